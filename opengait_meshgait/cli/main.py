@@ -1,0 +1,40 @@
+"""The ``meshgait`` command: one module of this package a subcommand."""
+
+import argparse
+import importlib
+import sys
+
+from opengait_meshgait import __version__
+from opengait_meshgait.common.errors import UserError
+
+COMMANDS = {
+    "demo": "make walkers, train Mesh-Gait and its silhouette-only baseline, write a report",
+    "walkers": "write a synthetic dataset in OpenGait's layout",
+    "train": "train from a YAML file",
+    "test": "test a checkpoint from a YAML file",
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one subcommand.
+
+    Returns:
+        0 when all went well, 1 when a check or the data failed, 2 for wrong usage.
+    """
+    parser = argparse.ArgumentParser(prog="meshgait", description=__doc__.splitlines()[0])
+    parser.add_argument("--version", action="version", version=f"meshgait {__version__}")
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, summary in COMMANDS.items():
+        # Only the chosen command's module is imported: torch and kornia cost seconds that `--help` need not pay.
+        subparsers.add_parser(name, help=summary, add_help=False)
+    chosen, rest = parser.parse_known_args(argv)
+    command = importlib.import_module(f"opengait_meshgait.cli.{chosen.command}")
+    arguments = command.parser(f"meshgait {chosen.command}").parse_args(rest)
+    try:
+        return command.run(arguments) or 0
+    except UserError as error:
+        print(f"meshgait {chosen.command}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"meshgait {chosen.command}: interrupted", file=sys.stderr)
+        return 130

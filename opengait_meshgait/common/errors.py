@@ -1,0 +1,26 @@
+"""Errors a user can mend: what was found, what was expected, what to do next."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """A mistake in the user's data, files or configuration.
+
+    The command line prints its message without a traceback and exits with code 1.
+    """
+
+
+def did_you_mean(name: str, candidates: Iterable[str]) -> str:
+    """The end of a message about an unknown ``name``: nearest candidates, or all of them.
+
+    >>> did_you_mean("ResNet", ["ResNet9", "Plain"])
+    "Did you mean 'ResNet9'?"
+    >>> did_you_mean("xyz", ["ResNet9", "Plain"])
+    'Known: Plain, ResNet9.'
+    """
+    known = sorted(candidates)
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
+    if near:
+        return "Did you mean " + " or ".join(f"'{n}'" for n in near) + "?"
+    return f"Known: {', '.join(known)}."

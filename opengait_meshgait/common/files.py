@@ -1,0 +1,90 @@
+"""Files that are either whole or absent, and pickles that can only hold arrays."""
+
+import json
+import os
+import pickle
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from opengait_meshgait.common.errors import UserError
+
+# What NumPy 1 and 2 write into the pickle of an array or a NumPy scalar.
+_NUMPY_GLOBALS = {
+    (f"numpy.{package}.{module}", name)
+    for package in ("core", "_core")
+    for module, name in (("multiarray", "_reconstruct"), ("multiarray", "scalar"), ("numeric", "_frombuffer"))
+} | {("numpy", "ndarray"), ("numpy", "dtype"), ("_codecs", "encode")}
+
+
+@contextmanager
+def atomic_path(path: str | Path) -> Iterator[Path]:
+    """A temporary name beside ``path``, renamed to it when the block ends without an error.
+
+    A kill leaves the old file or the new one, never half of it.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: str | Path, content: Any) -> None:
+    """Write ``content`` as indented JSON, atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def read_json(path: str | Path) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        UserError: the file is missing or is not JSON.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"Cannot read {path}: {error.strerror}.") from error
+    except ValueError as error:
+        raise UserError(f"{path} is not valid JSON: {error}.") from error
+
+
+class ArrayUnpickler(pickle.Unpickler):
+    """An unpickler that builds NumPy arrays and plain Python values, and refuses every other class."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) in _NUMPY_GLOBALS:
+            return super().find_class(module, name)
+        raise pickle.UnpicklingError(f"it asks for {module}.{name}, and only NumPy arrays are allowed")
+
+
+def read_pickle(path: str | Path, unpickler: type[pickle.Unpickler] = ArrayUnpickler, **options: Any) -> Any:
+    """Read a pickle of NumPy arrays without running any code it may carry.
+
+    Args:
+        path: the file.
+        unpickler: an :class:`ArrayUnpickler`, or one that allows a little more.
+        options: passed on to the unpickler (``encoding="latin1"`` reads pickles of Python 2).
+
+    Raises:
+        UserError: the file is missing, empty, truncated, not a pickle, or asks for more than arrays.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            if path.stat().st_size == 0:
+                raise UserError(f"{path} is empty (0 bytes). Make it again.")
+            return unpickler(file, **options).load()
+    except OSError as error:
+        raise UserError(f"Cannot read {path}: {error.strerror}.") from error
+    except (pickle.UnpicklingError, EOFError, ValueError, IndexError, KeyError, TypeError, AttributeError,
+            ImportError, UnicodeDecodeError, MemoryError, OverflowError) as error:
+        raise UserError(
+            f"Cannot load {path} as a pickle of NumPy arrays: {error or type(error).__name__}. "
+            "The file may be truncated or of another kind; make it again."
+        ) from error
