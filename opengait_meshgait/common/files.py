@@ -29,7 +29,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield temporary
-        os.replace(temporary, path)
+        temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -82,8 +82,19 @@ def read_pickle(path: str | Path, unpickler: type[pickle.Unpickler] = ArrayUnpic
             return unpickler(file, **options).load()
     except OSError as error:
         raise UserError(f"Cannot read {path}: {error.strerror}.") from error
-    except (pickle.UnpicklingError, EOFError, ValueError, IndexError, KeyError, TypeError, AttributeError,
-            ImportError, UnicodeDecodeError, MemoryError, OverflowError) as error:
+    except (
+        pickle.UnpicklingError,
+        EOFError,
+        ValueError,
+        IndexError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        ImportError,
+        UnicodeDecodeError,
+        MemoryError,
+        OverflowError,
+    ) as error:
         raise UserError(
             f"Cannot load {path} as a pickle of NumPy arrays: {error or type(error).__name__}. "
             "The file may be truncated or of another kind; make it again."

@@ -1,0 +1,53 @@
+"""Imports point only downwards, and nothing is left undone."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "opengait_meshgait"
+MAY_IMPORT = {
+    "common": set(),
+    "body": set(),
+    "networks": set(),
+    "losses": set(),
+    "evaluation": set(),
+    "data": {"body"},
+    "walkers": {"body"},
+    "engine": {"data", "networks", "losses", "evaluation", "body"},
+    "report": {"evaluation", "body"},
+    "cli": {"body", "networks", "losses", "evaluation", "data", "walkers", "engine", "report"},
+}
+FILES = sorted(PACKAGE.glob("*/**/*.py"))
+
+
+def imported_rooms(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            names = [node.module]
+        for name in names:
+            parts = name.split(".")
+            if parts[0] == PACKAGE.name and len(parts) > 1:
+                yield parts[1]
+
+
+def test_every_room_is_known():
+    rooms = {p.relative_to(PACKAGE).parts[0] for p in FILES}
+    assert rooms == set(MAY_IMPORT)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_point_downwards(path):
+    room = path.relative_to(PACKAGE).parts[0]
+    allowed = MAY_IMPORT[room] | {room, "common"}
+    assert set(imported_rooms(path)) <= allowed
+
+
+@pytest.mark.parametrize("path", [p for p in FILES if p.name == "__init__.py"], ids=str)
+def test_init_files_only_hand_names_on(path):
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        names = isinstance(node, ast.Assign) and [t.id for t in node.targets] == ["__all__"]
+        assert docstring or names or isinstance(node, ast.ImportFrom), ast.unparse(node)
