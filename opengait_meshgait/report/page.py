@@ -24,7 +24,8 @@ _PAGE = Template("""<!doctype html>
   h1 { font-size: 2rem; margin: 0 0 .3rem; letter-spacing: -.02em; }
   h2 { font-size: 1.15rem; margin: 0 0 .3rem; }
   .lead { font-size: 1.1rem; color: #46525f; margin: 0 0 1.8rem; }
-  section { background: #fff; border: 1px solid #e2e6ea; border-radius: 10px; padding: 1.3rem 1.5rem; margin: 1.1rem 0; }
+  section { background: #fff; border: 1px solid #e2e6ea; border-radius: 10px; }
+  section { padding: 1.3rem 1.5rem; margin: 1.1rem 0; }
   section p { margin: .2rem 0 .9rem; color: #46525f; }
   img { display: block; max-width: 100%; margin: .3rem auto; }
   table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
