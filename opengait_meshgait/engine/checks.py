@@ -1,0 +1,89 @@
+"""What a config that is well formed may still have wrong."""
+
+import inspect
+
+import torch
+
+from opengait_meshgait.common.errors import did_you_mean
+from opengait_meshgait.engine.schema import Config, OptimizerCfg, SchedulerCfg
+
+# Losses that compare with body parameters, by the output of the network they take.
+BODY_LOSSES = ("joint", "marker", "mesh")
+# OpenGait's defaults, taken where the chosen class has such an argument and the file does not give it.
+_OPTIMIZER_DEFAULTS = {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.0005}
+_SCHEDULER_DEFAULTS = {"gamma": 0.1, "milestones": [20000, 40000, 60000]}
+
+
+def uses_bodies(config: Config) -> bool:
+    """Whether the second modality, the body parameters, is in use."""
+    return len(config.data_cfg.data_in_use) > 1 and config.data_cfg.data_in_use[1]
+
+
+def resolve_arguments(config: Config) -> list[str]:
+    """Fill the arguments of optimizer and schedule with OpenGait's defaults; say which the torch class refuses."""
+    chosen: list[tuple[str, OptimizerCfg | SchedulerCfg, type, dict]] = [
+        ("optimizer_cfg", config.optimizer_cfg, getattr(torch.optim, config.optimizer_cfg.solver), _OPTIMIZER_DEFAULTS),
+        (
+            "scheduler_cfg",
+            config.scheduler_cfg,
+            getattr(torch.optim.lr_scheduler, config.scheduler_cfg.scheduler),
+            _SCHEDULER_DEFAULTS | {"total_steps": config.trainer_cfg.total_iter},
+        ),
+    ]
+    problems = []
+    for section, cfg, class_, defaults in chosen:
+        # The first parameter is what is optimised or scheduled; the engine counts iterations, never epochs.
+        parameters = dict(list(inspect.signature(class_).parameters.items())[1:])
+        parameters = {key: value for key, value in parameters.items() if "epoch" not in key}
+        for key in cfg.model_extra:
+            if key not in parameters:
+                problems.append(
+                    f"{section}.{key}: {class_.__name__} has no such argument. {did_you_mean(key, parameters)}"
+                )
+        for key, value in defaults.items():
+            if key in parameters:
+                cfg.model_extra.setdefault(key, value)
+        for key, parameter in parameters.items():
+            if parameter.default is parameter.empty and key not in cfg.model_extra:
+                problems.append(f"{section}.{key}: missing; {class_.__name__} needs it.")
+    return problems
+
+
+def contradictions(config: Config) -> list[str]:
+    """Settings that are fine by themselves and cannot work together."""
+    data, model, trainer, evaluator = config.data_cfg, config.model_cfg, config.trainer_cfg, config.evaluator_cfg
+    problems = []
+    if not data.data_in_use[0] or len(data.data_in_use) > 2:
+        problems.append(
+            f"data_cfg.data_in_use: found {data.data_in_use}; expected [true] (silhouettes) or [true, true] "
+            "(silhouettes and body parameters)."
+        )
+    in_use = sum(data.data_in_use)
+    for name, section in (("trainer_cfg", trainer), ("evaluator_cfg", evaluator)):
+        if len(section.transform) != in_use:
+            problems.append(
+                f"{name}.transform: found {len(section.transform)}; expected {in_use}, one for each modality that "
+                "data_cfg.data_in_use turns on (NoOperation for body parameters)."
+            )
+        if section.sampler.frames_num_min > section.sampler.frames_num_max:
+            problems.append(f"{name}.sampler: frames_num_min is larger than frames_num_max.")
+        if isinstance(section.restore_hint, int) and section.restore_hint < 0:
+            problems.append(f"{name}.restore_hint: found {section.restore_hint}; expected 0, an iteration or a file.")
+    bodily = [loss.get("log_prefix") for loss in config.loss_cfg if loss.get("log_prefix") in BODY_LOSSES]
+    if bodily and model.heatmap_cfg is None:
+        problems.append(
+            f"loss_cfg: {', '.join(bodily)} need the heatmap branch; set model_cfg.heatmap_cfg or take them out."
+        )
+    if bodily and not uses_bodies(config):
+        problems.append(
+            f"data_cfg.data_in_use: found {data.data_in_use}; the losses {', '.join(bodily)} compare with body "
+            "parameters, so set [true, true]."
+        )
+    if model.model == "Baseline" and model.heatmap_cfg is not None:
+        problems.append("model_cfg.heatmap_cfg: Baseline is silhouette-only; set model: MeshGait or heatmap_cfg: null.")
+    steps = config.scheduler_cfg.model_extra.get("total_steps")
+    if isinstance(steps, int) and steps < trainer.total_iter:
+        problems.append(
+            f"scheduler_cfg.total_steps: {steps} is fewer than trainer_cfg.total_iter, {trainer.total_iter}."
+        )
+    return problems

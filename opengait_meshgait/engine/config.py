@@ -1,0 +1,145 @@
+"""Reads a YAML file, applies ``--set`` and says in plain words what is wrong with it."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from opengait_meshgait.common.errors import UserError, did_you_mean
+from opengait_meshgait.engine.checks import contradictions, resolve_arguments
+from opengait_meshgait.engine.schema import Config, Section
+
+_KINDS = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    list: "a list",
+    dict: "a mapping",
+}
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.1, in which ``1e-4`` would be text, with the numbers of YAML 1.2."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
+)
+
+
+def load_config(path: str | Path, overrides: Iterable[str] = ()) -> Config:
+    """Read and check a YAML file.
+
+    Args:
+        path: the file.
+        overrides: ``"a.b.c=value"``, each value read as YAML; a number steps into a list (``loss_cfg.1.margin=0.3``).
+
+    Raises:
+        UserError: no such file, not YAML, or a key, type or combination that cannot work; all are listed.
+    """
+    try:
+        raw = yaml.load(Path(path).read_text(encoding="utf-8"), _Loader)
+    except OSError as error:
+        raise UserError(f"Cannot read {path}: {error.strerror}. Shipped files: configs/meshgait/*.yaml.") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not valid YAML: {error}") from error
+    if not isinstance(raw, dict):
+        raise UserError(f"{path} holds {_found(raw)}; expected sections such as data_cfg and model_cfg.")
+    for override in overrides:
+        _apply(raw, override)
+    return make_config(raw, str(path))
+
+
+def make_config(raw: Mapping[str, Any], source: str = "the config") -> Config:
+    """Check a nested mapping; ``source`` names it in messages.
+
+    Raises:
+        UserError: a key, type or combination that cannot work; all are listed.
+    """
+    try:
+        config = Config.model_validate(dict(raw))
+    except ValidationError as error:
+        lines = {}
+        for item in error.errors():
+            lines.setdefault(*_explain(item))
+        raise UserError(_listed(source, [f"{key}: {line}" for key, line in lines.items()])) from error
+    problems = resolve_arguments(config) + contradictions(config)
+    if problems:
+        raise UserError(_listed(source, problems))
+    return config
+
+
+def save_name(config: Config, training: bool) -> str:
+    """The run that a config trains or tests."""
+    return config.trainer_cfg.save_name if training else config.evaluator_cfg.save_name or config.trainer_cfg.save_name
+
+
+def _listed(source: str, problems: Sequence[str]) -> str:
+    return "\n  ".join([f"{source} cannot be used:", *problems])
+
+
+def _apply(raw: dict, override: str) -> None:
+    path, equals, text = override.partition("=")
+    if not equals or not path:
+        raise UserError(f"--set {override}: expected section.key=value, for example trainer_cfg.total_iter=100.")
+    try:
+        value = yaml.load(text, _Loader)
+    except yaml.YAMLError as error:
+        raise UserError(f"--set {override}: the value is not valid YAML: {error}") from error
+    *parents, last = path.split(".")
+    node: Any = raw
+    for depth, key in enumerate([*parents, last]):
+        where = ".".join(path.split(".")[:depth]) or "the file"
+        if isinstance(node, list):
+            if not key.isdigit() or int(key) >= len(node):
+                raise UserError(f"--set {override}: {where} is a list of {len(node)}; expected 0…{len(node) - 1}.")
+            key = int(key)
+        elif not isinstance(node, dict):
+            raise UserError(f"--set {override}: {where} is {_found(node)} and has no key '{key}'.")
+        if depth == len(parents):
+            node[key] = value
+        elif isinstance(node, list):
+            node = node[key]
+        else:
+            # A section the file leaves out, or gives as null, still has its defaults: it begins empty.
+            node[key] = {} if node.get(key) is None else node[key]
+            node = node[key]
+
+
+def _found(value: Any) -> str:
+    kind = next((name for type_, name in _KINDS.items() if isinstance(value, type_)), "null")
+    shown = repr(value)
+    return f"{kind}" if value is None else f"{shown if len(shown) <= 60 else shown[:57] + '…'} ({kind})"
+
+
+def _explain(error: Mapping[str, Any]) -> tuple[str, str]:
+    """(path, what is wrong there) of one error of pydantic."""
+    location = [str(part) for part in error["loc"]]
+    if error["loc"][-1:] and error["loc"][-1] in ("int", "str") and error["loc"][-2] == "restore_hint":
+        return ".".join(location[:-1]), f"found {_found(error['input'])}; expected a whole number or a file."
+    path = ".".join(location)
+    if error["type"] == "extra_forbidden":
+        return path, f"unknown key. {did_you_mean(location[-1], _section(location[:-1]).model_fields)}"
+    if error["type"] == "missing":
+        return path, f"missing. {_section(location[:-1]).model_fields[location[-1]].description}"
+    expected = {
+        "bool_type": "true or false",
+        "int_type": "a whole number",
+        "float_type": "a number",
+        "string_type": "text",
+        "list_type": "a list",
+        "dict_type": "a mapping",
+        "model_type": "a mapping",
+    }.get(error["type"]) or re.sub("^Input should be |^List should have | after validation", "", error["msg"])
+    return path, f"found {_found(error['input'])}; expected {expected}."
+
+
+def _section(location: Sequence[str]) -> type[Section]:
+    section: type[Section] = Config
+    for key in location:
+        section = section.model_fields[key].annotation
+    return section

@@ -1,0 +1,232 @@
+"""Every key of a YAML file: its type, its default and what it does.
+
+The sections and keys are OpenGait's, so that one file runs in both trainers; a key marked *embedded* is read by
+this package's own engine only. Entries with a ``type`` (backbones, losses, transforms) are free-form here: the
+registry that builds them checks their arguments.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+Entry = dict[str, Any]
+# OpenGait takes one entry or a list of them.
+Entries = Annotated[list[Entry], BeforeValidator(lambda value: [value] if isinstance(value, dict) else value)]
+Positive = Annotated[int, Field(gt=0)]
+# A folder's name under `output/`.
+Name = Annotated[str, Field(pattern=r"^[^/\\]+$")]
+SampleType = Literal[
+    "fixed_ordered", "fixed_unordered", "unfixed_ordered", "unfixed_unordered", "all_ordered", "all_unordered"
+]
+SAMPLE_TYPE = (
+    "`fixed`: always `frames_num_fixed` frames; `unfixed`: a random number between `frames_num_min` and "
+    "`frames_num_max`; `all`: the whole sequence. `ordered`: in the order of walking; `unordered`: shuffled."
+)
+TRANSFORM = "One transform for each modality in use (a single one may stand without the list)."
+
+
+class Section(BaseModel):
+    """A mapping whose keys are all known."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, validate_default=True)
+
+
+class FrameCfg(Section):
+    """How the frames of one sequence are chosen."""
+
+    sample_type: SampleType = Field(description=SAMPLE_TYPE)
+    frames_num_fixed: Positive = Field(30, description="Frames of a sequence under `fixed`.")
+    frames_num_min: Positive = Field(25, description="Fewest frames of a sequence under `unfixed`.")
+    frames_num_max: Positive = Field(50, description="Most frames of a sequence under `unfixed`.")
+    frames_skip_num: int = Field(
+        4, ge=0, description="Frames dropped at random from the stretch that `ordered` sampling cuts out."
+    )
+    frames_all_limit: Positive | None = Field(None, description="Under `all`, at most so many frames; null: all.")
+
+
+class DataCfg(Section):
+    """The data set."""
+
+    dataset_name: Name = Field(description="Name of the data set; the first folder under `output/`.")
+    dataset_root: str = Field(description="Folder that holds `id/type/view/*.pkl`.")
+    dataset_partition: str = Field(
+        description="JSON file with the ids of `TRAIN_SET`, `TEST_SET` and, if there is one, `VAL_SET`; "
+        "`PROBE_SET` names the probes of Gait3D's protocol."
+    )
+    data_in_use: list[bool] = Field(
+        [True],
+        min_length=1,
+        description="One true or false for each .pkl of a sequence, in the order of their names: "
+        "`[true]` reads silhouettes, `[true, true]` body parameters as well.",
+    )
+    num_workers: int = Field(1, ge=0, description="Processes that load data; 0 loads in the training process.")
+    cache: bool = Field(False, description="Keep what was read in memory.")
+    remove_no_gallery: bool = Field(False, description="In test, drop sequences that no gallery sequence can match.")
+    test_dataset_name: str | None = Field(
+        None, description="Names the protocol of `evaluate_indoor_dataset`; null: the same as `dataset_name`."
+    )
+
+
+class InferenceSamplerCfg(FrameCfg):
+    """How test sequences are put together."""
+
+    type: Literal["InferenceSampler"] = Field("InferenceSampler", description="The sampler's name.")
+    batch_size: Positive = Field(
+        4, description="Sequences embedded at once by all processes together (OpenGait: the number of GPUs)."
+    )
+    batch_shuffle: bool = Field(False, description="Without effect in test; OpenGait's files carry it.")
+    sample_type: SampleType = Field("all_ordered", description=SAMPLE_TYPE)
+
+
+class EvaluatorCfg(Section):
+    """Testing."""
+
+    enable_float16: bool = Field(False, description="Half precision on CUDA; the CPU always computes in float32.")
+    restore_ckpt_strict: bool = Field(True, description="Refuse a checkpoint that lacks weights or has others.")
+    restore_hint: int | str = Field(
+        0,
+        description="Which weights `meshgait test` takes when `--iter` is not given: an iteration, or a file; "
+        "0: the newest.",
+    )
+    save_name: Name | None = Field(None, description="The run to test; null: `trainer_cfg.save_name`.")
+    eval_func: Literal["evaluate_indoor_dataset", "evaluate_Gait3D"] = Field(
+        "evaluate_indoor_dataset", description="The protocol: cross-view Rank-1 per condition, or Gait3D's."
+    )
+    metric: Literal["euc", "cos"] = Field("euc", description="Distance of two embeddings: Euclidean or cosine.")
+    sampler: InferenceSamplerCfg = Field(InferenceSamplerCfg(), description="How test sequences are put together.")
+    transform: Entries = Field(
+        [{"type": "BaseSilCuttingTransform"}],
+        min_length=1,
+        description=TRANSFORM,
+    )
+
+
+class SeparateFCsCfg(Section):
+    """One linear layer for each horizontal part."""
+
+    out_channels: Positive = Field(description="Channels of the embedding.")
+    in_channels: Positive | None = Field(None, description="Channels that come in; null: found by itself.")
+    parts_num: Positive | None = Field(None, description="Number of parts; null: found by itself.")
+
+
+class SeparateBNNecksCfg(Section):
+    """Batch normalisation and classifier for each horizontal part."""
+
+    class_num: Positive = Field(description="Number of training identities.")
+    in_channels: Positive | None = Field(None, description="Channels that come in; null: found by itself.")
+    parts_num: Positive | None = Field(None, description="Number of parts; null: found by itself.")
+
+
+class BodyCfg(Section):
+    """The body model that supervises the heatmap branch in training."""
+
+    body: str | None = Field(
+        None, description="SMPL-format body, .npz or .pkl; null: the stand-in body of this package."
+    )
+    markers: str | None = Field(None, description="Virtual markers, .npz; null: the stand-in body's.")
+
+
+class ModelCfg(Section):
+    """The network."""
+
+    model: Literal["MeshGait", "Baseline"] = Field(
+        "MeshGait", description="The second folder under `output/`. `Baseline` is OpenGait's silhouette-only model."
+    )
+    backbone_cfg: Entry = Field(description="The silhouette backbone: `type` and its arguments.")
+    heatmap_cfg: Entry | None = Field(
+        None, description="The 3D heatmap estimator: `type` and its arguments; null: silhouettes only."
+    )
+    fusion: Literal["concat", "add", "gated"] = Field(
+        "concat", description="How silhouette and heatmap features become one."
+    )
+    SeparateFCs: SeparateFCsCfg = Field(description="One linear layer for each horizontal part.")
+    SeparateBNNecks: SeparateBNNecksCfg = Field(description="Normalisation and classifier for each part.")
+    bin_num: list[Positive] = Field([16], min_length=1, description="Horizontal parts of each pyramid level.")
+    body_cfg: BodyCfg = Field(BodyCfg(), description="The body that supervises training.")
+    augment_cfg: Entry | None = Field(
+        None, description="Augmentation that moves silhouettes and bodies together; null: none."
+    )
+
+
+class OptimizerCfg(Section):
+    """The optimizer."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+    solver: Literal["SGD", "Adam", "AdamW"] = Field("SGD", description="Class of `torch.optim`.")
+
+
+class SchedulerCfg(Section):
+    """The learning rate's schedule."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+    scheduler: Literal["MultiStepLR", "OneCycleLR"] = Field(
+        "MultiStepLR", description="Class of `torch.optim.lr_scheduler`."
+    )
+
+
+class TripletSamplerCfg(FrameCfg):
+    """How training batches are put together."""
+
+    type: Literal["TripletSampler"] = Field("TripletSampler", description="The sampler's name.")
+    batch_size: list[Positive] = Field(
+        [8, 16], min_length=2, max_length=2, description="[P, K]: identities in a batch, sequences of each."
+    )
+    batch_shuffle: bool = Field(False, description="Shuffle the batch before it is dealt out to the processes.")
+    sample_type: SampleType = Field("fixed_unordered", description=SAMPLE_TYPE)
+
+
+class TrainerCfg(Section):
+    """Training."""
+
+    enable_float16: bool = Field(True, description="Mixed precision on CUDA; the CPU always computes in float32.")
+    find_unused_parameters: bool = Field(False, description="Let parameters go without gradient in many processes.")
+    with_test: bool = Field(False, description="Test whenever weights are saved (on `VAL_SET` if there is one).")
+    fix_BN: bool = Field(False, description="Keep batch normalisation's running statistics as they are.")
+    sync_BN: bool = Field(False, description="Share batch statistics among processes (CUDA only).")
+    log_iter: Positive = Field(100, description="Iterations between two lines of the log.")
+    save_iter: Positive = Field(2000, description="Iterations between two checkpoints; the last is always saved.")
+    total_iter: Positive = Field(80000, description="Iterations in all.")
+    save_name: Name = Field("tmp", description="Name of the run; the third folder under `output/`.")
+    restore_hint: int | str = Field(
+        0,
+        description="0: go on from the newest checkpoint of this run, if there is one; an iteration: go on from "
+        "that one; a file: start at iteration 0 with its weights.",
+    )
+    restore_ckpt_strict: bool = Field(True, description="Refuse a checkpoint that lacks weights or has others.")
+    optimizer_reset: bool = Field(False, description="Do not take the optimizer from the file in `restore_hint`.")
+    scheduler_reset: bool = Field(False, description="Do not take the schedule from the file in `restore_hint`.")
+    seed: int = Field(0, ge=0, description="Fixes initial weights, batches and augmentation. *Embedded.*")
+    clip_grad_norm: float | None = Field(
+        None, gt=0, description="Largest norm of the gradient; null: no limit. *Embedded.*"
+    )
+    sampler: TripletSamplerCfg = Field(TripletSamplerCfg(), description="How training batches are put together.")
+    transform: Entries = Field(
+        [{"type": "BaseSilCuttingTransform"}],
+        min_length=1,
+        description=TRANSFORM,
+    )
+
+
+class Config(Section):
+    """One YAML file."""
+
+    data_cfg: DataCfg = Field(description="The data set.")
+    model_cfg: ModelCfg = Field(description="The network.")
+    loss_cfg: Entries = Field(
+        [{"type": "TripletLoss", "log_prefix": "triplet", "loss_term_weight": 1.0, "margin": 0.2}],
+        min_length=1,
+        description="One loss or a list: `type`, `log_prefix` (which output of the network it takes), its arguments.",
+    )
+    optimizer_cfg: OptimizerCfg = Field(
+        OptimizerCfg(),
+        description="The optimizer. Every other key is an argument of the torch class; left out, `lr` is 0.1, "
+        "`momentum` 0.9 and `weight_decay` 0.0005 where the class has them.",
+    )
+    scheduler_cfg: SchedulerCfg = Field(
+        SchedulerCfg(),
+        description="The learning rate's schedule, in iterations. Every other key is an argument of the torch class; "
+        "left out, `gamma` is 0.1, `milestones` are [20000, 40000, 60000] and `total_steps` is "
+        "`trainer_cfg.total_iter` where the class has them.",
+    )
+    trainer_cfg: TrainerCfg = Field(TrainerCfg(), description="Training.")
+    evaluator_cfg: EvaluatorCfg = Field(EvaluatorCfg(), description="Testing.")
