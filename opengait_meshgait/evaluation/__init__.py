@@ -1,0 +1,22 @@
+"""Pure functions from embeddings to recognition figures, and from bodies to millimetres."""
+
+from opengait_meshgait.evaluation.bodies import BodyErrors, body_errors, point_errors
+from opengait_meshgait.evaluation.cross_view import PROTOCOLS, evaluate_indoor_dataset, split_indoor_dataset
+from opengait_meshgait.evaluation.distance import METRICS, distances
+from opengait_meshgait.evaluation.gait3d import evaluate_Gait3D, split_Gait3D
+from opengait_meshgait.evaluation.result import EVALUATORS, EvaluationResult
+
+__all__ = [
+    "EVALUATORS",
+    "METRICS",
+    "PROTOCOLS",
+    "BodyErrors",
+    "EvaluationResult",
+    "body_errors",
+    "distances",
+    "evaluate_Gait3D",
+    "evaluate_indoor_dataset",
+    "point_errors",
+    "split_Gait3D",
+    "split_indoor_dataset",
+]

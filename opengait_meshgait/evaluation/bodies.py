@@ -1,0 +1,78 @@
+"""Errors of predicted bodies in millimetres."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+PELVIS = 0
+"""The joint that root-aligned errors put at the origin."""
+
+MEASURED = {"mpjpe": "joints", "marker": "markers", "mpvpe": "vertices"}
+"""The points behind each error: attributes of the network's output and of its targets."""
+
+
+def point_errors(predicted: torch.Tensor, target: torch.Tensor, height: torch.Tensor) -> torch.Tensor:
+    """Euclidean distances in mm ``[..., P]``.
+
+    Args:
+        predicted: points ``[..., P, 3]`` in crop heights.
+        target: the same of the ground truth.
+        height: ``[...]``, metres in one crop height.
+
+    Raises:
+        ValueError: the shapes do not belong together.
+    """
+    if predicted.shape != target.shape or predicted.shape[-1] != 3 or height.shape != predicted.shape[:-2]:
+        shapes = [[*tensor.shape] for tensor in (predicted, target, height)]
+        raise ValueError(f"expected [..., P, 3] twice and [...], got {', '.join(map(str, shapes))}")
+    return (predicted.float() - target.float()).norm(dim=-1) * height.float()[..., None] * 1000
+
+
+@dataclass(frozen=True)
+class BodyErrors:
+    """Errors summed over frames; add up those of all batches, then ask for the means.
+
+    Attributes:
+        frames: how many valid frames.
+        sums: by name, mm summed over the valid frames for each point, ``[P]`` float64 on the CPU. Names are those of
+            :data:`MEASURED` (positions in crop space) and the same with ``_root`` behind (relative to the pelvis).
+    """
+
+    frames: int
+    sums: dict[str, torch.Tensor]
+
+    def __add__(self, other: "BodyErrors") -> "BodyErrors":
+        if self.sums.keys() != other.sums.keys():
+            raise ValueError(f"expected errors of {sorted(self.sums)}, got {sorted(other.sums)}")
+        return BodyErrors(self.frames + other.frames, {k: v + other.sums[k] for k, v in self.sums.items()})
+
+    def metrics(self) -> dict[str, float]:
+        """Means over frames and points in mm: ``mpjpe_mm``, ``mpjpe_root_mm``…; nothing without a valid frame."""
+        return {f"{name}_mm": float(sums.mean()) / self.frames for name, sums in self.sums.items() if self.frames}
+
+    def joints(self) -> dict[str, list[float]]:
+        """Means over frames in mm for each of the 24 joints, ``mpjpe`` and ``mpjpe_root``; nothing without a frame."""
+        names = [name for name in ("mpjpe", "mpjpe_root") if name in self.sums and self.frames]
+        return {name: (self.sums[name] / self.frames).tolist() for name in names}
+
+
+def body_errors(output: Any, targets: Any) -> BodyErrors:
+    """Errors of one batch, over its valid frames.
+
+    Args:
+        output: predictions in crop space: ``joints [n, s, 24, 3]``, and ``markers [n, s, K, 3]`` and
+            ``vertices [n, s, V, 3]``, or None for those that are not asked for.
+        targets: the ground truth under the same names, ``height [n, s]`` in metres and ``valid [n, s]`` bool.
+    """
+    valid, sums = targets.valid, {}
+    height = targets.height[valid]
+    roots = [points[valid][:, PELVIS : PELVIS + 1] for points in (output.joints, targets.joints)]
+    for name, attribute in MEASURED.items():
+        if getattr(output, attribute) is None:
+            continue
+        points = [getattr(bodies, attribute)[valid] for bodies in (output, targets)]
+        aligned = [each - root for each, root in zip(points, roots)]
+        sums[name] = point_errors(*points, height).sum(0, dtype=torch.float64).cpu()
+        sums[f"{name}_root"] = point_errors(*aligned, height).sum(0, dtype=torch.float64).cpu()
+    return BodyErrors(int(valid.sum()), sums)

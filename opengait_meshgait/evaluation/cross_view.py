@@ -1,0 +1,164 @@
+"""Cross-view recognition indoors: Rank-k by condition and pair of views, identical views excluded."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+import numpy as np
+import torch
+
+from opengait_meshgait.common.errors import UserError, did_you_mean
+from opengait_meshgait.evaluation.distance import CHUNK, distance_blocks
+from opengait_meshgait.evaluation.inputs import Split, check_embeddings, codes, names
+from opengait_meshgait.evaluation.result import EVALUATORS, EvaluationResult
+from opengait_meshgait.evaluation.retrieval import NEVER, first_match, rank_k
+
+RANKS = (1, 5)
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """Which sequence types are gallery and which are probes.
+
+    Attributes:
+        gallery: types, as shell patterns (``nm-*``).
+        probes: types by condition, as shell patterns. What is gallery is never a probe.
+    """
+
+    gallery: Sequence[str]
+    probes: Mapping[str, Sequence[str]]
+
+
+PROTOCOLS = {
+    "CASIA-B": Protocol(
+        gallery=("nm-01", "nm-02", "nm-03", "nm-04"),
+        probes={"NM": ("nm-05", "nm-06"), "BG": ("bg-01", "bg-02"), "CL": ("cl-01", "cl-02")},
+    ),
+    "OUMVLP": Protocol(gallery=("01",), probes={"NM": ("00",)}),
+    "Walkers": Protocol(gallery=("nm-01",), probes={"NM": ("nm-*",), "BG": ("bg-*",), "CL": ("cl-*",)}),
+}
+
+
+def split_indoor_dataset(labels: Sequence, types: Sequence, views: Sequence, dataset: str) -> Split:
+    """Gallery and probes by condition; needs no embeddings, so it can be asked before training.
+
+    Args:
+        labels: ``n`` identities.
+        types: ``n`` sequence types, such as ``nm-01``.
+        views: ``n`` views, such as ``090``.
+        dataset: a key of :data:`PROTOCOLS`.
+
+    Raises:
+        UserError: the protocol is unknown, or there is no gallery, no probe, or no pair of different views.
+    """
+    if dataset not in PROTOCOLS:
+        raise UserError(
+            f"No cross-view protocol for test_dataset_name '{dataset}'. {did_you_mean(str(dataset), PROTOCOLS)}"
+        )
+    protocol = PROTOCOLS[dataset]
+    labels, types, views = names(labels), names(types), names(views)
+    in_gallery = _matches(types, protocol.gallery)
+    if not in_gallery.any():
+        raise UserError(_nothing(dataset, "gallery", protocol.gallery, types))
+    probe_types = [pattern for patterns in protocol.probes.values() for pattern in patterns]
+    if not (_matches(types, probe_types) & ~in_gallery).any():
+        raise UserError(_nothing(dataset, "probe", probe_types, types))
+    probes, notes = {}, []
+    for condition, patterns in protocol.probes.items():
+        chosen = _matches(types, patterns) & ~in_gallery
+        if not chosen.any():
+            notes.append(f"{condition} left out: there is no sequence of type {', '.join(patterns)} to be a probe.")
+        elif len({*views[chosen], *views[in_gallery]}) == 1:
+            notes.append(f"{condition} left out: probes and gallery have {views[chosen][0]} as their only view.")
+        else:
+            probes[condition] = np.flatnonzero(chosen)
+            strangers = (chosen & ~np.isin(labels, labels[in_gallery])).sum()
+            if strangers:
+                notes.append(f"{condition}: {strangers} probes of identities without a gallery sequence are misses.")
+    if not probes:
+        raise UserError(
+            f"All probes and gallery sequences have the view {views[in_gallery][0]}, and identical views are not "
+            "compared: test on two views or more."
+        )
+    return Split(np.flatnonzero(in_gallery), probes, notes)
+
+
+@EVALUATORS.register
+def evaluate_indoor_dataset(
+    embeddings: torch.Tensor,
+    labels: Sequence,
+    types: Sequence,
+    views: Sequence,
+    dataset: str,
+    metric: str = "euc",
+    chunk: int = CHUNK,
+) -> EvaluationResult:
+    """Rank-1 and Rank-5 per condition, averaged over pairs of different views as for CASIA-B and OUMVLP.
+
+    Each cell of a condition's table is the share of the probes of one view that find their identity among the first k
+    gallery sequences of another view (Yu et al., "A Framework for Evaluating the Effect of View Angle, Clothing and
+    Carrying Condition on Gait Recognition", 2006). The figure of the condition leaves the diagonal out, averages over
+    gallery views, then over probe views. A probe whose identity is absent from a gallery view is a miss there, as in
+    OpenGait; pairs of views without probes or without gallery are left out, and so are conditions without any pair.
+
+    Args:
+        embeddings: ``[n, c, p]`` on any device.
+        labels: ``n`` identities.
+        types: ``n`` sequence types.
+        views: ``n`` views.
+        dataset: a key of :data:`PROTOCOLS`.
+        metric: ``euc`` or ``cos``.
+        chunk: probes compared at a time.
+
+    Returns:
+        Metrics and tables ``<condition>@R1`` and ``<condition>@R5``.
+
+    Raises:
+        UserError: nothing can be evaluated, see :func:`split_indoor_dataset`; an embedding is not finite; the metric is
+            unknown.
+    """
+    check_embeddings(embeddings, labels, types, views)
+    gallery, probes, notes = split_indoor_dataset(labels, types, views, dataset)
+    used = np.concatenate([gallery, *probes.values()])
+    view_names, inverse = np.unique(names(views)[used], return_inverse=True)
+    view = np.zeros(len(embeddings), dtype=np.int64)
+    view[used] = inverse
+    gallery = gallery[np.argsort(view[gallery], kind="stable")]
+    bounds = np.searchsorted(view[gallery], np.arange(len(view_names) + 1))
+    label = codes(labels).to(embeddings.device)
+
+    tables = {}
+    for condition, probe in probes.items():
+        ranks = torch.full((len(probe), len(view_names)), NEVER)
+        for rows, block in distance_blocks(embeddings[probe], embeddings[gallery], metric, chunk):
+            match = label[probe[rows], None] == label[gallery]
+            for column, (start, end) in enumerate(zip(bounds, bounds[1:])):
+                if start < end:
+                    ranks[rows, column] = first_match(block[:, start:end], match[:, start:end]).cpu()
+        for k in RANKS:
+            table = np.full((len(view_names), len(view_names)), np.nan)
+            for row in np.unique(view[probe]):
+                for column in np.flatnonzero(np.diff(bounds)):
+                    table[row, column] = rank_k(ranks[view[probe] == row, column], k)
+            tables[f"{condition}@R{k}"] = table
+    metrics = {name: _mean_without_diagonal(table) for name, table in tables.items()}
+    rank1 = float(np.mean([value for name, value in metrics.items() if name.endswith("@R1")]))
+    return EvaluationResult(metrics, rank1, view_names.tolist(), tables, notes)
+
+
+def _matches(types: np.ndarray, patterns: Sequence[str]) -> np.ndarray:
+    return np.asarray([any(fnmatchcase(name, pattern) for pattern in patterns) for name in types], dtype=bool)
+
+
+def _nothing(dataset: str, role: str, patterns: Sequence[str], types: np.ndarray) -> str:
+    found = ", ".join(np.unique(types)) or "no sequence at all"
+    return (
+        f"The protocol of {dataset} takes sequences of type {', '.join(patterns)} as {role}, and the test set has "
+        f"{found}. Set test_dataset_name to the protocol these types belong to. Known: {', '.join(sorted(PROTOCOLS))}."
+    )
+
+
+def _mean_without_diagonal(table: np.ndarray) -> float:
+    others = np.where(np.eye(len(table), dtype=bool), np.nan, table)
+    rows = others[~np.isnan(others).all(1)]
+    return float(np.nanmean(rows, axis=1).mean())

@@ -1,0 +1,61 @@
+"""Distances of embeddings, a block of probes at a time."""
+
+from collections.abc import Iterator
+
+import torch
+import torch.nn.functional as F
+
+from opengait_meshgait.common.errors import UserError, did_you_mean
+
+METRICS = ("euc", "cos")
+CHUNK = 256
+"""Probes in a block: with 20,000 gallery sequences a block takes 20 MB."""
+
+
+def distance_blocks(
+    probes: torch.Tensor, gallery: torch.Tensor, metric: str = "euc", chunk: int = CHUNK
+) -> Iterator[tuple[slice, torch.Tensor]]:
+    """Distances of ``chunk`` probes after the other to the whole gallery.
+
+    ``euc`` is the Euclidean distance averaged over the parts, ``cos`` one minus the cosine averaged over the parts, as
+    in OpenGait. Computed in float32 on the embeddings' device, one part at a time: beside a block ``[chunk, m]`` only
+    as much again is ever held.
+
+    Args:
+        probes: ``[n, c, p]``.
+        gallery: ``[m, c, p]``.
+        metric: ``euc`` or ``cos``.
+        chunk: probes in a block.
+
+    Yields:
+        The rows of a block, and the block ``[at most chunk, m]``.
+
+    Raises:
+        UserError: the metric is unknown.
+        ValueError: the shapes do not belong together.
+    """
+    if metric not in METRICS:
+        raise UserError(f"Unknown metric '{metric}'. {did_you_mean(str(metric), METRICS)}")
+    if probes.ndim != 3 or gallery.ndim != 3 or probes.shape[1:] != gallery.shape[1:]:
+        raise ValueError(f"expected [n, c, p] and [m, c, p], got {[*probes.shape]} and {[*gallery.shape]}")
+    # One matrix a part: [p, n, c] and [p, c, m].
+    probes, gallery = probes.float().permute(2, 0, 1).contiguous(), gallery.float().permute(2, 1, 0).contiguous()
+    if metric == "cos":
+        probes, gallery = F.normalize(probes, dim=2), F.normalize(gallery, dim=1)
+    for start in range(0, probes.shape[1], chunk):
+        rows = slice(start, min(start + chunk, probes.shape[1]))
+        block = sum(_part(x, y, metric) for x, y in zip(probes[:, rows], gallery))
+        yield rows, block / len(probes)
+
+
+def distances(probes: torch.Tensor, gallery: torch.Tensor, metric: str = "euc", chunk: int = CHUNK) -> torch.Tensor:
+    """All distances ``[n, m]`` at once, for small sets; arguments and errors as :func:`distance_blocks`."""
+    blocks = [block for _, block in distance_blocks(probes, gallery, metric, chunk)]
+    return torch.cat(blocks) if blocks else gallery.new_zeros(0, len(gallery), dtype=torch.float32)
+
+
+def _part(x: torch.Tensor, y: torch.Tensor, metric: str) -> torch.Tensor:
+    if metric == "cos":
+        return 1 - x @ y
+    norms = x.square().sum(1, keepdim=True) + y.square().sum(0, keepdim=True)
+    return torch.addmm(norms, x, y, alpha=-2).relu_().sqrt_()

@@ -1,0 +1,73 @@
+"""Figures of retrieval from a block of distances: Rank-k, average precision, inverse negative penalty.
+
+Of gallery sequences at the same distance, the one that stands first in the gallery ranks first, whatever the device.
+"""
+
+from typing import NamedTuple
+
+import torch
+
+NEVER = torch.iinfo(torch.int64).max
+"""The rank of a match that is not in the gallery: no Rank-k reaches it."""
+
+
+class Retrieval(NamedTuple):
+    """Figures of the probes of a block.
+
+    Attributes:
+        rank: ``[b]`` int64, how many wrong gallery sequences come before the first right one.
+        ap: ``[b]`` float64, average precision: the mean, over the right sequences, of the share of right ones up to
+            there.
+        inp: ``[b]`` float64, inverse negative penalty (Ye et al., "Deep Learning for Person Re-identification: A
+            Survey and Outlook", 2021): the share of right sequences up to the last right one.
+    """
+
+    rank: torch.Tensor
+    ap: torch.Tensor
+    inp: torch.Tensor
+
+
+def first_match(distance: torch.Tensor, match: torch.Tensor) -> torch.Tensor:
+    """How many gallery sequences come before the first right one; no sorting.
+
+    Args:
+        distance: ``[b, m]``, without NaN.
+        match: ``[b, m]`` bool, which gallery sequences are of the probe's identity.
+
+    Returns:
+        ``[b]`` int64 from 0, :data:`NEVER` where no sequence matches. Rank-k is the share that is below k.
+    """
+    nearest, column = distance.masked_fill(~match, torch.inf).min(1, keepdim=True)
+    earlier = torch.arange(distance.shape[1], device=distance.device) < column
+    before = (distance < nearest) | (distance == nearest) & earlier
+    return before.sum(1).masked_fill(~match.any(1), NEVER)
+
+
+def retrieve(distance: torch.Tensor, match: torch.Tensor) -> Retrieval:
+    """Rank of the first match, average precision and inverse negative penalty.
+
+    Args:
+        distance: ``[b, m]``, without NaN.
+        match: ``[b, m]`` bool, which gallery sequences are of the probe's identity; at least one a probe.
+
+    Returns:
+        On the CPU, whatever the device.
+
+    Raises:
+        ValueError: a probe has no match.
+    """
+    hits = match.gather(1, distance.argsort(dim=1, stable=True))
+    probe, rank = (index.cpu() for index in hits.nonzero(as_tuple=True))
+    count = torch.bincount(probe, minlength=len(distance))
+    if not count.all():
+        raise ValueError(f"expected a match for each of {len(distance)} probes, got {int((count == 0).sum())} without")
+    end = count.cumsum(0)
+    ordinal = torch.arange(len(probe)) - (end - count)[probe] + 1
+    precision = ordinal.double() / (rank + 1)
+    ap = torch.zeros(len(distance), dtype=torch.float64).index_add_(0, probe, precision) / count
+    return Retrieval(rank[end - count], ap, precision[end - 1])
+
+
+def rank_k(ranks: torch.Tensor, k: int) -> float:
+    """Share of probes, in percent, whose first match is among the first ``k``."""
+    return (ranks < k).double().mean().item() * 100

@@ -1,0 +1,80 @@
+"""What the joint, marker and mesh losses share: points of a body against their ground truth."""
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from opengait_meshgait.common.errors import UserError, did_you_mean
+from opengait_meshgait.losses.gather import mean_over_processes
+
+NORMS = {"l1": torch.abs, "l2": torch.square}
+
+
+class PointLoss(nn.Module):
+    """Mean coordinate error of body points in crop space, over the valid frames.
+
+    The norm is taken coordinate by coordinate: ``l1`` is the mean absolute difference (crop heights), ``l2`` the mean
+    squared difference (crop heights²), as ``torch.nn.functional.l1_loss`` and ``mse_loss`` have it. Every valid frame
+    counts alike. A batch without a valid frame has a loss of exactly 0 and a gradient of zeros.
+
+    Args:
+        norm: ``l1`` or ``l2``.
+        loss_term_weight: the weight of this term in the sum.
+        warmup: iterations over which the loss is faded in: its factor rises linearly from 0 at iteration 0 to 1.
+
+    Raises:
+        UserError: the norm is unknown or the warm-up negative.
+    """
+
+    error_name: str
+
+    def __init__(self, norm: str = "l1", loss_term_weight: float = 1.0, warmup: int = 0):
+        super().__init__()
+        if norm not in NORMS:
+            raise UserError(f"{type(self).__name__} has no norm '{norm}'. {did_you_mean(str(norm), NORMS)}")
+        if warmup < 0:
+            raise UserError(f"{type(self).__name__} has warmup {warmup}: give a number of iterations, 0 or more.")
+        self.norm = norm
+        self.loss_term_weight = loss_term_weight
+        self.warmup = warmup
+
+    def forward(
+        self,
+        predicted: torch.Tensor,
+        target: torch.Tensor,
+        valid: torch.Tensor,
+        height: torch.Tensor,
+        iteration: int,
+    ) -> tuple[torch.Tensor, dict[str, Any]]:
+        """Compare with the ground truth.
+
+        Args:
+            predicted: points ``[n, s, P, 3]`` in crop space.
+            target: their ground truth, the same shape; never receives a gradient.
+            valid: ``[n, s]`` bool, the frames that count. The others may hold anything, NaN included.
+            height: ``[n, s]``, metres in one crop height.
+            iteration: of the training, from 0.
+
+        Returns:
+            The loss (a scalar) and ``loss``, the mean Euclidean error in mm under the loss's own name (0 without a
+            valid frame) and ``ramp``, the warm-up's factor.
+
+        Raises:
+            ValueError: the shapes do not belong together.
+        """
+        if predicted.shape != target.shape or predicted.ndim != 4 or predicted.shape[-1] != 3:
+            raise ValueError(f"expected two of [n, s, P, 3], got {[*predicted.shape]} and {[*target.shape]}")
+        if not valid.shape == height.shape == predicted.shape[:2]:
+            raise ValueError(f"expected [n, s] = {[*predicted.shape[:2]]}, got {[*valid.shape]} and {[*height.shape]}")
+
+        difference = predicted.float() - target.detach().float()
+        difference = torch.where(valid[..., None, None], difference, 0.0)
+        frames = mean_over_processes(valid.sum())
+        frames = torch.where(frames > 0, frames, 1.0)
+        ramp = min(1.0, iteration / self.warmup) if self.warmup else 1.0
+        loss = NORMS[self.norm](difference).mean((2, 3)).sum() / frames * ramp
+        with torch.no_grad():
+            metres = torch.where(valid, difference.norm(dim=-1).mean(-1) * height.float(), 0.0)
+            error = 1000 * metres.sum() / frames
+        return loss, {"loss": loss.detach(), self.error_name: error, "ramp": ramp}

@@ -1,0 +1,49 @@
+"""Which outputs of the network each loss takes."""
+
+from typing import Any
+
+import torch
+
+RECOGNITION_TERMS = ("triplet", "softmax")
+"""What every network emits."""
+
+BODY_TERMS = ("joint", "marker", "mesh")
+"""What a network with a heatmap branch emits besides, where there are bodies to compare with."""
+
+_POINTS = ("predicted", "target", "valid", "height", "iteration")
+ARGUMENTS = {"triplet": ("embeddings", "labels"), "softmax": ("logits", "labels"), **dict.fromkeys(BODY_TERMS, _POINTS)}
+"""What the losses of each term are called with."""
+
+
+def loss_inputs(output: Any, labels: torch.Tensor, targets: Any, iteration: int) -> dict[str, dict[str, Any]]:
+    """Arguments of the losses, by ``log_prefix``.
+
+    Args:
+        output: what the network returns, with ``embeddings [n, c, p]``, ``logits [n, class, p]`` and, each of them or
+            None, ``joints [n, s, 24, 3]``, ``markers [n, s, K, 3]`` and ``vertices [n, s, V, 3]`` in crop space.
+        labels: ``[n]`` int.
+        targets: the true ``joints``, ``markers`` and ``vertices`` with ``height [n, s]`` and ``valid [n, s]``; None
+            where there are no bodies.
+        iteration: of the training, from 0.
+    """
+    inputs: dict[str, dict[str, Any]] = {
+        "triplet": {"embeddings": output.embeddings, "labels": labels},
+        "softmax": {"logits": output.logits, "labels": labels},
+    }
+    if targets is None:
+        return inputs
+    pairs = {
+        "joint": (output.joints, targets.joints),
+        "marker": (output.markers, targets.markers),
+        "mesh": (output.vertices, targets.vertices),
+    }
+    for term, (predicted, target) in pairs.items():
+        if predicted is not None:
+            inputs[term] = {
+                "predicted": predicted,
+                "target": target,
+                "valid": targets.valid,
+                "height": targets.height,
+                "iteration": iteration,
+            }
+    return inputs
