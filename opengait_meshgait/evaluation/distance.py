@@ -57,5 +57,5 @@ def distances(probes: torch.Tensor, gallery: torch.Tensor, metric: str = "euc", 
 def _part(x: torch.Tensor, y: torch.Tensor, metric: str) -> torch.Tensor:
     if metric == "cos":
         return 1 - x @ y
-    norms = x.square().sum(1, keepdim=True) + y.square().sum(0, keepdim=True)
-    return torch.addmm(norms, x, y, alpha=-2).relu_().sqrt_()
+    squared = (x @ y).mul_(-2).add_(x.square().sum(1, keepdim=True)).add_(y.square().sum(0))
+    return squared.relu_().sqrt_()

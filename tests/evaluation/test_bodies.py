@@ -1,0 +1,112 @@
+"""Body errors in millimetres: by hand, masks, batches, and alignment."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from opengait_meshgait.evaluation import BodyErrors, body_errors, point_errors
+
+
+def bodies(rng, n=3, s=4, markers=5, vertices=7):
+    points = {
+        name: torch.randn(n, s, count, 3, generator=rng)
+        for name, count in (("joints", 24), ("markers", markers), ("vertices", vertices))
+    }
+    valid = torch.rand(n, s, generator=rng) > 0.3
+    return SimpleNamespace(**points, valid=valid, height=1.5 + torch.rand(n, s, generator=rng))
+
+
+def test_by_hand():
+    zero = SimpleNamespace(
+        joints=torch.zeros(1, 1, 2, 3),
+        markers=None,
+        vertices=torch.zeros(1, 1, 1, 3),
+        height=torch.full((1, 1), 2.0),
+        valid=torch.ones(1, 1, dtype=torch.bool),
+    )
+    # The pelvis 50 mm to the right, the other joint 30 and 40 mm off: relative to the pelvis 20 and 40.
+    off = SimpleNamespace(
+        joints=torch.tensor([[[[0.025, 0, 0], [0.015, 0.020, 0]]]]),
+        markers=None,
+        vertices=torch.full((1, 1, 1, 3), 0.025),
+    )
+    errors = body_errors(off, zero)
+    assert errors.frames == 1
+    assert errors.metrics() == pytest.approx(
+        {
+            "mpjpe_mm": 50.0,
+            "mpjpe_root_mm": (20**2 + 40**2) ** 0.5 / 2,
+            "mpvpe_mm": 50 * 3**0.5,
+            "mpvpe_root_mm": 50 * 2**0.5,
+        },
+        rel=1e-5,
+    )
+    assert errors.joints()["mpjpe"] == pytest.approx([50.0, 50.0])
+    assert errors.joints()["mpjpe_root"] == pytest.approx([0.0, (20**2 + 40**2) ** 0.5], abs=1e-4)
+
+
+def test_equals_loops_over_valid_frames(rng):
+    predicted, target = bodies(rng), bodies(rng)
+    total, root_total, frames = 0.0, 0.0, 0
+    for i, t in target.valid.nonzero().tolist():
+        p, q = predicted.vertices[i, t].double(), target.vertices[i, t].double()
+        scale = 1000 * target.height[i, t].item()
+        total += (p - q).norm(dim=1).mean().item() * scale
+        p, q = p - predicted.joints[i, t, 0], q - target.joints[i, t, 0]
+        root_total += (p - q).norm(dim=1).mean().item() * scale
+        frames += 1
+    metrics = body_errors(predicted, target).metrics()
+    assert 0 < frames < 12
+    assert metrics["mpvpe_mm"] == pytest.approx(total / frames, rel=1e-5)
+    assert metrics["mpvpe_root_mm"] == pytest.approx(root_total / frames, rel=1e-5)
+    assert set(metrics) == {f"{kind}{root}_mm" for kind in ("mpjpe", "marker", "mpvpe") for root in ("", "_root")}
+
+
+def test_batches_add_up(rng):
+    predicted, target = bodies(rng), bodies(rng)
+
+    def part(of, rows):
+        return SimpleNamespace(**{name: value[rows] for name, value in vars(of).items()})
+
+    first, second = (body_errors(part(predicted, rows), part(target, rows)) for rows in (slice(0, 1), slice(1, 3)))
+    assert (first + second).metrics() == pytest.approx(body_errors(predicted, target).metrics())
+    assert (first + second).joints()["mpjpe"] == pytest.approx(body_errors(predicted, target).joints()["mpjpe"])
+
+
+def test_root_alignment_forgets_where_the_body_stands(rng):
+    target = bodies(rng)
+    moved = SimpleNamespace(
+        **{name: getattr(target, name) + torch.tensor([0.1, -0.2, 0.3]) for name in ("joints", "markers", "vertices")}
+    )
+    metrics = body_errors(moved, target).metrics()
+    assert metrics["mpjpe_root_mm"] == pytest.approx(0, abs=1e-2)
+    assert metrics["mpjpe_mm"] > 100
+
+
+def test_invalid_frames_may_hold_anything(rng):
+    predicted, target = bodies(rng), bodies(rng)
+    expected = body_errors(predicted, target).metrics()
+    for points in (target.joints, target.markers, target.vertices, target.height):
+        points[~target.valid] = torch.nan
+    assert body_errors(predicted, target).metrics() == expected
+
+
+def test_nothing_measured_nothing_reported(rng):
+    predicted, target = bodies(rng), bodies(rng)
+    target.valid[:] = False
+    errors = body_errors(predicted, target)
+    assert (errors.frames, errors.metrics(), errors.joints()) == (0, {}, {})
+
+
+def test_errors_of_different_points_do_not_add_up():
+    with pytest.raises(ValueError, match=r"expected errors of \['mpjpe'\], got \['marker'\]"):
+        BodyErrors(1, {"mpjpe": torch.zeros(24)}) + BodyErrors(1, {"marker": torch.zeros(24)})
+
+
+@pytest.mark.parametrize(
+    "shapes", [((2, 5, 3), (2, 4, 3), (2,)), ((2, 5, 2), (2, 5, 2), (2,)), ((2, 5, 3), (2, 5, 3), (3,))]
+)
+def test_shapes_that_do_not_belong_together(shapes):
+    with pytest.raises(ValueError, match=r"expected \[..., P, 3\] twice"):
+        point_errors(*map(torch.zeros, shapes))

@@ -1,0 +1,209 @@
+"""The cross-view protocols against loops over probes, by hand, and against OpenGait."""
+
+from fnmatch import fnmatchcase
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.evaluation import EVALUATORS, PROTOCOLS, evaluate_indoor_dataset, split_indoor_dataset
+
+
+def sequences(dataset_types, ids, views):
+    """Every person walks every type in every view: labels, types, views."""
+    rows = [(f"{i:04d}", kind, view) for i in range(ids) for kind in dataset_types for view in views]
+    return tuple(map(list, zip(*rows)))
+
+
+def loops(embeddings, labels, types, views, dataset, k):
+    """Rank-k of each condition and its table, one probe and one gallery sequence at a time (Euclidean)."""
+    protocol = PROTOCOLS[dataset]
+    is_gallery = [any(fnmatchcase(kind, pattern) for pattern in protocol.gallery) for kind in types]
+    metrics, tables = {}, {}
+    for condition, patterns in protocol.probes.items():
+        cells = {}
+        for i, kind in enumerate(types):
+            if is_gallery[i] or not any(fnmatchcase(kind, pattern) for pattern in patterns):
+                continue
+            for view in sorted(set(views)):
+                gallery = [j for j in range(len(types)) if is_gallery[j] and views[j] == view]
+                if gallery:
+                    far = {j: (embeddings[i] - embeddings[j]).double().norm(dim=0).mean().item() for j in gallery}
+                    nearest = sorted(gallery, key=lambda j: (round(far[j], 6), j))[:k]
+                    hit = any(labels[j] == labels[i] for j in nearest)
+                    cells.setdefault(views[i], {}).setdefault(view, []).append(100.0 * hit)
+        tables[condition] = {a: {b: np.mean(hits) for b, hits in row.items()} for a, row in cells.items()}
+        rows = [[rate for b, rate in row.items() if a != b] for a, row in tables[condition].items()]
+        rows = [np.mean(row) for row in rows if row]
+        if rows:
+            metrics[f"{condition}@R{k}"] = np.mean(rows)
+    return metrics, tables
+
+
+def assert_equals_loops(result, *case):
+    for k in (1, 5):
+        metrics, tables = loops(*case, k)
+        assert {name: value for name, value in result.metrics.items() if name.endswith(f"@R{k}")} == pytest.approx(
+            metrics
+        )
+        for name in metrics:
+            table = tables[name.split("@")[0]]
+            expected = [[table.get(a, {}).get(b, np.nan) for b in result.views] for a in result.views]
+            np.testing.assert_allclose(result.tables[name], expected)
+
+
+@given(
+    present=st.lists(st.booleans(), min_size=60, max_size=60),
+    seed=st.integers(0, 99),
+    chunk=st.sampled_from([1, 4, 100]),
+)
+def test_equals_loops_whatever_is_missing(present, seed, chunk):
+    labels, types, views = sequences(["nm-01", "nm-02", "bg-01", "cl-01", "cl-02"], 4, ["000", "090", "180"])
+    kept = [i for i, there in enumerate(present) if there]
+    labels, types, views = ([column[i] for i in kept] for column in (labels, types, views))
+    # Small whole numbers: ties abound, and their distances are exact.
+    embeddings = torch.randint(3, (len(kept), 2, 1), generator=torch.Generator().manual_seed(seed)).float()
+    case = (embeddings, labels, types, views, "Walkers")
+    if loops(*case, 1)[0]:
+        assert_equals_loops(evaluate_indoor_dataset(*case, chunk=chunk), *case)
+    else:
+        with pytest.raises(UserError):
+            evaluate_indoor_dataset(*case, chunk=chunk)
+
+
+@pytest.mark.parametrize(
+    "dataset, types",
+    [
+        ("CASIA-B", ["nm-01", "nm-02", "nm-03", "nm-04", "nm-05", "nm-06", "bg-01", "bg-02", "cl-01", "cl-02"]),
+        ("OUMVLP", ["00", "01"]),
+        ("Walkers", ["nm-01", "nm-02", "nm-03", "bg-01", "bg-17", "cl-01"]),
+    ],
+)
+def test_protocols(dataset, types, rng):
+    labels, types, views = sequences(types, 5, ["000", "072", "144"])
+    centres = torch.randn(5, 8, 2, generator=rng).repeat_interleave(len(labels) // 5, 0)
+    embeddings = centres + 1.5 * torch.randn(centres.shape, generator=rng)
+    result = evaluate_indoor_dataset(embeddings, labels, types, views, dataset)
+    assert_equals_loops(result, embeddings, labels, types, views, dataset)
+    assert set(result.metrics) == set(result.tables)
+    assert {name.split("@")[0] for name in result.metrics} == set(PROTOCOLS[dataset].probes)
+    assert 0 < result.rank1 < 100
+    assert result.rank1 == np.mean([v for name, v in result.metrics.items() if name.endswith("@R1")])
+    assert result.notes == []
+
+
+def test_by_hand():
+    # A person is a number on a line; the probe of B at 000 was taken for A in the gallery of 090.
+    rows = [
+        *(
+            ("A", "nm-01", "000", 0.0),
+            ("B", "nm-01", "000", 10.0),
+            ("A", "nm-01", "090", 1.0),
+            ("B", "nm-01", "090", 9.0),
+        ),
+        *(
+            ("A", "nm-02", "000", 2.0),
+            ("B", "nm-02", "000", 4.0),
+            ("A", "nm-02", "090", 0.0),
+            ("B", "nm-02", "090", 10.0),
+        ),
+    ]
+    labels, types, views, numbers = zip(*rows)
+    result = evaluate_indoor_dataset(torch.tensor(numbers).reshape(-1, 1, 1), labels, types, views, "Walkers")
+    assert result.views == ["000", "090"]
+    assert result.tables["NM@R1"].tolist() == [[50.0, 50.0], [100.0, 100.0]]
+    assert result.metrics == {"NM@R1": 75.0, "NM@R5": 100.0}
+    assert result.rank1 == 75.0
+    assert len(result.notes) == 2
+    assert result.notes[0].startswith("BG left out: there is no sequence of type bg-*")
+
+
+def test_strangers_are_misses():
+    labels, types, views = sequences(["00", "01"], 2, ["000", "090"])
+    kept = [i for i in range(len(labels)) if (labels[i], types[i]) != ("0001", "01")]
+    embeddings = torch.tensor([[[float(labels[i])]] for i in kept])
+    result = evaluate_indoor_dataset(embeddings, *([c[i] for i in kept] for c in (labels, types, views)), "OUMVLP")
+    # Two of the four probes are of identity 0001, and no Rank-k can find them in a gallery of one person.
+    assert result.metrics == {"NM@R1": 50.0, "NM@R5": 50.0}
+    assert result.notes == ["NM: 2 probes of identities without a gallery sequence are misses."]
+
+
+def test_views_without_probe_or_gallery_are_left_out(rng):
+    labels = ["0", "1"] * 4
+    types = ["nm-01"] * 4 + ["nm-02"] * 4
+    views = ["000", "000", "090", "090"] + ["000", "000", "180", "180"]
+    result = evaluate_indoor_dataset(torch.arange(2.0).repeat(4).reshape(8, 1, 1), labels, types, views, "Walkers")
+    assert result.views == ["000", "090", "180"]
+    nan = np.nan
+    np.testing.assert_array_equal(result.tables["NM@R1"], [[100, 100, nan], [nan, nan, nan], [100, 100, nan]])
+    assert result.metrics["NM@R1"] == 100.0
+
+
+def test_metric_and_scale(rng):
+    labels, types, views = sequences(["00", "01"], 6, ["000", "090"])
+    embeddings = torch.randn(24, 4, 3, generator=rng)
+    euc = evaluate_indoor_dataset(embeddings, labels, types, views, "OUMVLP")
+    cos = evaluate_indoor_dataset(embeddings, labels, types, views, "OUMVLP", "cos")
+    longer = embeddings * torch.rand(24, 1, 3, generator=rng).add(0.5)
+    assert evaluate_indoor_dataset(longer, labels, types, views, "OUMVLP", "cos").metrics == cos.metrics
+    assert evaluate_indoor_dataset(4 * embeddings, labels, types, views, "OUMVLP").metrics == euc.metrics
+    # Of the same length, the two metrics rank alike only where the parts agree; with one part they always do.
+    unit = torch.nn.functional.normalize(embeddings[:, :, :1], dim=1)
+    one, other = (evaluate_indoor_dataset(unit, labels, types, views, "OUMVLP", m).metrics for m in ("euc", "cos"))
+    assert one == other
+
+
+@pytest.mark.parametrize("metric", ["euc", "cos"])
+@pytest.mark.parametrize("dataset, types", [("OUMVLP", ["00", "01"]), ("CASIA-B", None)])
+def test_numbers_of_opengait(opengait, rng, dataset, types, metric):
+    types = types or [f"{kind}-{i:02d}" for kind, n in [("nm", 6), ("bg", 2), ("cl", 2)] for i in range(1, n + 1)]
+    labels, types, views = sequences(types, 25 if dataset == "OUMVLP" else 7, [f"{18 * i:03d}" for i in range(7)])
+    centres = torch.randn(len(set(labels)), 8, 4, generator=rng).repeat_interleave(len(labels) // len(set(labels)), 0)
+    embeddings = centres + torch.randn(centres.shape, generator=rng)
+    data = {"embeddings": embeddings.numpy(), "labels": labels, "types": types, "views": views}
+    theirs = opengait.evaluator.evaluate_indoor_dataset(data, dataset, metric)
+    ours = evaluate_indoor_dataset(embeddings, labels, types, views, dataset, metric)
+    assert len(theirs) == len(PROTOCOLS[dataset].probes)
+    for name, value in theirs.items():
+        # OpenGait rounds each pair of views to two digits.
+        assert ours.metrics[name.removeprefix("scalar/test_accuracy/")] == pytest.approx(value, abs=0.005)
+
+
+def test_registered():
+    assert EVALUATORS.get("evaluate_indoor_dataset") is evaluate_indoor_dataset
+    with pytest.raises(UserError, match="Unknown evaluator 'evaluate_indoor'. Did you mean 'evaluate_indoor_dataset'"):
+        EVALUATORS.get("evaluate_indoor")
+
+
+@pytest.mark.parametrize(
+    "rows, dataset, message",
+    [
+        ([("0", "00", "0")], "OUMVLP-Mesh", "protocol for test_dataset_name 'OUMVLP-Mesh'. Did you mean 'OUMVLP'"),
+        ([("0", "00", "0")], None, "protocol for test_dataset_name 'None'. Known: CASIA-B, OUMVLP, Walkers"),
+        ([("0", "00", "0")], "Walkers", r"type nm-01 as gallery, and the test set has 00\. Set test_dataset_name"),
+        ([], "Walkers", "has no sequence at all"),
+        ([("0", "nm-01", "0")], "Walkers", r"type nm-\*, bg-\*, cl-\* as probe, and the test set has nm-01"),
+        ([("0", "nm-01", "90"), ("0", "nm-02", "90")], "Walkers", "have the view 90.*test on two views or more"),
+    ],
+)
+def test_nothing_to_evaluate(rows, dataset, message):
+    columns = [*zip(*rows)] or [(), (), ()]
+    with pytest.raises(UserError, match=message):
+        split_indoor_dataset(*columns, dataset)
+    with pytest.raises(UserError, match=message):
+        evaluate_indoor_dataset(torch.zeros(len(rows), 2, 1), *columns, dataset)
+
+
+def test_bad_embeddings():
+    labels, types, views = sequences(["00", "01"], 2, ["000", "090"])
+    embeddings = torch.zeros(8, 2, 1)
+    with pytest.raises(ValueError, match=r"expected embeddings \[n, c, p\], got \[8, 2\]"):
+        evaluate_indoor_dataset(embeddings[:, :, 0], labels, types, views, "OUMVLP")
+    with pytest.raises(ValueError, match=r"expected 7 labels, types and views, got \[8, 8, 8\]"):
+        evaluate_indoor_dataset(embeddings[1:], labels, types, views, "OUMVLP")
+    embeddings[3, 1, 0] = torch.nan
+    with pytest.raises(UserError, match="1 of 8 sequences are NaN or infinite, first that of 0000-01-090"):
+        evaluate_indoor_dataset(embeddings, labels, types, views, "OUMVLP")
