@@ -1,0 +1,103 @@
+"""A dataset in OpenGait's layout, checked before the training starts."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from torch.utils.data import Dataset
+from tqdm import tqdm
+
+from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.data.collate import Sequence
+from opengait_meshgait.data.frames import FrameSampling
+from opengait_meshgait.data.layout import find_sequences, list_problems, read_partition
+from opengait_meshgait.data.reader import read_sequence
+
+
+class GaitDataset(Dataset):
+    """The sequences of one split.
+
+    Args:
+        data_cfg: the YAML's ``data_cfg``. Read here are ``dataset_root`` (``root/id/type/view/*.pkl``),
+            ``dataset_partition``, ``data_in_use`` (which of a folder's pickles, sorted, may be used) and ``cache``
+            (read all sequences now and keep them; forked worker processes share them).
+        split: ``train``, ``val`` or ``test``: the partition's ``TRAIN_SET``, ``VAL_SET`` or ``TEST_SET``.
+        with_bodies: whether to read body parameters besides the silhouettes.
+        frames: which frames of a sequence to take.
+
+    Attributes:
+        seqs: one :class:`SequenceInfo` a sequence, people in the partition's order.
+        label_list, types_list, views_list: id, type and view of each sequence.
+        label_set: the ids, sorted; labels of batches are places in this list.
+        indices_dict: the places of each id's sequences.
+
+    Raises:
+        UserError: what is missing, ambiguous or, with ``cache``, unreadable.
+    """
+
+    def __init__(self, data_cfg: Mapping[str, Any], split: str, with_bodies: bool, frames: FrameSampling):
+        labels = read_partition(data_cfg["dataset_partition"], split)
+        self.seqs = find_sequences(data_cfg["dataset_root"], labels, with_bodies, data_cfg.get("data_in_use"))
+        self.frames = frames
+        self.label_list = [info.label for info in self.seqs]
+        self.types_list = [info.type for info in self.seqs]
+        self.views_list = [info.view for info in self.seqs]
+        self.label_set = sorted(set(self.label_list))
+        self.indices_dict: dict[str, list[int]] = {label: [] for label in self.label_set}
+        for index, label in enumerate(self.label_list):
+            self.indices_dict[label].append(index)
+        self._places = {label: place for place, label in enumerate(self.label_set)}
+        self._cache: dict[int, tuple[np.ndarray, np.ndarray | None]] | None = {} if data_cfg.get("cache") else None
+        if self._cache is not None:
+            check_sequences(self)
+
+    def __len__(self) -> int:
+        return len(self.seqs)
+
+    def load(self, index: int) -> tuple[np.ndarray, np.ndarray | None]:
+        """All frames of a sequence: silhouettes uint8 [T, h, w], 0…255, and bodies float32 [T, 85] or None.
+
+        Raises:
+            UserError: a file that cannot be used; the message names it.
+        """
+        if self._cache is not None and index in self._cache:
+            return self._cache[index]
+        info = self.seqs[index]
+        arrays = read_sequence(info.sils_path, info.smpls_path)
+        if self._cache is not None:
+            self._cache[index] = arrays
+        return arrays
+
+    def __getitem__(self, key: tuple[int, int]) -> Sequence:
+        """The frames drawn from sequence ``index`` with ``seed``; ``key`` is the pair of them."""
+        index, seed = key
+        info = self.seqs[index]
+        sils, smpls = self.load(index)
+        chosen = self.frames.sample(len(sils), np.random.default_rng(seed))
+        return Sequence(
+            sils=sils[chosen],
+            smpls=None if smpls is None else smpls[chosen],
+            label=self._places[info.label],
+            type=info.type,
+            view=info.view,
+            index=index,
+            seed=seed,
+            name=info.name,
+        )
+
+
+def check_sequences(dataset: GaitDataset, sample: int | None = None) -> None:
+    """Read all sequences, or an evenly spread sample of so many, so that bad files are known before the training.
+
+    Raises:
+        UserError: the number of sequences that cannot be used, and the first few of them with the reason.
+    """
+    number = len(dataset) if sample is None else min(sample, len(dataset))
+    problems = []
+    for index in tqdm(np.linspace(0, len(dataset) - 1, number).round().astype(int).tolist(), "reading", disable=None):
+        try:
+            dataset.load(index)
+        except UserError as error:
+            problems.append(str(error))
+    if problems:
+        raise UserError(list_problems(f"{len(problems)} of {number} sequences that were read are unusable", problems))

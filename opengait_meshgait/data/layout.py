@@ -1,0 +1,192 @@
+"""What lies where in a dataset folder: ``root/id/type/view/*.pkl``, told apart by name, and the partition JSON."""
+
+import logging
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from opengait_meshgait.common.errors import UserError, did_you_mean
+from opengait_meshgait.common.files import read_json
+
+SPLITS = {"train": "TRAIN_SET", "val": "VAL_SET", "test": "TEST_SET"}
+_SHOWN = 5  # examples in a message
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class SequenceInfo:
+    """One sequence folder.
+
+    Attributes:
+        label: the person's id, as the folder is called.
+        type: the walking condition (``nm-01``) or, in Gait3D, the camera.
+        view: the view (``090``) or, in Gait3D, the sequence.
+        sils_path: the pickle of silhouettes.
+        smpls_path: the pickle of 85-number frames, None where bodies are not asked for.
+    """
+
+    label: str
+    type: str
+    view: str
+    sils_path: str
+    smpls_path: str | None
+
+    @property
+    def name(self) -> str:
+        """``id-type-view``, as partitions name a sequence in ``PROBE_SET``."""
+        return f"{self.label}-{self.type}-{self.view}"
+
+
+def read_partition(path: str | Path, split: str) -> list[str]:
+    """The ids of one split of a partition JSON, in the file's order.
+
+    Args:
+        path: JSON with lists of ids under ``TRAIN_SET``, ``TEST_SET`` and, optionally, ``VAL_SET``.
+        split: ``train``, ``val`` or ``test``.
+
+    Raises:
+        UserError: the file is missing or no JSON, or the split is absent, empty or no list of strings.
+    """
+    if split not in SPLITS:
+        raise ValueError(f"split must be one of {', '.join(SPLITS)}, got {split!r}")
+    key = SPLITS[split]
+    partition = read_json(path)
+    if not isinstance(partition, dict):
+        raise UserError(f"{path} must be a JSON object with lists of ids ({', '.join(SPLITS.values())}).")
+    if key not in partition:
+        raise UserError(f"The partition {path} has no '{key}'. {did_you_mean(key, partition)}")
+    labels = partition[key]
+    if not isinstance(labels, list) or not labels or not all(isinstance(label, str) for label in labels):
+        raise UserError(
+            f"'{key}' in {path} must be a list of ids, each a string like the folder it names; found {shorten(labels)}."
+        )
+    return list(dict.fromkeys(labels))
+
+
+def find_sequences(
+    root: str | Path, labels: Sequence[str], with_bodies: bool, data_in_use: Sequence[bool] | None = None
+) -> list[SequenceInfo]:
+    """The sequences of some people, in the order of ``labels``, then type, then view.
+
+    Names decide which file is what: ``smpl`` in the name means 85-number frames, else ``sil`` means silhouettes, and a
+    pickle of another name counts as silhouettes where it is the only one. Further files are other modalities and are
+    ignored.
+
+    Args:
+        root: the folder with one folder an id.
+        labels: ids to look for; those without a folder or without sequences are left out with one warning.
+        with_bodies: whether each sequence needs 85-number frames.
+        data_in_use: as in OpenGait's YAML, which of a folder's pickles, sorted by name, may be used at all; None for
+            all of them.
+
+    Raises:
+        UserError: no such root, none of the ids in it, sequences whose files are missing, empty or ambiguous, or a
+            ``data_in_use`` that is not a list of true and false.
+    """
+    root = Path(root)
+    if data_in_use is not None and not all(isinstance(use, bool) for use in data_in_use):
+        raise UserError(
+            f"data_in_use must be a list of true and false, one for each pickle of a sequence; found {data_in_use}."
+        )
+    if not root.is_dir():
+        raise UserError(f"dataset_root {root} is not a folder. Set data_cfg.dataset_root to the folder of ids.")
+    folders = {folder.name: folder for folder in _folders(root)}
+    found, problems, without = [], [], []
+    for label in labels:
+        number = len(found) + len(problems)
+        for type_ in _folders(folders[label].path) if label in folders else ():
+            for view in _folders(type_.path):
+                files = [entry for entry in _entries(view.path) if entry.name.endswith(".pkl")]
+                try:
+                    paths = _choose(files, with_bodies, data_in_use)
+                except _Unusable as error:
+                    names = ", ".join(entry.name for entry in files)
+                    problems.append(f"{label}/{type_.name}/{view.name}: {error} among [{names}]")
+                else:
+                    found.append(SequenceInfo(label, type_.name, view.name, *paths))
+        if len(found) + len(problems) == number:
+            without.append(label)
+    if len(without) == len(labels):
+        raise UserError(
+            f"None of the partition's {len(labels)} ids has a sequence in {root}. The partition asks for "
+            f"{shorten(labels)}; the folder has {shorten(sorted(folders))}. "
+            "Check dataset_root and dataset_partition: the folders must be root/id/type/view/*.pkl."
+        )
+    if problems:
+        bodies = ", and for training with bodies one with 'smpl' in its name" if with_bodies else ""
+        masked = f" data_in_use {list(data_in_use)} leaves out files by their place." if data_in_use else ""
+        raise UserError(
+            list_problems(f"{len(problems)} of {len(found) + len(problems)} sequences in {root} are unusable", problems)
+            + f"\nA sequence folder needs one pickle with 'sil' in its name, or a single one{bodies}.{masked}"
+        )
+    if without:
+        logger.warning(
+            "%d of the partition's %d ids have no sequence in %s and are left out: %s",
+            *(len(without), len(labels), root, shorten(without)),
+        )
+    return found
+
+
+def list_problems(heading: str, problems: Sequence[str]) -> str:
+    """A heading, the first few problems one a line, and how many more there are."""
+    lines = [f"{heading}:", *(f"  {problem}" for problem in problems[:_SHOWN])]
+    if len(problems) > _SHOWN:
+        lines.append(f"  and {len(problems) - _SHOWN} more")
+    return "\n".join(lines)
+
+
+def shorten(values: object) -> str:
+    """The beginning of a list of names, or of whatever else was found in its place."""
+    if not isinstance(values, Iterable) or isinstance(values, str | dict):
+        return repr(values)[:80]
+    values = list(values)
+    return f"[{', '.join(map(repr, values[:_SHOWN]))}{', …' if len(values) > _SHOWN else ''}]"
+
+
+class _Unusable(Exception):
+    """What is wrong with one sequence folder."""
+
+
+def _choose(files: list[os.DirEntry], with_bodies: bool, data_in_use: Sequence[bool] | None) -> tuple[str, str | None]:
+    """The paths of the silhouettes and, where asked for, of the 85-number frames."""
+    if data_in_use is not None:
+        files = [entry for entry, use in zip(files, data_in_use) if use]
+    bodies = [entry for entry in files if "smpl" in entry.name.lower()]
+    others = [entry for entry in files if entry not in bodies]
+    silhouettes = [entry for entry in others if "sil" in entry.name.lower()]
+    if not silhouettes and len(others) == 1:
+        silhouettes = others
+    return (
+        _only(silhouettes, "silhouettes", "sil"),
+        _only(bodies, "body parameters", "smpl") if with_bodies else None,
+    )
+
+
+def _only(candidates: list[os.DirEntry], what: str, part: str) -> str:
+    """The path of the one candidate, which must have content."""
+    if not candidates:
+        raise _Unusable(f"no {what} (*{part}*.pkl)")
+    if len(candidates) > 1:
+        raise _Unusable(f"several pickles may be the {what} ({', '.join(entry.name for entry in candidates)})")
+    (entry,) = candidates
+    try:
+        if entry.stat().st_size == 0:
+            raise _Unusable(f"{entry.name} is empty (0 bytes)")
+    except OSError as error:
+        raise _Unusable(f"{entry.name} cannot be read ({error.strerror})") from error
+    return entry.path
+
+
+def _folders(path: str | Path) -> list[os.DirEntry]:
+    return [entry for entry in _entries(path) if entry.is_dir()]
+
+
+def _entries(path: str | Path) -> list[os.DirEntry]:
+    """What a folder holds, sorted by name, without hidden files."""
+    try:
+        with os.scandir(path) as entries:
+            return sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda entry: entry.name)
+    except OSError as error:
+        raise UserError(f"Cannot list {path}: {error.strerror}.") from error

@@ -1,0 +1,83 @@
+"""The dataset knows its people, keeps the two modalities together and draws from the key's seed alone."""
+
+import numpy as np
+import pytest
+
+from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.data.dataset import check_sequences
+
+
+def test_splits_and_their_people(make_dataset):
+    train, val, test = (make_dataset(split) for split in ("train", "val", "test"))
+    assert (len(train), len(val), len(test)) == (20, 4, 8)
+    assert train.label_set == ["0001", "0002", "0003", "0004", "0005"]
+    assert test.label_list == ["0007"] * 4 + ["0008"] * 4
+    assert test.types_list == ["nm-01", "nm-01", "nm-02", "nm-02"] * 2
+    assert test.views_list == ["000", "090"] * 4
+    assert train.indices_dict["0002"] == [4, 5, 6, 7]
+    assert train[7, 0].label == 1
+
+
+@pytest.mark.parametrize("sample_type", ["fixed_unordered", "fixed_ordered", "unfixed_unordered", "all_ordered"])
+def test_frames_of_both_modalities_stay_together(make_dataset, sample_type):
+    dataset = make_dataset(sample_type=sample_type)
+    for index in range(len(dataset)):
+        sequence = dataset[index, 10 + index]
+        assert sequence.sils.dtype == np.uint8 and sequence.sils.shape[1:] == (64, 64)
+        assert sequence.smpls.dtype == np.float32 and sequence.smpls.shape == (len(sequence.sils), 85)
+        # (sequence, frame), as both files tell it
+        np.testing.assert_array_equal(sequence.sils[:, 0, :2], sequence.smpls[:, :2])
+        assert (sequence.sils[:, 0, 0] == index).all()
+        assert sequence.name == f"{dataset.label_list[index]}-{sequence.type}-{sequence.view}"
+
+
+def test_the_seed_decides(make_dataset):
+    dataset = make_dataset(sample_type="fixed_unordered")
+    first, again, other = dataset[3, 5], dataset[3, 5], dataset[3, 6]
+    np.testing.assert_array_equal(first.sils, again.sils)
+    assert not np.array_equal(first.sils, other.sils)
+
+
+def test_without_bodies_they_are_neither_needed_nor_read(make_dataset, tmp_path):
+    for path in (tmp_path / "walkers").rglob("1-smpls.pkl"):
+        path.unlink()
+    assert make_dataset(with_bodies=False)[0, 0].smpls is None
+    with pytest.raises(UserError, match="20 of 20 sequences"):
+        make_dataset(with_bodies=True)
+
+
+def test_the_cache_needs_the_files_once(make_dataset, tmp_path):
+    cached, read = make_dataset(cache=True), make_dataset()
+    expected = [read[i, i].sils for i in range(len(read))]
+    for path in (tmp_path / "walkers").rglob("*.pkl"):
+        path.write_bytes(b"")
+    for index, sils in enumerate(expected):
+        np.testing.assert_array_equal(cached[index, index].sils, sils)
+    with pytest.raises(UserError, match="is empty"):
+        read[0, 0]
+
+
+def test_a_drawn_sequence_is_its_own_copy(make_dataset):
+    dataset = make_dataset(sample_type="all_ordered", cache=True)
+    dataset[0, 0].sils[:] = 77
+    dataset[0, 0].smpls[:] = 77
+    sils, smpls = dataset.load(0)
+    assert (sils != 77).all() and (smpls != 77).all()
+
+
+def test_bad_files_are_summed_up_before_the_training(make_dataset, dump, tmp_path):
+    root = tmp_path / "walkers"
+    (root / "0001" / "nm-01" / "000" / "0-sils.pkl").write_bytes(b"\x80\x05")
+    dump(root / "0002" / "nm-02" / "090" / "1-smpls.pkl", np.zeros((3, 85), dtype=np.float32))
+    with pytest.raises(UserError) as error:
+        make_dataset(cache=True)
+    heading, *problems = str(error.value).splitlines()
+    assert heading == "2 of 20 sequences that were read are unusable:"
+    assert f"Cannot load {root / '0001/nm-01/000/0-sils.pkl'}" in problems[0]
+    assert "1-smpls.pkl beside it has 3" in problems[1]
+
+    dataset = make_dataset()
+    with pytest.raises(UserError, match="1 of 2 sequences"):
+        check_sequences(dataset, sample=2)  # the first and the last
+    with pytest.raises(UserError, match="2 of 20 sequences"):
+        check_sequences(dataset, sample=100)

@@ -1,0 +1,136 @@
+"""What is read is what the network may rely on; each bad file is named with what it holds."""
+
+import os
+import pickle
+
+import numpy as np
+import pytest
+
+from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.data.reader import read_bodies, read_sequence, read_silhouettes
+
+MASK = np.zeros((3, 64, 64), dtype=np.uint8)
+MASK[:, 10:50, 20:40] = 1
+BODIES = np.random.default_rng(0).normal(size=(3, 85)).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        MASK * 255,
+        MASK,
+        MASK.astype(bool),
+        MASK.astype(np.int64) * 255,
+        MASK.astype(np.float32),
+        MASK.astype(np.float64) * 255,
+        list(MASK * 255),
+    ],
+    ids=["uint8", "0/1", "bool", "int64", "float 0…1", "float 0…255", "list"],
+)
+def test_every_usual_storage_gives_the_same_silhouettes(tmp_path, dump, stored):
+    sils = read_silhouettes(dump(tmp_path / "sils.pkl", stored))
+    assert sils.dtype == np.uint8
+    np.testing.assert_array_equal(sils, MASK * np.uint8(255))
+
+
+def test_grey_outlines_survive(tmp_path, dump):
+    grey = np.linspace(0, 255, 64 * 64).astype(np.uint8).reshape(1, 64, 64)
+    np.testing.assert_array_equal(read_silhouettes(dump(tmp_path / "a.pkl", grey)), grey)
+    np.testing.assert_array_equal(read_silhouettes(dump(tmp_path / "b.pkl", grey / np.float32(255))), grey)
+
+
+def test_pickles_of_every_protocol(tmp_path):
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        path = tmp_path / f"{protocol}-sils.pkl"
+        path.write_bytes(pickle.dumps(MASK * 255, protocol=protocol))
+        np.testing.assert_array_equal(read_silhouettes(path), MASK * np.uint8(255))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_bodies_become_float32(tmp_path, dump, dtype):
+    smpls = read_bodies(dump(tmp_path / "smpls.pkl", BODIES.astype(dtype)))
+    assert smpls.dtype == np.float32
+    np.testing.assert_array_equal(smpls, BODIES)
+
+
+def test_frames_that_are_not_finite_are_left_to_the_supervisions_mask(tmp_path, dump):
+    broken = BODIES.copy()
+    broken[1] = np.nan
+    np.testing.assert_array_equal(read_bodies(dump(tmp_path / "smpls.pkl", broken)), broken)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (MASK[:0], "holds no frames"),
+        ([], "holds no frames"),
+        (np.uint8(3), "holds a uint8"),
+        ({"sils": MASK}, r"holds a dict, and should hold silhouettes, uint8 \[T, h, w\]"),
+        ([MASK[0], MASK[0, :32]], "frames of unequal shapes"),
+        (MASK[:, None], r"holds uint8 \[3, 1, 64, 64\]; silhouettes are uint8 \[T, h, w\]"),
+        (MASK[0], r"holds uint8 \[64, 64\]"),
+        (BODIES, r"holds float32 \[3, 85\]"),
+        (MASK[:, :0], r"holds uint8 \[3, 0, 64\]"),
+        (MASK.astype(str), "holds <U3"),
+        (MASK * 0, "holds 3 frames, and all of them are black"),
+        (MASK * 11, "values from 0 to 11; silhouettes reach from 0 to 255"),
+        (MASK.astype(np.float32) * 1.02, "values from 0 to 1.02"),
+        (MASK.astype(np.int16) * 256, "values from 0 to 256"),
+        (-MASK.astype(np.float32), "values from -1 to -?0"),
+        (np.where(MASK, np.nan, 0), "values from nan to nan"),
+    ],
+)
+def test_bad_silhouettes(tmp_path, dump, content, message):
+    path = dump(tmp_path / "sils.pkl", content)
+    with pytest.raises(UserError, match=message) as error:
+        read_silhouettes(path)
+    assert str(error.value).startswith(str(path))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (BODIES[:0], "holds no frames"),
+        (BODIES[:, :82], r"holds float32 \[3, 82\]; body parameters are float32 \[T, 85\]"),
+        (BODIES[0], r"holds float32 \[85\]"),
+        (BODIES.astype(int), r"holds int64 \[3, 85\]"),
+        (MASK, r"holds uint8 \[3, 64, 64\]"),
+        ("smpl", "holds a str"),
+    ],
+)
+def test_bad_bodies(tmp_path, dump, content, message):
+    path = dump(tmp_path / "smpls.pkl", content)
+    with pytest.raises(UserError, match=message) as error:
+        read_bodies(path)
+    assert str(error.value).startswith(str(path))
+
+
+def test_unequal_lengths_name_both_files(tmp_path, dump):
+    sils = dump(tmp_path / "0-sils.pkl", MASK)
+    smpls = dump(tmp_path / "1-smpls.pkl", BODIES[:2])
+    with pytest.raises(UserError, match="0-sils.pkl has 3 frames and 1-smpls.pkl beside it has 2.*joined by the names"):
+        read_sequence(sils, smpls)
+    assert read_sequence(sils, None)[1] is None
+
+
+class Evil:
+    def __reduce__(self):
+        return os.system, ("false",)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda raw: b"", "is empty"),
+        (lambda raw: raw[: len(raw) // 2], "may be truncated"),
+        (lambda raw: b"\x89PNG not a pickle", "Cannot load"),
+        (lambda raw: pickle.dumps(Evil()), "only NumPy arrays are allowed"),
+    ],
+    ids=["empty", "truncated", "other", "evil"],
+)
+def test_damaged_files(tmp_path, dump, damage, message):
+    path = dump(tmp_path / "sils.pkl", MASK)
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(UserError, match=message) as error:
+        read_silhouettes(path)
+    assert str(path) in str(error.value)
