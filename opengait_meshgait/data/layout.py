@@ -95,19 +95,17 @@ def find_sequences(
     folders = {folder.name: folder for folder in _folders(root)}
     found, problems, without = [], [], []
     for label in labels:
-        number = len(found) + len(problems)
-        for type_ in _folders(folders[label].path) if label in folders else ():
-            for view in _folders(type_.path):
-                files = [entry for entry in _entries(view.path) if entry.name.endswith(".pkl")]
-                try:
-                    paths = _choose(files, with_bodies, data_in_use)
-                except _Unusable as error:
-                    names = ", ".join(entry.name for entry in files)
-                    problems.append(f"{label}/{type_.name}/{view.name}: {error} among [{names}]")
-                else:
-                    found.append(SequenceInfo(label, type_.name, view.name, *paths))
-        if len(found) + len(problems) == number:
+        types = _folders(folders[label].path) if label in folders else []
+        sequences = [(type_.name, view) for type_ in types for view in _folders(type_.path)]
+        if not sequences:
             without.append(label)
+        for type_, view in sequences:
+            files = [entry for entry in _entries(view.path) if entry.name.endswith(".pkl")]
+            try:
+                found.append(SequenceInfo(label, type_, view.name, *_choose(files, with_bodies, data_in_use)))
+            except _Unusable as error:
+                names = ", ".join(entry.name for entry in files)
+                problems.append(f"{label}/{type_}/{view.name}: {error} among [{names}]")
     if len(without) == len(labels):
         raise UserError(
             f"None of the partition's {len(labels)} ids has a sequence in {root}. The partition asks for "
@@ -115,11 +113,12 @@ def find_sequences(
             "Check dataset_root and dataset_partition: the folders must be root/id/type/view/*.pkl."
         )
     if problems:
-        bodies = ", and for training with bodies one with 'smpl' in its name" if with_bodies else ""
+        bodies = ", and, for its bodies, one with 'smpl' in its name" if with_bodies else ""
         masked = f" data_in_use {list(data_in_use)} leaves out files by their place." if data_in_use else ""
         raise UserError(
             list_problems(f"{len(problems)} of {len(found) + len(problems)} sequences in {root} are unusable", problems)
-            + f"\nA sequence folder needs one pickle with 'sil' in its name, or a single one{bodies}.{masked}"
+            + f"\nA sequence folder needs one pickle with 'sil' in its name, or a single one{bodies}.{masked} Prepare these "
+            "sequences again, or take their folders out."
         )
     if without:
         logger.warning(
