@@ -113,12 +113,13 @@ def find_sequences(
             "Check dataset_root and dataset_partition: the folders must be root/id/type/view/*.pkl."
         )
     if problems:
-        bodies = ", and, for its bodies, one with 'smpl' in its name" if with_bodies else ""
+        heading = f"{len(problems)} of {len(found) + len(problems)} sequences in {root} are unusable"
+        bodies = " and, for its bodies, one with 'smpl' in its name" if with_bodies else ""
         masked = f" data_in_use {list(data_in_use)} leaves out files by their place." if data_in_use else ""
         raise UserError(
-            list_problems(f"{len(problems)} of {len(found) + len(problems)} sequences in {root} are unusable", problems)
-            + f"\nA sequence folder needs one pickle with 'sil' in its name, or a single one{bodies}.{masked} Prepare these "
-            "sequences again, or take their folders out."
+            f"{list_problems(heading, problems)}\n"
+            f"A sequence folder needs one pickle with 'sil' in its name (or a single one){bodies}.{masked} "
+            "Prepare these sequences again, or take their folders out."
         )
     if without:
         logger.warning(
