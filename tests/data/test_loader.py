@@ -21,7 +21,9 @@ def same(a: Batch, b: Batch) -> bool:
 
 def test_fixed_sequences_stack(make_dataset):
     dataset = make_dataset()
-    batch = next(iter(make_loader(dataset, TripletSampler(dataset, [3, 2]))))
+    sampler = TripletSampler(dataset, [3, 2])
+    batch = next(iter(make_loader(dataset, sampler)))
+    assert list(zip(batch.indices.tolist(), batch.seeds.tolist())) == sampler.batch(0)
     assert batch.sils.shape == (6, 4, 64, 64) and batch.sils.dtype == torch.uint8
     assert batch.smpls.shape == (6, 4, 85) and batch.smpls.dtype == torch.float32
     assert batch.seqL is None
