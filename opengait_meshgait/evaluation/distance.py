@@ -18,8 +18,8 @@ def distance_blocks(
     """Distances of ``chunk`` probes after the other to the whole gallery.
 
     ``euc`` is the Euclidean distance averaged over the parts, ``cos`` one minus the cosine averaged over the parts, as
-    in OpenGait. Computed in float32 on the embeddings' device, one part at a time: beside a block ``[chunk, m]`` only
-    as much again is ever held.
+    in OpenGait. Computed in float32 on the embeddings' device, one part at a time: besides the embeddings only a few
+    matrices ``[chunk, m]`` are ever held.
 
     Args:
         probes: ``[n, c, p]``.
@@ -44,8 +44,10 @@ def distance_blocks(
         probes, gallery = F.normalize(probes, dim=2), F.normalize(gallery, dim=1)
     for start in range(0, probes.shape[1], chunk):
         rows = slice(start, min(start + chunk, probes.shape[1]))
-        block = sum(_part(x, y, metric) for x, y in zip(probes[:, rows], gallery))
-        yield rows, block / len(probes)
+        block = probes.new_zeros(rows.stop - rows.start, gallery.shape[2])
+        for x, y in zip(probes[:, rows], gallery):
+            block += _part(x, y, metric)
+        yield rows, block.div_(len(probes))
 
 
 def distances(probes: torch.Tensor, gallery: torch.Tensor, metric: str = "euc", chunk: int = CHUNK) -> torch.Tensor:

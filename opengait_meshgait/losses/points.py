@@ -68,7 +68,7 @@ class PointLoss(nn.Module):
         if not valid.shape == height.shape == predicted.shape[:2]:
             raise ValueError(f"expected [n, s] = {[*predicted.shape[:2]]}, got {[*valid.shape]} and {[*height.shape]}")
 
-        difference = predicted.float() - target.detach().float()
+        difference = predicted.float() - target.detach()
         difference = torch.where(valid[..., None, None], difference, 0.0)
         frames = mean_over_processes(valid.sum())
         frames = torch.where(frames > 0, frames, 1.0)
