@@ -1,0 +1,62 @@
+"""The residual backbone of GaitBase."""
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from opengait_meshgait.common.errors import UserError, did_you_mean
+from opengait_meshgait.networks.blocks import BasicBlock, BasicConv2d, Bottleneck
+from opengait_meshgait.networks.registry import BACKBONES
+
+_BLOCKS = {"BasicBlock": BasicBlock, "Bottleneck": Bottleneck}
+
+
+@BACKBONES.register
+class ResNet9(nn.Module):
+    """A narrow ResNet of four stages (Fan et al., "OpenGait: Revisiting Gait Recognition", CVPR 2023).
+
+    Argument names, numbers and state-dict keys are OpenGait's.
+
+    Args:
+        block: ``BasicBlock`` or ``Bottleneck``.
+        channels: width of each of the four stages.
+        in_channel: channels of the input.
+        layers: residual blocks in each stage; 0 leaves the stage out.
+        strides: stride of each stage's first block.
+        maxpool: halve the map by a 3×3 max pooling before the first stage.
+
+    Raises:
+        UserError: ``block`` is unknown, or a list does not have four entries.
+    """
+
+    def __init__(
+        self,
+        block: str,
+        channels: Sequence[int] = (32, 64, 128, 256),
+        in_channel: int = 1,
+        layers: Sequence[int] = (1, 2, 2, 1),
+        strides: Sequence[int] = (1, 2, 2, 1),
+        maxpool: bool = True,
+    ):
+        super().__init__()
+        if block not in _BLOCKS:
+            raise UserError(f"ResNet9 has no block '{block}'. {did_you_mean(str(block), _BLOCKS)}")
+        for name, values in {"channels": channels, "layers": layers, "strides": strides}.items():
+            if len(values) != 4:
+                raise UserError(f"ResNet9 needs four {name}, one a stage, and got {list(values)}.")
+        self.conv1 = BasicConv2d(in_channel, channels[0], 3, 1, 1)
+        self.bn1 = nn.BatchNorm2d(channels[0])
+        self.relu = nn.ReLU(inplace=True)
+        self.maxpool = nn.MaxPool2d(3, 2, 1) if maxpool else nn.Identity()
+        width = channels[0]
+        for stage in range(4):
+            blocks = []
+            for i in range(layers[stage]):
+                blocks.append(_BLOCKS[block](width, channels[stage], strides[stage] if i == 0 else 1))
+                width = channels[stage] * blocks[-1].expansion
+            self.add_module(f"layer{stage + 1}", nn.Sequential(*blocks))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Frames ``[n, in_channel, h, w]`` to feature maps ``[n, c, h', w']``."""
+        x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
+        return self.layer4(self.layer3(self.layer2(self.layer1(x))))

@@ -1,0 +1,44 @@
+"""Gait features from 3D heatmaps."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from torch import Tensor, nn
+
+from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.networks.blocks import BasicBlock
+from opengait_meshgait.networks.registry import LAYERS
+
+
+@LAYERS.register
+class HeatmapFeatures(nn.Module):
+    """A small residual network over the heatmaps of a frame, at their own resolution.
+
+    Markers and depth cells are the channels: the first convolution (1×1) weighs them against each other at each
+    place of the silhouette's plane, the residual blocks look at neighbourhoods.
+
+    Args:
+        in_channels: K·D.
+        channels: width after the first convolution, then of each residual block.
+
+    Raises:
+        UserError: ``channels`` is empty.
+    """
+
+    def __init__(self, in_channels: int, channels: Sequence[int] = (128, 256)):
+        super().__init__()
+        if not channels:
+            raise UserError("HeatmapFeatures needs at least one entry in channels.")
+        self.reduce = nn.Conv2d(in_channels, channels[0], 1, bias=False)
+        self.bn = nn.BatchNorm2d(channels[0])
+        self.relu = nn.ReLU(inplace=True)
+        self.blocks = nn.Sequential(*(BasicBlock(a, b) for a, b in pairwise(channels)))
+
+    def forward(self, heatmaps: Tensor) -> Tensor:
+        """Heatmaps ``[n, K, D, h, w]`` to feature maps ``[n, c, h, w]``."""
+        # Probabilities average 1 / (D·h·w), about 1e-3: their variance would drown in the batch normalisation's
+        # epsilon. Scaled by the number of cells they average 1. The convolution is linear, so its output can be
+        # scaled instead, which is far smaller than the volumes.
+        cells = heatmaps[0, 0].numel()
+        x = self.reduce(heatmaps.flatten(1, 2)) * cells
+        return self.blocks(self.relu(self.bn(x)))

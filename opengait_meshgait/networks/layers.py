@@ -1,0 +1,141 @@
+"""What stands between a backbone and the embeddings: pooling over time and height, and a head for each part.
+
+Argument names and state-dict keys are OpenGait's.
+"""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.networks.registry import LAYERS
+
+
+class SetBlockWrapper(nn.Module):
+    """Run a block that knows single frames over whole sequences.
+
+    Args:
+        forward_block: maps ``[m, ...]`` to ``[m, ...]``, frame by frame.
+    """
+
+    def __init__(self, forward_block: nn.Module):
+        super().__init__()
+        self.forward_block = forward_block
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``[n, s, ...]`` to ``[n, s, ...]``."""
+        return self.forward_block(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+
+
+class PackSequence(nn.Module):
+    """Maximum over the frames of each sequence."""
+
+    def forward(self, x: Tensor, seqL: Tensor | None = None) -> Tensor:
+        """Pool over time.
+
+        Args:
+            x: ``[n, s, ...]``, or ``[1, sum of lengths, ...]`` when ``seqL`` is given.
+            seqL: int ``[1, n]``, how many frames each of the packed sequences has.
+
+        Returns:
+            ``[n, ...]``.
+
+        Raises:
+            ValueError: the lengths do not add up to the packed frames.
+        """
+        if seqL is None:
+            return x.max(dim=1).values
+        lengths = seqL.flatten().tolist()
+        if x.shape[0] != 1 or sum(lengths) != x.shape[1] or min(lengths) < 1:
+            raise ValueError(
+                f"seqL {lengths} (sum {sum(lengths)}) does not fit packed frames of shape {tuple(x.shape)}"
+            )
+        return torch.cat([frames.max(dim=1).values for frames in x.split(lengths, dim=1)])
+
+
+class HorizontalPooling(nn.Module):
+    """Mean plus maximum over horizontal strips (Fu et al., "Horizontal Pyramid Matching", AAAI 2019).
+
+    Args:
+        bin_num: into how many strips to cut, once for each entry.
+    """
+
+    def __init__(self, bin_num: Sequence[int] = (16, 8, 4, 2, 1)):
+        super().__init__()
+        self.bin_num = tuple(bin_num)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``[n, c, h, w]`` to ``[n, c, p]`` with p the sum of ``bin_num``.
+
+        Raises:
+            UserError: the height is no multiple of an entry of ``bin_num``.
+        """
+        height = x.shape[2]
+        parts = []
+        for bins in self.bin_num:
+            if bins < 1 or height % bins:
+                fitting = [b for b in range(1, height + 1) if height % b == 0]
+                raise UserError(
+                    f"bin_num {list(self.bin_num)} does not fit a feature map of {height} rows: {height} cannot be cut "
+                    f"into {bins} equal strips. Use {', '.join(map(str, fitting))}, or change the backbone's strides."
+                )
+            strips = x.unflatten(2, (bins, height // bins)).flatten(3)
+            parts.append(strips.mean(-1) + strips.max(-1).values)
+        return torch.cat(parts, dim=-1)
+
+
+@LAYERS.register
+class SeparateFCs(nn.Module):
+    """One linear map for each part.
+
+    Args:
+        parts_num: p.
+        in_channels, out_channels: c and c'.
+        norm: scale the columns of the weights to length 1.
+    """
+
+    def __init__(self, parts_num: int, in_channels: int, out_channels: int, norm: bool = False):
+        super().__init__()
+        self.fc_bin = nn.Parameter(nn.init.xavier_uniform_(torch.empty(parts_num, in_channels, out_channels)))
+        self.norm = norm
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``[n, c, p]`` to ``[n, c', p]``."""
+        weight = F.normalize(self.fc_bin, dim=1) if self.norm else self.fc_bin
+        return torch.matmul(x.permute(2, 0, 1), weight).permute(1, 2, 0).contiguous()
+
+
+@LAYERS.register
+class SeparateBNNecks(nn.Module):
+    """Batch normalisation and a classifier for each part (Luo et al., "Bag of Tricks", CVPR Workshops 2019).
+
+    Args:
+        parts_num: p.
+        in_channels: c.
+        class_num: how many people the training set has.
+        norm: cosines instead of inner products.
+        parallel_BN1d: one batch normalisation over all parts' channels; false makes one for each part.
+    """
+
+    def __init__(self, parts_num: int, in_channels: int, class_num: int, norm: bool = True, parallel_BN1d: bool = True):
+        super().__init__()
+        self.fc_bin = nn.Parameter(nn.init.xavier_uniform_(torch.empty(parts_num, in_channels, class_num)))
+        if parallel_BN1d:
+            self.bn1d = nn.BatchNorm1d(in_channels * parts_num)
+        else:
+            self.bn1d = nn.ModuleList(nn.BatchNorm1d(in_channels) for _ in range(parts_num))
+        self.norm = norm
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """``[n, c, p]`` to the normalised features ``[n, c, p]`` and the logits ``[n, class_num, p]``."""
+        if isinstance(self.bn1d, nn.ModuleList):
+            feature = torch.stack([bn(part) for bn, part in zip(self.bn1d, x.unbind(2))])
+        else:
+            feature = self.bn1d(x.flatten(1)).unflatten(1, x.shape[1:]).permute(2, 0, 1)
+        weight = self.fc_bin
+        if self.norm:
+            feature, weight = F.normalize(feature, dim=-1), F.normalize(weight, dim=1)
+        logits = torch.matmul(feature, weight)
+        return feature.permute(1, 2, 0).contiguous(), logits.permute(1, 2, 0).contiguous()
