@@ -6,17 +6,16 @@ import torch
 
 from opengait_meshgait.common.errors import did_you_mean
 from opengait_meshgait.engine.schema import Config, OptimizerCfg, SchedulerCfg
+from opengait_meshgait.losses.terms import BODY_TERMS
 
-# Losses that compare with body parameters, by the output of the network they take.
-BODY_LOSSES = ("joint", "marker", "mesh")
 # OpenGait's defaults, taken where the chosen class has such an argument and the file does not give it.
 _OPTIMIZER_DEFAULTS = {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.0005}
 _SCHEDULER_DEFAULTS = {"gamma": 0.1, "milestones": [20000, 40000, 60000]}
 
 
-def uses_bodies(config: Config) -> bool:
-    """Whether the second modality, the body parameters, is in use."""
-    return len(config.data_cfg.data_in_use) > 1 and config.data_cfg.data_in_use[1]
+def modalities(config: Config) -> int:
+    """How many files of a sequence are read: 1 is silhouettes, 2 is silhouettes and body parameters."""
+    return 1 if config.data_cfg.data_in_use is None else sum(config.data_cfg.data_in_use)
 
 
 def resolve_arguments(config: Config) -> list[str]:
@@ -53,12 +52,12 @@ def contradictions(config: Config) -> list[str]:
     """Settings that are fine by themselves and cannot work together."""
     data, model, trainer, evaluator = config.data_cfg, config.model_cfg, config.trainer_cfg, config.evaluator_cfg
     problems = []
-    if not data.data_in_use[0] or len(data.data_in_use) > 2:
+    in_use = modalities(config)
+    if in_use not in (1, 2):
         problems.append(
-            f"data_cfg.data_in_use: found {data.data_in_use}; expected [true] (silhouettes) or [true, true] "
-            "(silhouettes and body parameters)."
+            f"data_cfg.data_in_use: found {data.data_in_use}; expected one true (silhouettes) or two (silhouettes and "
+            "body parameters)."
         )
-    in_use = sum(data.data_in_use)
     for name, section in (("trainer_cfg", trainer), ("evaluator_cfg", evaluator)):
         if len(section.transform) != in_use:
             problems.append(
@@ -69,12 +68,12 @@ def contradictions(config: Config) -> list[str]:
             problems.append(f"{name}.sampler: frames_num_min is larger than frames_num_max.")
         if isinstance(section.restore_hint, int) and section.restore_hint < 0:
             problems.append(f"{name}.restore_hint: found {section.restore_hint}; expected 0, an iteration or a file.")
-    bodily = [loss.get("log_prefix") for loss in config.loss_cfg if loss.get("log_prefix") in BODY_LOSSES]
+    bodily = [loss.get("log_prefix") for loss in config.loss_cfg if loss.get("log_prefix") in BODY_TERMS]
     if bodily and model.heatmap_cfg is None:
         problems.append(
             f"loss_cfg: {', '.join(bodily)} need the heatmap branch; set model_cfg.heatmap_cfg or take them out."
         )
-    if bodily and not uses_bodies(config):
+    if bodily and in_use != 2:
         problems.append(
             f"data_cfg.data_in_use: found {data.data_in_use}; the losses {', '.join(bodily)} compare with body "
             "parameters, so set [true, true]."

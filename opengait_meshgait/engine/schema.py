@@ -16,11 +16,19 @@ Positive = Annotated[int, Field(gt=0)]
 # A folder's name under `output/`.
 Name = Annotated[str, Field(pattern=r"^[^/\\]+$")]
 SampleType = Literal[
-    "fixed_ordered", "fixed_unordered", "unfixed_ordered", "unfixed_unordered", "all_ordered", "all_unordered"
+    "fixed_unordered",
+    "fixed_ordered",
+    "fixed_allordered",
+    "unfixed_unordered",
+    "unfixed_ordered",
+    "unfixed_allordered",
+    "all_unordered",
+    "all_ordered",
 ]
 SAMPLE_TYPE = (
     "`fixed`: always `frames_num_fixed` frames; `unfixed`: a random number between `frames_num_min` and "
-    "`frames_num_max`; `all`: the whole sequence. `ordered`: in the order of walking; `unordered`: shuffled."
+    "`frames_num_max`; `all`: the whole sequence in its order. `unordered`: drawn from the whole sequence, as they "
+    "come; `allordered`: the same, sorted; `ordered`: drawn and sorted from a stretch longer by `frames_skip_num`."
 )
 TRANSFORM = "One transform for each modality in use (a single one may stand without the list)."
 
@@ -53,15 +61,14 @@ class DataCfg(Section):
         description="JSON file with the ids of `TRAIN_SET`, `TEST_SET` and, if there is one, `VAL_SET`; "
         "`PROBE_SET` names the probes of Gait3D's protocol."
     )
-    data_in_use: list[bool] = Field(
-        [True],
-        min_length=1,
-        description="One true or false for each .pkl of a sequence, in the order of their names: "
-        "`[true]` reads silhouettes, `[true, true]` body parameters as well.",
+    data_in_use: list[bool] | None = Field(
+        None,
+        description="One true or false for each .pkl of a sequence folder, sorted by name: which of them are read. One "
+        "in use: silhouettes; two: silhouettes and body parameters. null: silhouettes.",
     )
     num_workers: int = Field(1, ge=0, description="Processes that load data; 0 loads in the training process.")
     cache: bool = Field(False, description="Keep what was read in memory.")
-    remove_no_gallery: bool = Field(False, description="In test, drop sequences that no gallery sequence can match.")
+    remove_no_gallery: bool = Field(False, description="Without effect; OpenGait's files carry it.")
     test_dataset_name: str | None = Field(
         None, description="Names the protocol of `evaluate_indoor_dataset`; null: the same as `dataset_name`."
     )
@@ -107,6 +114,7 @@ class SeparateFCsCfg(Section):
     out_channels: Positive = Field(description="Channels of the embedding.")
     in_channels: Positive | None = Field(None, description="Channels that come in; null: found by itself.")
     parts_num: Positive | None = Field(None, description="Number of parts; null: found by itself.")
+    norm: bool = Field(False, description="Scale the columns of the weights to length 1.")
 
 
 class SeparateBNNecksCfg(Section):
@@ -115,6 +123,8 @@ class SeparateBNNecksCfg(Section):
     class_num: Positive = Field(description="Number of training identities.")
     in_channels: Positive | None = Field(None, description="Channels that come in; null: found by itself.")
     parts_num: Positive | None = Field(None, description="Number of parts; null: found by itself.")
+    norm: bool = Field(True, description="Classify by cosines; false: by inner products.")
+    parallel_BN1d: bool = Field(True, description="One normalisation for all parts; false: one for each part.")
 
 
 class BodyCfg(Section):
@@ -135,6 +145,9 @@ class ModelCfg(Section):
     backbone_cfg: Entry = Field(description="The silhouette backbone: `type` and its arguments.")
     heatmap_cfg: Entry | None = Field(
         None, description="The 3D heatmap estimator: `type` and its arguments; null: silhouettes only."
+    )
+    HeatmapFeatures: Entry | None = Field(
+        None, description="The network over the heatmaps, `{channels: [128, 256]}`; null: its defaults."
     )
     fusion: Literal["concat", "add", "gated"] = Field(
         "concat", description="How silhouette and heatmap features become one."

@@ -1,0 +1,46 @@
+"""``meshgait test``: test a checkpoint from a YAML file."""
+
+import argparse
+from collections.abc import Mapping
+from typing import Any
+
+from opengait_meshgait.cli.arguments import add_config, add_device
+
+
+def parser(prog: str) -> argparse.ArgumentParser:
+    """Arguments of the command."""
+    result = argparse.ArgumentParser(prog=prog, description=__doc__.splitlines()[0])
+    add_config(result)
+    add_device(result)
+    result.add_argument(
+        "--iter", type=_iteration, metavar="N|best|last", help="which weights; default: evaluator_cfg.restore_hint"
+    )
+    return result
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Test, and print a table."""
+    from opengait_meshgait.engine.config import load_config
+    from opengait_meshgait.engine.test import test
+
+    result = test(load_config(arguments.cfgs, arguments.set), arguments.iter, arguments.device)
+    if result:
+        print("\n".join(table(result)))
+    return 0
+
+
+def table(result: Mapping[str, Any]) -> list[str]:
+    """A test's figures, line by line."""
+    figures = [(name, f"{value:6.2f} %") for name, value in result["metrics"].items()]
+    figures += [(name.removesuffix("_mm"), f"{value:6.1f} mm") for name, value in (result["bodies"] or {}).items()]
+    width = max(len(name) for name, _ in figures)
+    head = f"{result['checkpoint']}, {result['sequences']} sequences of the {result['split']} set"
+    return [head, *(f"  {name:<{width}}  {value}" for name, value in figures), *result["notes"]]
+
+
+def _iteration(text: str) -> int | str:
+    if text in ("best", "last"):
+        return text
+    if not text.isdigit() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"found '{text}'; expected an iteration, best or last")
+    return int(text)

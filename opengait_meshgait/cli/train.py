@@ -1,0 +1,37 @@
+"""``meshgait train``: train from a YAML file, going on where an earlier run was stopped."""
+
+import argparse
+import os
+
+from opengait_meshgait.cli.arguments import add_config, add_device
+
+
+def parser(prog: str) -> argparse.ArgumentParser:
+    """Arguments of the command."""
+    result = argparse.ArgumentParser(prog=prog, description=__doc__.splitlines()[0])
+    add_config(result)
+    add_device(result)
+    result.add_argument(
+        "--fresh", action="store_true", help="begin at iteration 0; an earlier run of that name is kept under another"
+    )
+    result.add_argument("--keys", action=_PrintKeys, nargs=0, help="print what each key of the YAML file means")
+    return result
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Train."""
+    from opengait_meshgait.engine.config import load_config
+    from opengait_meshgait.engine.train import train
+
+    result = train(load_config(arguments.cfgs, arguments.set), arguments.device, fresh=arguments.fresh)
+    if int(os.environ.get("RANK", 0)) == 0:
+        print(f"Iteration {result.iteration}: {result.checkpoint}")
+    return 0
+
+
+class _PrintKeys(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from opengait_meshgait.engine.reference import reference
+
+        print(reference(), end="")
+        parser.exit()

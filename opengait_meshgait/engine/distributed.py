@@ -1,0 +1,77 @@
+"""One process, or the several that ``torchrun`` started."""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.losses.gather import world_size
+
+
+def rank() -> int:
+    """This process's number; 0 when it is the only one."""
+    return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
+
+
+def pick_device(name: str) -> torch.device:
+    """The device that ``--device`` names; each of several processes takes its own GPU.
+
+    Raises:
+        UserError: CUDA is asked for and there is none, or fewer GPUs than processes.
+    """
+    if name == "cpu" or (name == "auto" and not torch.cuda.is_available()):
+        return torch.device("cpu")
+    if not torch.cuda.is_available():
+        raise UserError("--device cuda: PyTorch sees no CUDA device here. Use --device cpu, or mend the driver.")
+    local = int(os.environ.get("LOCAL_RANK", 0))
+    if local >= torch.cuda.device_count():
+        raise UserError(
+            f"Process {local} has no GPU: this machine has {torch.cuda.device_count()}. Lower --nproc_per_node."
+        )
+    return torch.device("cuda", local)
+
+
+@contextmanager
+def processes(device_name: str) -> Iterator[torch.device]:
+    """This process's device; for the time of the block, the processes of ``torchrun`` know each other."""
+    device = pick_device(device_name)
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    joins = int(os.environ.get("WORLD_SIZE", 1)) > 1 and not dist.is_initialized()
+    if joins:
+        dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield device
+    finally:
+        if joins:
+            dist.destroy_process_group()
+
+
+def wait_for_all() -> None:
+    """Return when every process has come here."""
+    if world_size() > 1:
+        dist.barrier()
+
+
+def to_first(value: Any) -> list[Any] | None:
+    """The values of all processes, in the first one; None in the others."""
+    if world_size() == 1:
+        return [value]
+    values = [None] * world_size() if rank() == 0 else None
+    dist.gather_object(value, values)
+    return values
+
+
+def mean_scalars(scalars: Mapping[str, torch.Tensor]) -> dict[str, float]:
+    """Means over the processes."""
+    if not scalars:
+        return {}
+    values = torch.stack([value.float() for value in scalars.values()])
+    if world_size() > 1:
+        dist.all_reduce(values)
+        values = values / world_size()
+    return dict(zip(scalars, values.tolist()))

@@ -1,0 +1,109 @@
+"""Embeds all sequences of a split and applies the protocol: recognition figures and body errors."""
+
+import functools
+import operator
+import time
+from typing import Any
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from opengait_meshgait.body import BodySupervision
+from opengait_meshgait.data.dataset import GaitDataset
+from opengait_meshgait.data.loader import make_loader
+from opengait_meshgait.data.samplers import InferenceSampler
+from opengait_meshgait.data.transforms import build_transforms
+from opengait_meshgait.engine import build
+from opengait_meshgait.engine.distributed import rank, to_first
+from opengait_meshgait.engine.schema import Config
+from opengait_meshgait.evaluation import EVALUATORS, BodyErrors, body_errors
+from opengait_meshgait.losses.gather import world_size
+from opengait_meshgait.networks.meshgait import MeshGaitNet
+
+
+def evaluate(
+    net: MeshGaitNet,
+    dataset: GaitDataset,
+    config: Config,
+    device: torch.device,
+    supervision: BodySupervision | None,
+    quiet: bool = False,
+) -> dict[str, Any]:
+    """Embed all sequences and apply the protocol of ``evaluator_cfg``.
+
+    Args:
+        net: on ``device``; left in evaluation mode.
+        dataset: the test sequences; with ``supervision`` it has bodies.
+        config: of the run.
+        device: where to compute.
+        supervision: gives the targets for body errors, on ``device``; None: no body errors.
+        quiet: no progress bar.
+
+    Returns:
+        ``metrics`` (percent), ``rank1`` (over all conditions), ``views`` and ``tables`` (percent by probe and gallery
+        view, None where nothing was compared), ``notes``, ``bodies`` (mm) and ``joints`` (mm, one number a joint), both
+        None without bodies, ``sequences`` and ``seconds``. Other processes than the first get an empty mapping.
+    """
+    began = time.monotonic()
+    net.eval()
+    shares = to_first(_embed(net, dataset, config, device, supervision, quiet))
+    if shares is None:
+        return {}
+    embeddings = torch.empty(len(dataset), *shares[0][1].shape[1:])
+    for indices, share, _ in shares:
+        embeddings[indices] = share
+    found = EVALUATORS.get(config.evaluator_cfg.eval_func)(
+        embeddings.to(device),
+        dataset.label_list,
+        dataset.types_list,
+        dataset.views_list,
+        metric=config.evaluator_cfg.metric,
+        **build.protocol(config),
+    )
+    errors = [share for *_, share in shares if share is not None]
+    bodies = functools.reduce(operator.add, errors) if errors else None
+    return {
+        "metrics": dict(found.metrics),
+        "rank1": found.rank1,
+        "views": list(found.views),
+        "tables": {name: np.where(np.isnan(table), None, table).tolist() for name, table in found.tables.items()},
+        "notes": list(found.notes),
+        "bodies": bodies.metrics() if bodies else None,
+        "joints": bodies.joints() if bodies else None,
+        "sequences": len(dataset),
+        "seconds": round(time.monotonic() - began, 3),
+    }
+
+
+@torch.no_grad()
+def _embed(
+    net: MeshGaitNet,
+    dataset: GaitDataset,
+    config: Config,
+    device: torch.device,
+    supervision: BodySupervision | None,
+    quiet: bool,
+) -> tuple[torch.Tensor, torch.Tensor, BodyErrors | None]:
+    """This process's share: indices [m], embeddings [m, c, p] on the CPU, and the body errors of its frames."""
+    cfg = config.evaluator_cfg
+    transform, transform_bodies = build_transforms(cfg.transform, supervision is not None)
+    sampler = InferenceSampler(dataset, cfg.sampler.batch_size, rank(), world_size())
+    loader = make_loader(dataset, sampler, config.data_cfg.num_workers, pin_memory=device.type == "cuda")
+    half = cfg.enable_float16 and device.type == "cuda"
+    indices, embeddings, errors = [], [], []
+    silent = True if quiet or rank() else None
+    for number, batch in enumerate(tqdm(loader, "testing", leave=False, dynamic_ncols=True, disable=silent)):
+        batch = batch.to(device)
+        with torch.autocast(device.type, dtype=torch.float16, enabled=half):
+            output = net(transform(batch.sils), seqL=batch.seqL, reconstruct=supervision is not None)
+        indices.append(batch.indices.cpu())
+        embeddings.append(output.embeddings.float().cpu())
+        if supervision is not None:
+            targets = supervision(transform_bodies(batch.smpls))
+            # Sequences that come a second time, to fill up the last batch, have indices from the beginning.
+            new = batch.indices >= number * cfg.sampler.batch_size
+            new = new[:, None] if batch.seqL is None else new.repeat_interleave(batch.seqL[0])[None]
+            targets.valid = targets.valid & new
+            errors.append(body_errors(output, targets))
+    return torch.cat(indices), torch.cat(embeddings), functools.reduce(operator.add, errors) if errors else None

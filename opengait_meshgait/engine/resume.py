@@ -1,0 +1,111 @@
+"""Going on from an earlier checkpoint, or refusing to."""
+
+import itertools
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.engine.checkpoint import Checkpoints, Say, load_checkpoint, other_body
+from opengait_meshgait.engine.config import make_config
+from opengait_meshgait.engine.distributed import rank, wait_for_all
+from opengait_meshgait.engine.schema import Config
+from opengait_meshgait.engine.state import TrainingState
+
+# What may change between two sittings of one run; body and training set are compared by their fingerprints.
+_FREE = (
+    "evaluator_cfg",
+    "model_cfg.body_cfg",
+    *(f"data_cfg.{key}" for key in ("dataset_root", "dataset_partition", "num_workers", "cache")),
+    *(f"data_cfg.{key}" for key in ("remove_no_gallery", "test_dataset_name")),
+    *(f"trainer_cfg.{key}" for key in ("total_iter", "log_iter", "save_iter", "with_test", "restore_hint")),
+    *(f"trainer_cfg.{key}" for key in ("restore_ckpt_strict", "optimizer_reset", "scheduler_reset")),
+    "trainer_cfg.find_unused_parameters",
+)
+
+
+def restore(state: TrainingState, config: Config, about: Mapping[str, Any], checkpoints: Checkpoints, say: Say) -> None:
+    """Take up the run where ``trainer_cfg.restore_hint`` and the checkpoints that are there say.
+
+    Args:
+        state: of the training, as initialised; changed in place.
+        config: of the run.
+        about: what the run's checkpoints say of it besides its state.
+        checkpoints: of the run.
+        say: tells the user.
+
+    Raises:
+        UserError: the checkpoint is damaged, does not fit, or belongs to another run.
+    """
+    cfg = config.trainer_cfg
+    hint = cfg.restore_hint
+    if isinstance(hint, int) and hint:
+        path = checkpoints.find(hint)
+        content = load_checkpoint(path)
+    elif (found := checkpoints.newest(say)) is not None:
+        path, content = found
+    elif isinstance(hint, str):
+        path, content = Path(hint), load_checkpoint(hint)
+    else:
+        return
+    named = isinstance(hint, str) and path == Path(hint)
+    if not named:
+        check_same_run(content, config, about["data"], path)
+        state.iteration = content.get("iteration", 0)
+    # A run that goes on from its own newest checkpoint after a kill must not begin with a new optimizer.
+    keep = {"optimizer": not (named and cfg.optimizer_reset), "scheduler": not (named and cfg.scheduler_reset)}
+    unmatched = state.load(content, path, cfg.restore_ckpt_strict, **keep)
+    say(f"Starting with the weights of {path}." if named else f"Going on from {path}, iteration {state.iteration}.")
+    if unmatched:
+        say(f"{len(unmatched)} weights are only in the file or only in the network, {unmatched[0]} among them.")
+    if warning := other_body(content, about["body"]):
+        say(warning)
+
+
+def set_aside(folder: Path, say: Say) -> None:
+    """Give an earlier run's folder another name."""
+    if rank() == 0 and folder.exists():
+        number = next(n for n in itertools.count(1) if not folder.with_name(f"{folder.name}.{n}").exists())
+        say(f"The earlier run is kept as {folder.rename(folder.with_name(f'{folder.name}.{number}'))}.")
+    wait_for_all()
+
+
+def check_same_run(state: Mapping[str, Any], config: Config, data: Mapping[str, Any], source: str | Path) -> None:
+    """Refuse to go on from a checkpoint that was trained otherwise.
+
+    Checkpoints of OpenGait name no config and pass.
+
+    Args:
+        state: the checkpoint.
+        config: of this run.
+        data: size and fingerprint of this run's training set.
+        source: the checkpoint's file, for the message.
+
+    Raises:
+        UserError: what differs, and the two ways out.
+    """
+    if "config" not in state:
+        return
+    saved = flatten(make_config(state["config"], f"the config in {source}").model_dump())
+    now = flatten(config.model_dump())
+    different = [
+        f"{key}: {saved.get(key, 'absent')!r} there, {now.get(key, 'absent')!r} now"
+        for key in sorted(saved.keys() | now.keys())
+        if saved.get(key) != now.get(key) and not any(key == free or key.startswith(f"{free}.") for free in _FREE)
+    ]
+    if state["data"] != data:
+        different.append(f"training set: {state['data']['sequences']} sequences there, {data['sequences']} others now")
+    if different:
+        raise UserError(
+            f"{source} was trained with other settings:\n  " + "\n  ".join(different) + "\nGo back to them, choose "
+            "another trainer_cfg.save_name, or start again with --fresh (the old run is kept beside the new one)."
+        )
+
+
+def flatten(content: Any, path: str = "") -> dict[str, Any]:
+    """Nested mappings and lists as ``a.b.0.c: value``."""
+    if isinstance(content, dict) and content:
+        return {k: v for key, value in content.items() for k, v in flatten(value, f"{path}.{key}".lstrip(".")).items()}
+    if isinstance(content, list) and content:
+        return flatten(dict(enumerate(content)), path)
+    return {path: content}

@@ -1,0 +1,206 @@
+"""The training loop: batches, steps, logs, checkpoints and the tests in between."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.parallel import DistributedDataParallel
+
+from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.common.files import read_json, write_json
+from opengait_meshgait.data.collate import Batch
+from opengait_meshgait.data.dataset import GaitDataset, check_sequences
+from opengait_meshgait.data.loader import make_loader
+from opengait_meshgait.data.samplers import TripletSampler
+from opengait_meshgait.data.transforms import build_transforms
+from opengait_meshgait.engine import build
+from opengait_meshgait.engine.checkpoint import BEST, Checkpoints
+from opengait_meshgait.engine.distributed import rank, to_first
+from opengait_meshgait.engine.evaluate import evaluate
+from opengait_meshgait.engine.pictures import training_picture
+from opengait_meshgait.engine.progress import Progress, Window, say
+from opengait_meshgait.engine.resume import restore, set_aside
+from opengait_meshgait.engine.schema import Config
+from opengait_meshgait.engine.state import TrainingState
+from opengait_meshgait.engine.step import StepResult, TrainingStep
+from opengait_meshgait.losses.aggregate import NonFiniteLossError
+from opengait_meshgait.losses.gather import world_size
+
+# So many sequences, evenly spread, are read before the first iteration: a damaged file is told early.
+_READ_FIRST = 1000
+
+
+class Trainer:
+    """One run, in one of its processes.
+
+    Mistakes are told in the order of their cost: what the config names is built first, then the data are looked at,
+    then an earlier run is taken up.
+
+    Args:
+        config: of the run.
+        device: where to compute.
+        folder: of the run.
+        fresh: set an earlier run aside and begin at iteration 0.
+        quiet: no progress bar and no lines.
+    """
+
+    def __init__(self, config: Config, device: torch.device, folder: Path, fresh: bool, quiet: bool):
+        cfg = config.trainer_cfg
+        self.config, self.cfg, self.device, self.folder, self.quiet = config, cfg, device, folder, quiet
+        self.checkpoints = Checkpoints(folder)
+        self.say = (lambda line: None) if quiet or rank() else say
+        half = cfg.enable_float16 and device.type == "cuda"
+        if cfg.enable_float16 and not half:
+            self.say("enable_float16 needs CUDA; the CPU computes in float32.")
+
+        torch.manual_seed(cfg.seed)
+        self.supervision = build.build_supervision(config, device)
+        net = build.build_network(config, self.supervision).to(device)
+        if cfg.sync_BN and device.type == "cuda" and world_size() > 1:
+            net = nn.SyncBatchNorm.convert_sync_batchnorm(net)
+        losses = build.build_losses(config)
+        augmentation = build.build_augmentation(config, self.supervision)
+        transforms = build_transforms(cfg.transform, self.supervision is not None)
+        build_transforms(config.evaluator_cfg.transform, self.supervision is not None)
+        optimizer = build.build_optimizer(config, net)
+        scheduler = build.build_scheduler(config, optimizer)
+        self.state = TrainingState(net, optimizer, scheduler, torch.amp.GradScaler("cuda", enabled=half))
+
+        self.train_set = build.build_train_set(config, self.supervision is not None)
+        share = (cfg.sampler.batch_size, cfg.sampler.batch_shuffle, cfg.seed)
+        self.sampler = TripletSampler(self.train_set, *share, rank=rank(), world_size=world_size())
+        self.split, self.test_set = self._tests()
+        if rank() == 0:
+            check_sequences(self.train_set, _READ_FIRST)
+
+        if fresh:
+            set_aside(folder, self.say)
+        # What a checkpoint says of the run besides its state.
+        self.about = {
+            "seed": cfg.seed,
+            "config": config.model_dump(),
+            "body": build.describe_body(self.supervision),
+            "data": build.describe_data(self.train_set),
+        }
+        restore(self.state, config, self.about, self.checkpoints, self.say)
+        self.progress = Progress(folder, self.state.iteration, cfg.total_iter, quiet)
+        self.window = Window(device)
+        wrapped = self._in_processes(net)
+        self.step = TrainingStep(wrapped, losses, transforms, augmentation, self.supervision, half)
+
+    def run(self) -> None:
+        """Train to the end."""
+        cfg, state = self.cfg, self.state
+        self.sampler.start = state.iteration
+        workers = self.config.data_cfg.num_workers
+        loader = make_loader(self.train_set, self.sampler, workers, pin_memory=self.device.type == "cuda")
+        try:
+            if state.iteration and not any(r["iteration"] == state.iteration for r in self.progress.evaluations()):
+                # A kill came between this checkpoint and its test.
+                self._test()
+            self._training_mode()
+            self.window.restart_clock()
+            for iteration, batch in zip(range(state.iteration, cfg.total_iter), loader):
+                result = self._advance(iteration, batch.to(self.device))
+                last = state.iteration == cfg.total_iter
+                if last or state.iteration % cfg.log_iter == 0:
+                    self._log()
+                if last or state.iteration % cfg.save_iter == 0:
+                    self._save()
+                    self.progress.picture("batch", training_picture(result), state.iteration)
+                    self._test()
+                    self._training_mode()
+                    self.window.restart_clock()
+        finally:
+            self.progress.close()
+
+    def _advance(self, iteration: int, batch: Batch) -> StepResult:
+        """One batch; everything drawn at random comes from (seed, iteration, process)."""
+        torch.manual_seed(int(np.random.SeedSequence([self.cfg.seed, iteration, rank()]).generate_state(1)[0]))
+        # A bad batch spoils the statistics of batch normalisation before its loss tells.
+        before = [buffer.clone() for buffer in self.state.net.buffers()]
+        try:
+            result = self.step(batch, iteration)
+        except NonFiniteLossError as error:
+            for buffer, value in zip(self.state.net.buffers(), before):
+                buffer.copy_(value)
+            raise UserError(self._rescue(error, batch)) from error
+        self.state.backward(result.loss)
+        if iteration == self.progress.start:
+            self._check_gradients()
+        self.state.update(self.cfg.clip_grad_norm)
+        self.window.add({"scalar/loss": result.loss.detach(), **result.scalars})
+        self.progress.bar.update()
+        return result
+
+    def _log(self) -> None:
+        scalars, seconds = self.window.take()
+        scalars["scalar/learning_rate"] = self.state.optimizer.param_groups[0]["lr"]
+        self.progress.scalars(self.state.iteration, scalars, seconds)
+
+    def _save(self) -> None:
+        if rank() == 0:
+            self.checkpoints.save({**self.state.state_dict(), **self.about})
+
+    def _test(self) -> None:
+        if self.test_set is None:
+            return
+        result = evaluate(self.state.net, self.test_set, self.config, self.device, self.supervision, self.quiet)
+        if result:
+            self.progress.evaluation(self.state.iteration, {"split": self.split, **result})
+            best = max(self.progress.evaluations(), key=lambda record: record["evaluation"]["rank1"])
+            found = {"iteration": best["iteration"], "rank1": best["evaluation"]["rank1"], "split": self.split}
+            write_json(self.folder / BEST, found)
+
+    def _rescue(self, error: NonFiniteLossError, batch: Batch) -> str:
+        """Save what is good, and the message that says so and names the sequences."""
+        infos = [self.train_set.seqs[index] for index in batch.indices.tolist()]
+        shares = to_first([f"{info.label}/{info.type}/{info.view}" for info in infos])
+        names = ", ".join(name for share in shares or [] for name in share)
+        iteration = self.state.iteration
+        if iteration and self.state.is_finite():
+            self._save()
+        saved = self.checkpoints.iterations()
+        kept = (
+            f"{self.checkpoints.path(saved[-1])} has the last good weights." if saved else "No weights were saved yet."
+        )
+        return f"{error}\nIt happened in iteration {iteration + 1}, with the sequences {names}. {kept}"
+
+    def _check_gradients(self) -> None:
+        names = self.state.without_gradient()
+        if not names:
+            return
+        found = f"No loss depends on {len(names)} weights of the network, {names[0]} among them"
+        if world_size() > 1 and not self.cfg.find_unused_parameters:
+            raise UserError(
+                f"{found}. Add a loss that does (softmax trains the classifier), or set "
+                "trainer_cfg.find_unused_parameters: true."
+            )
+        self.say(f"{found}: they stay as they are.")
+
+    def _training_mode(self) -> None:
+        self.state.net.train()
+        if self.cfg.fix_BN:
+            for module in self.state.net.modules():
+                if isinstance(module, _BatchNorm):
+                    module.eval()
+
+    def _in_processes(self, net: nn.Module) -> nn.Module:
+        """The network as the training step calls it."""
+        if world_size() == 1:
+            return net
+        if not self.cfg.fix_BN and not (self.cfg.sync_BN and self.device.type == "cuda"):
+            self.say("Each process normalises its own share of the batch (sync_BN shares statistics, on CUDA only).")
+        devices = [self.device] if self.device.type == "cuda" else None
+        return DistributedDataParallel(net, device_ids=devices, find_unused_parameters=self.cfg.find_unused_parameters)
+
+    def _tests(self) -> tuple[str, GaitDataset | None]:
+        """The split that tests during training use, and its sequences."""
+        if not self.cfg.with_test:
+            return "", None
+        split = "val" if "VAL_SET" in read_json(self.config.data_cfg.dataset_partition) else "test"
+        if split == "test":
+            self.say("The partition has no VAL_SET: tests during training use TEST_SET. Choose no weights by them.")
+        return split, build.build_test_set(self.config, split, self.supervision is not None)
