@@ -12,7 +12,7 @@ from opengait_meshgait.networks.registry import BACKBONES
 from opengait_meshgait.networks.soft_argmax import VolumeExtent
 
 # Standard deviation of the ball around an anchor, in cells: wide enough that neighbouring cells share it and the
-# soft-argmax follows the anchor smoothly, narrow enough that the evidence soon decides.
+# soft-argmax follows the anchor smoothly, narrow enough to tell a limb from its neighbour.
 _SPREAD = 1.5
 
 
@@ -29,8 +29,8 @@ class HeatmapEstimator(nn.Module):
         markers: K, the number of virtual markers.
         depth: D, cells along the camera's axis.
         channels: width of the encoder at 1/2, 1/4 and 1/8 of the silhouette's resolution.
-        depth_range: how far the volume reaches before and behind the pelvis, in crop heights. The limbs of walking
-            people stay within ±0.35.
+        depth_range: how far the volume reaches before and behind the pelvis, in crop heights. Walking people's limbs
+            reach about 0.36, in long strides 0.4.
 
     Raises:
         UserError: fewer than one marker or two depth cells, or not three entries in ``channels``.

@@ -27,7 +27,7 @@ class AddFusion(nn.Module):
     def __init__(self, sil_channels: int, heatmap_channels: int):
         super().__init__()
         self.out_channels = sil_channels
-        self.project = nn.Conv1d(heatmap_channels, sil_channels, 1)
+        self.project = nn.Conv1d(heatmap_channels, sil_channels, 1, bias=False)
 
     def forward(self, sil: Tensor, heatmap: Tensor) -> Tensor:
         """``[n, c, p]`` and ``[n, c', p]`` to ``[n, c, p]``."""
@@ -40,7 +40,7 @@ class GatedFusion(nn.Module):
     def __init__(self, sil_channels: int, heatmap_channels: int):
         super().__init__()
         self.out_channels = sil_channels
-        self.project = nn.Conv1d(heatmap_channels, sil_channels, 1)
+        self.project = nn.Conv1d(heatmap_channels, sil_channels, 1, bias=False)
         self.gate = nn.Conv1d(sil_channels + heatmap_channels, sil_channels, 1)
 
     def forward(self, sil: Tensor, heatmap: Tensor) -> Tensor:

@@ -8,9 +8,6 @@ import torch
 from torch import Tensor, nn
 
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.networks import backbones as _backbones  # noqa: F401  (registers them)
-from opengait_meshgait.networks import estimator as _estimator  # noqa: F401
-from opengait_meshgait.networks import heatmap_features as _heatmap_features  # noqa: F401
 from opengait_meshgait.networks.fusion import build_fusion
 from opengait_meshgait.networks.layers import HorizontalPooling, PackSequence, SetBlockWrapper
 from opengait_meshgait.networks.reconstruction import Reconstruction
@@ -42,7 +39,7 @@ class MeshGaitNet(nn.Module):
     Args:
         backbone_cfg: ``{type: ResNet9, ...}``, the silhouette backbone.
         SeparateFCs: ``{out_channels: 256, ...}``. ``in_channels`` and ``parts_num`` follow from the rest, here and in
-            ``SeparateBNNecks``; where they are given they must be right.
+            ``SeparateBNNecks``; where they are given (not None) they must be right.
         SeparateBNNecks: ``{class_num: 74, ...}``.
         bin_num: horizontal strips, one entry a scale.
         heatmap_cfg: ``{type: HeatmapEstimator, ...}``, or None for silhouettes alone.
@@ -156,7 +153,7 @@ def _build_for(key: str, cfg: Mapping[str, Any], frame: Tensor, shape: str) -> t
 def _build_layer(name: str, cfg: Mapping[str, Any], **found: int) -> nn.Module:
     """Build the layer ``name`` for the sizes ``found`` by the dry run, which ``cfg`` may repeat but not contradict."""
     for key, value in found.items():
-        if cfg.get(key, value) != value:
+        if cfg.get(key) not in (None, value):
             raise UserError(
                 f"{name}.{key} is {cfg[key]}, but the layers before it give {value}: write {key}: {value}, "
                 "or leave it out."

@@ -1,0 +1,47 @@
+"""Costs against published and hand-counted figures."""
+
+import torch
+
+from opengait_meshgait.networks import MeshGaitNet, count_flops
+
+GAITBASE = {
+    "type": "ResNet9",
+    "block": "BasicBlock",
+    "channels": [64, 128, 256, 512],
+    "layers": [1, 1, 1, 1],
+    "strides": [1, 2, 2, 1],
+    "maxpool": False,
+}
+
+
+def test_gaitbase_costs_what_it_is_known_to_cost():
+    net = MeshGaitNet(GAITBASE, {"out_channels": 256}, {"class_num": 10})
+    parameters, gflops = count_flops(net, frames=30)
+    assert round(parameters / 1e6, 2) == 7.00
+    assert round(gflops, 1) == 70.7
+
+
+def test_the_class_weights_do_not_count(make_net):
+    few, many = make_net(SeparateBNNecks={"class_num": 2}), make_net(SeparateBNNecks={"class_num": 200})
+    assert count_flops(few, frames=2)[0] == count_flops(many, frames=2)[0]
+
+
+def test_one_convolution_by_hand(make_net):
+    net = make_net(
+        backbone_cfg={"type": "Plain", "layers_cfg": ["BC-3"]},
+        bin_num=[1],
+        heatmap_cfg=None,
+        SeparateFCs={"out_channels": 2},
+        SeparateBNNecks={"class_num": 7},
+    )
+    parameters, gflops = count_flops(net, frames=5, height=8, width=6)
+    assert parameters == 3 * 25 + 3 * 2 + 2 * 2
+    assert gflops * 1e9 == 2 * (5 * 8 * 6 * 3 * 25 + 3 * 2 + 2 * 7)
+
+
+def test_counting_changes_nothing(make_net):
+    net = make_net()
+    before = {k: v.clone() for k, v in net.state_dict().items()}
+    count_flops(net, frames=2)
+    assert net.training
+    assert all(torch.equal(before[k], v) for k, v in net.state_dict().items())

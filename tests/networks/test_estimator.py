@@ -1,0 +1,124 @@
+"""Silhouette to heatmaps: what they are, where they start, how fast they learn."""
+
+import pytest
+import torch
+
+from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.networks import BACKBONES, soft_argmax
+from opengait_meshgait.networks.estimator import HeatmapEstimator
+
+
+def _tiny(**changes):
+    return HeatmapEstimator(**{"markers": 3, "depth": 4, "channels": [4, 6, 8], **changes})
+
+
+def _blobs(n, generator):
+    """Ellipses, and four points fixed to each: its middle, top, left and right edge."""
+    cx = torch.rand(n, generator=generator) * 0.2 - 0.1
+    cy = torch.rand(n, generator=generator) * 0.3 + 0.35
+    rx = torch.rand(n, generator=generator) * 0.08 + 0.08
+    ry = torch.rand(n, generator=generator) * 0.1 + 0.15
+    y, x = torch.meshgrid((torch.arange(64) + 0.5) / 64, (torch.arange(44) - 21.5) / 64, indexing="ij")
+    inside = ((x - cx[:, None, None]) / rx[:, None, None]) ** 2 + ((y - cy[:, None, None]) / ry[:, None, None]) ** 2 < 1
+    depth = 2 * (rx - 0.12)  # near ones look wide
+    points = [(cx, cy, depth), (cx, cy - ry, depth), (cx - rx, cy, depth), (cx + rx, cy, depth)]
+    return inside[:, None].float(), torch.stack([torch.stack(p, -1) for p in points], 1)
+
+
+def test_a_volume_for_each_marker_that_sums_to_one():
+    volumes = BACKBONES.build({"type": "HeatmapEstimator"})(torch.rand(2, 1, 64, 44))
+    assert volumes.shape == (2, 64, 8, 16, 11)
+    assert volumes.dtype == torch.float32
+    assert (volumes >= 0).all()
+    torch.testing.assert_close(volumes.sum((2, 3, 4)), torch.ones(2, 64))
+
+
+def test_other_sizes_round_up():
+    assert _tiny()(torch.rand(2, 1, 50, 30)).shape == (2, 3, 4, 13, 8)
+
+
+def test_markers_start_in_the_middle_of_the_crop():
+    estimator = _tiny(markers=16)
+    markers = soft_argmax(estimator(torch.rand(8, 1, 64, 44)), estimator.extent(64, 44))
+    middle = torch.tensor([0.0, 0.5, 0.0]).expand_as(markers)
+    torch.testing.assert_close(markers, middle, atol=0.03, rtol=0)
+
+
+def test_the_anchors_move_the_balls_to_where_they_say():
+    estimator = _tiny(depth=9)
+    for layer in (estimator.evidence, estimator.anchors):
+        torch.nn.init.zeros_(layer.weight)
+    wanted = torch.tensor([[0.05, 0.3, -0.02], [0.0, 0.5, 0.0], [-0.04, 0.68, 0.02]])
+    with torch.no_grad():
+        estimator.anchors.bias.copy_((wanted - torch.tensor([0, 0.5, 0])).flatten())
+    volumes = estimator(torch.rand(2, 1, 64, 44))
+    # The box cuts the tails of the balls, most of all in depth, where it is 9 cells long.
+    torch.testing.assert_close(
+        soft_argmax(volumes, estimator.extent(64, 44)), wanted.expand(2, -1, -1), atol=3e-3, rtol=0
+    )
+    centre = volumes[:, 1].flatten(1).argmax(1)
+    assert (centre == (4 * 16 * 11 + 7 * 11 + 5)).all() or (centre == (4 * 16 * 11 + 8 * 11 + 5)).all()
+
+
+def test_evidence_outweighs_the_ball_where_it_is_strong():
+    estimator = _tiny()
+    extent = estimator.extent(64, 44)
+    before = soft_argmax(estimator(torch.rand(2, 1, 64, 44)), extent)
+    with torch.no_grad():
+        estimator.evidence.bias.view(3, 4)[:, 0] = 20  # the nearest slice
+    after = soft_argmax(estimator(torch.rand(2, 1, 64, 44)), extent)
+    assert (before[..., 2].abs() < 0.05).all()
+    torch.testing.assert_close(after[..., 2], torch.full((2, 3), -0.4), atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize(
+    "optimizer, options", [(torch.optim.SGD, {"lr": 0.1, "momentum": 0.9}), (torch.optim.Adam, {"lr": 0.002})]
+)
+def test_it_learns_quickly_from_scratch(optimizer, options):
+    generator = torch.Generator().manual_seed(0)
+    estimator = _tiny(markers=4, channels=[8, 8, 16])
+    extent, steps = estimator.extent(64, 44), optimizer(estimator.parameters(), **options)
+    errors = []
+    for _ in range(120):
+        sils, points = _blobs(16, generator)
+        error = (soft_argmax(estimator(sils), extent) - points).abs().mean()
+        steps.zero_grad()
+        error.backward()
+        steps.step()
+        errors.append(error.item())
+    assert sum(errors[-5:]) < sum(errors[:5]) / 3
+
+
+def test_gradients_reach_every_parameter_from_the_start():
+    estimator = _tiny()
+    sils = (torch.rand(2, 1, 64, 44) > 0.5).float()
+    markers = soft_argmax(estimator(sils), estimator.extent(64, 44))
+    (markers - torch.tensor([0.1, 0.2, 0.1])).abs().sum().backward()
+    for name, parameter in estimator.named_parameters():
+        assert parameter.grad.abs().sum() > 0, name
+
+
+def test_softmax_and_coordinates_stay_in_fp32_under_autocast():
+    estimator = _tiny().eval()
+    sils = (torch.rand(2, 1, 64, 44) > 0.5).float()
+    expected = soft_argmax(estimator(sils), estimator.extent(64, 44))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        volumes = estimator(sils)
+        markers = soft_argmax(volumes, estimator.extent(64, 44))
+    assert volumes.dtype == markers.dtype == torch.float32
+    torch.testing.assert_close(volumes.sum((2, 3, 4)), torch.ones(2, 3))
+    torch.testing.assert_close(markers, expected, atol=2e-3, rtol=0)
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"markers": 0}, "markers ≥ 1"),
+        ({"depth": 1}, "depth ≥ 2"),
+        ({"depth_range": 0.0}, "depth_range > 0"),
+        ({"channels": [8, 16]}, r"three channels.*\[8, 16\]"),
+    ],
+)
+def test_it_names_what_is_wrong(arguments, message):
+    with pytest.raises(UserError, match=message):
+        _tiny(**arguments)

@@ -1,0 +1,44 @@
+"""Features from heatmaps."""
+
+import pytest
+import torch
+
+from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.networks.heatmap_features import HeatmapFeatures
+
+
+def test_feature_maps_keep_the_resolution_of_the_heatmaps():
+    layer = HeatmapFeatures(15, [4, 6, 7])
+    assert layer(torch.rand(2, 5, 3, 16, 11)).shape == (2, 7, 16, 11)
+    assert HeatmapFeatures(15, [4])(torch.rand(2, 5, 3, 16, 11)).shape == (2, 4, 16, 11)
+
+
+def test_probabilities_are_scaled_to_average_one():
+    # In evaluation mode the fresh normalisation is the identity, which leaves the plain convolution.
+    layer = HeatmapFeatures(6, [4]).eval()
+    volumes = torch.rand(2, 2, 3 * 8 * 5).softmax(-1).view(2, 2, 3, 8, 5)
+    scaled = volumes * (3 * 8 * 5)
+    torch.testing.assert_close(scaled.mean(), torch.tensor(1.0))
+    expected = torch.einsum("nchw,oc->nohw", scaled.flatten(1, 2), layer.reduce.weight.flatten(1)).relu()
+    torch.testing.assert_close(layer(volumes), expected, atol=1e-4, rtol=1e-4)
+
+
+def test_small_probabilities_survive_the_normalisation():
+    """Two volumes that differ by a tenth of a uniform probability give clearly different features."""
+    layer = HeatmapFeatures(8, [4])
+    uniform = torch.full((1, 1, 8, 16, 11), 1 / (8 * 16 * 11))
+    volumes = uniform * (1 + 0.1 * torch.randn(2, 1, 8, 16, 11))
+    assert layer(volumes).std() > 0.3
+
+
+def test_gradients_reach_the_volumes_and_every_parameter():
+    layer = HeatmapFeatures(6, [4, 5])
+    volumes = torch.rand(2, 2, 3, 8, 5, requires_grad=True)
+    (layer(volumes) * torch.randn(2, 5, 8, 5)).sum().backward()
+    for name, tensor in [("volumes", volumes), *layer.named_parameters()]:
+        assert tensor.grad.abs().sum() > 0, name
+
+
+def test_it_needs_channels():
+    with pytest.raises(UserError, match="at least one entry in channels"):
+        HeatmapFeatures(6, [])

@@ -1,0 +1,224 @@
+"""The whole network: its keys, its switches, and that every part of it learns."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch.nn.parallel import DistributedDataParallel
+
+from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.networks.fusion import FUSIONS
+
+RESNET9 = {"type": "ResNet9", "block": "BasicBlock", "channels": [4, 4, 6, 8], "layers": [1, 1, 1, 1], "maxpool": False}
+BACKBONES = {
+    "basic": RESNET9,
+    "bottleneck": {**RESNET9, "block": "Bottleneck", "channels": [2, 2, 3, 4]},
+    "plain": {"type": "Plain", "layers_cfg": ["BC-4", "M", "FC-6-1", "M", "BC-8"]},
+}
+ESTIMATOR = {"type": "HeatmapEstimator", "markers": 5, "depth": 3, "channels": [4, 6, 8]}
+ON_REQUEST = ("heatmaps", "markers", "joints", "vertices")
+
+
+def _recognition_loss(out, labels):
+    """Triplet and cross-entropy, as a gradient sees them."""
+    distances = torch.cdist(out.embeddings.permute(2, 0, 1), out.embeddings.permute(2, 0, 1))
+    same = labels[:, None] == labels
+    return (
+        distances[:, same].mean()
+        - distances[:, ~same].mean()
+        + F.cross_entropy(out.logits, labels[:, None].expand(-1, out.logits.shape[2]))
+    )
+
+
+@pytest.fixture
+def batch():
+    return (torch.rand(4, 3, 64, 44) > 0.5).float(), torch.tensor([0, 0, 1, 1])
+
+
+def test_without_heatmaps_the_keys_are_gaitbases(make_net):
+    net = make_net(heatmap_cfg=None)
+    keys = {f"Backbone.forward_block.{k}" for k in net.Backbone.forward_block.state_dict()}
+    assert "Backbone.forward_block.layer4.0.conv1.weight" in keys
+    necks = {"BNNecks.fc_bin"} | {f"BNNecks.bn1d.{k}" for k in net.BNNecks.bn1d.state_dict()}
+    assert set(net.state_dict()) == keys | {"FCs.fc_bin"} | necks
+    assert net.FCs.fc_bin.shape == (5, 8, 6)
+    assert net.BNNecks.fc_bin.shape == (5, 6, 4)
+
+
+@pytest.mark.parametrize("fusion, channels", [("concat", 8 + 6), ("add", 8), ("gated", 8)])
+def test_the_heatmap_branch_adds_its_own_keys(make_net, fusion, channels):
+    baseline, net = make_net(heatmap_cfg=None), make_net(fusion=fusion)
+    added = {k.split(".")[0] for k in set(net.state_dict()) - set(baseline.state_dict())}
+    assert added == {"HeatmapEstimator", "HeatmapFeatures"} | ({"Fusion"} if fusion != "concat" else set())
+    assert net.FCs.fc_bin.shape == (5, channels, 6)
+
+
+def test_both_start_from_the_same_backbone(make_net):
+    torch.manual_seed(1)
+    baseline = make_net(heatmap_cfg=None)
+    torch.manual_seed(1)
+    backbone = make_net().Backbone.state_dict()
+    assert all(torch.equal(v, backbone[k]) for k, v in baseline.Backbone.state_dict().items())
+
+
+def test_building_leaves_the_statistics_alone(make_net):
+    for name, value in make_net().state_dict().items():
+        if name.endswith("num_batches_tracked"):
+            assert value == 0
+
+
+def test_training_returns_the_body_and_testing_does_not(make_net, reconstruction, sils):
+    net = make_net(reconstruction=reconstruction)
+    out = net(sils)
+    assert out.embeddings.shape == (3, 6, 5)
+    assert out.logits.shape == (3, 4, 5)
+    assert out.heatmaps.shape == (3, 4, 5, 3, 16, 11)
+    assert out.markers.shape == (3, 4, 5, 3)
+    assert out.joints.shape == (3, 4, 24, 3)
+    assert out.vertices.shape == (3, 4, 30, 3)
+    assert all(getattr(net(sils, reconstruct=False), name) is None for name in ON_REQUEST)
+    net.eval()
+    assert all(getattr(net(sils), name) is None for name in ON_REQUEST)
+    asked = net(sils, reconstruct=True)
+    assert all(getattr(asked, name) is not None for name in ON_REQUEST)
+    assert torch.equal(asked.embeddings, net(sils).embeddings)
+
+
+def test_testing_does_not_run_the_reconstruction(make_net, reconstruction, sils):
+    net = make_net(reconstruction=reconstruction).eval()
+
+    def fail(*_):
+        raise AssertionError("the reconstruction ran")
+
+    reconstruction.register_forward_hook(fail)
+    net(sils)
+    with pytest.raises(AssertionError):
+        net(sils, reconstruct=True)
+
+
+def test_without_reconstruction_there_are_heatmaps_and_markers(make_net, sils):
+    out = make_net().eval()(sils, reconstruct=True)
+    assert out.heatmaps is not None and out.markers is not None
+    assert out.joints is None and out.vertices is None
+
+
+def test_the_baseline_has_no_body_to_return(make_net, reconstruction, sils):
+    out = make_net(heatmap_cfg=None, reconstruction=reconstruction)(sils, reconstruct=True)
+    assert all(getattr(out, name) is None for name in ON_REQUEST)
+
+
+def test_no_body_in_the_checkpoint(make_net, reconstruction, sils):
+    with_body, without = make_net(reconstruction=reconstruction), make_net()
+    assert not any("reconstruction" in key for key in with_body.state_dict())
+    without.load_state_dict(with_body.state_dict(), strict=True)
+    with_body.load_state_dict(without.state_dict(), strict=True)
+    assert torch.equal(with_body.eval()(sils).embeddings, without.eval()(sils).embeddings)
+
+
+@pytest.mark.parametrize("heatmap_cfg", [None, ESTIMATOR])
+def test_packed_sequences_give_what_each_gives_alone(make_net, heatmap_cfg):
+    net = make_net(heatmap_cfg=heatmap_cfg)
+    net(torch.rand(4, 3, 64, 44))  # statistics other than the initial ones
+    net.eval()
+    sequences = [torch.rand(1, length, 64, 44) for length in (5, 1, 3)]
+    packed = net(torch.cat(sequences, dim=1), torch.tensor([[5, 1, 3]]), reconstruct=True)
+    alone = [net(sequence, reconstruct=True) for sequence in sequences]
+    for name in ("embeddings", "logits"):
+        expected = torch.cat([getattr(out, name) for out in alone])
+        torch.testing.assert_close(getattr(packed, name), expected, atol=1e-5, rtol=1e-4)
+    if heatmap_cfg:
+        torch.testing.assert_close(packed.markers, torch.cat([out.markers for out in alone], dim=1))
+
+
+def test_frames_in_any_order_give_the_same_embedding(make_net, sils):
+    net = make_net().eval()
+    torch.testing.assert_close(net(sils.flip(1)).embeddings, net(sils).embeddings, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("backbone", BACKBONES)
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_recognition_alone_trains_every_parameter(make_net, batch, backbone, fusion):
+    net = make_net(backbone_cfg=BACKBONES[backbone], fusion=fusion)
+    sils, labels = batch
+    _recognition_loss(net(sils, reconstruct=False), labels).backward()
+    for name, parameter in net.named_parameters():
+        assert parameter.grad is not None and parameter.grad.abs().max() > 1e-9, name
+
+
+def test_the_body_trains_the_estimator_and_nothing_else(make_net, reconstruction, sils):
+    net = make_net(reconstruction=reconstruction)
+    out = net(sils)
+    (out.vertices.square().mean() + out.joints.abs().mean()).backward()
+    for name, parameter in net.named_parameters():
+        reached = parameter.grad is not None and parameter.grad.abs().max() > 0
+        assert reached == name.startswith("HeatmapEstimator."), name
+
+
+@pytest.mark.parametrize("heatmap_cfg", [None, ESTIMATOR])
+def test_data_parallel_training_finds_no_unused_parameter(make_net, reconstruction, batch, tmp_path, heatmap_cfg):
+    sils, labels = batch
+    torch.distributed.init_process_group("gloo", init_method=f"file://{tmp_path / 'store'}", rank=0, world_size=1)
+    try:
+        net = DistributedDataParallel(make_net(heatmap_cfg=heatmap_cfg, reconstruction=reconstruction))
+        for _ in range(2):  # it complains at the second
+            out = net(sils)
+            body = out.vertices.mean() if heatmap_cfg else 0
+            (_recognition_loss(out, labels) + body).backward()
+    finally:
+        torch.distributed.destroy_process_group()
+
+
+def test_mixed_precision_trains_with_a_body_in_fp32(make_net, reconstruction, batch):
+    net, (sils, labels) = make_net(reconstruction=reconstruction, fusion="gated"), batch
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        out = net(sils)
+    assert {getattr(out, name).dtype for name in ON_REQUEST} == {torch.float32}
+    assert out.embeddings.dtype == torch.bfloat16
+    out.embeddings, out.logits = out.embeddings.float(), out.logits.float()
+    (_recognition_loss(out, labels) + out.vertices.mean()).backward()
+    assert all(p.grad.isfinite().all() for p in net.parameters())
+
+
+def test_mixed_precision_gives_nearly_the_same_embeddings(make_net, sils):
+    net = make_net().eval()
+    expected = net(sils).embeddings
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = net(sils).embeddings.float()
+    assert F.cosine_similarity(found.flatten(1), expected.flatten(1)).min() > 0.999
+
+
+def test_sizes_may_be_repeated_or_left_null(make_net):
+    make_net(
+        SeparateFCs={"out_channels": 6, "in_channels": 14, "parts_num": 5},
+        SeparateBNNecks={"class_num": 4, "in_channels": None, "parts_num": None},
+    )
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"SeparateFCs": {"out_channels": 6, "in_channels": 8}}, "SeparateFCs.in_channels is 8.*give 14"),
+        ({"SeparateFCs": {"out_channels": 6, "parts_num": 16}}, "SeparateFCs.parts_num is 16.*write parts_num: 5"),
+        ({"SeparateBNNecks": {"class_num": 4, "in_channels": 14}}, "SeparateBNNecks.in_channels is 14.*give 6"),
+        ({"SeparateBNNecks": {"class_num": 4, "parts_num": 4}}, "SeparateBNNecks.parts_num is 4.*give 5"),
+        ({"SeparateBNNecks": {}}, "SeparateBNNecks needs class_num"),
+        ({"SeparateFCs": {"out_chanels": 6}}, "Did you mean 'out_channels'"),
+        ({"HeatmapFeatures": {"chanels": [4]}}, "Did you mean 'channels'"),
+        ({"backbone_cfg": {"type": "ResNet18"}}, "Unknown backbone 'ResNet18'. Did you mean 'ResNet9'"),
+        ({"backbone_cfg": {"block": "BasicBlock"}}, "needs a 'type'"),
+        ({"backbone_cfg": ESTIMATOR}, "backbone_cfg names HeatmapEstimator"),
+        ({"heatmap_cfg": RESNET9}, "heatmap_cfg names ResNet9"),
+        ({"heatmap_cfg": {"type": "HeatmapEstimater"}}, "Did you mean 'HeatmapEstimator'"),
+        ({"fusion": "gate"}, "Unknown fusion 'gate'. Did you mean 'gated'"),
+        ({"bin_num": [16, 3]}, "16 rows: 16 cannot be cut into 3 equal strips"),
+        ({"heatmap_cfg": {**ESTIMATOR, "markers": 6}}, "6 markers, but the marker set has 5: write markers: 5"),
+    ],
+)
+def test_it_names_what_does_not_fit(make_net, reconstruction, changes, message):
+    with pytest.raises(UserError, match=message):
+        make_net(reconstruction=reconstruction, **changes)
+
+
+@pytest.mark.parametrize("shape", [(4, 64, 44), (1, 4, 1, 64, 44)])
+def test_silhouettes_have_four_axes(make_net, shape):
+    with pytest.raises(ValueError, match=r"expected silhouettes \[n, s, h, w\], got"):
+        make_net()(torch.rand(shape))
