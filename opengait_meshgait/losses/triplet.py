@@ -42,7 +42,8 @@ class TripletLoss(nn.Module):
         labels = gather(labels)
         same = labels[:, None] == labels[None, :]
         with torch.autocast(embeddings.device.type, enabled=False):
-            distance = _pairwise(gather(embeddings.float()).permute(2, 0, 1))
+            # In float32 the distance of like sequences is rounded by up to 1e-3, differently for each order of the batch.
+            distance = _pairwise(gather(embeddings.double()).permute(2, 0, 1)).float()
 
         # Every row lists its positives first; rows of rarer identities end in columns that `real` masks. No index
         # occurs twice in a row, so that the gradient does not depend on the order of additions.
