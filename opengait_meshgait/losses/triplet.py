@@ -42,7 +42,7 @@ class TripletLoss(nn.Module):
         labels = gather(labels)
         same = labels[:, None] == labels[None, :]
         with torch.autocast(embeddings.device.type, enabled=False):
-            # In float32 the distance of like sequences is rounded by up to 1e-3, differently for each order of the batch.
+            # In float32 the distance of like sequences is off by up to 1e-3, otherwise for each order of the batch.
             distance = _pairwise(gather(embeddings.double()).permute(2, 0, 1)).float()
 
         # Every row lists its positives first; rows of rarer identities end in columns that `real` masks. No index
