@@ -9,6 +9,8 @@ from torch import nn
 from opengait_meshgait.body import BodySupervision, load_body, load_markers
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.common.files import read_json
+from opengait_meshgait.common.registry import Registry
+from opengait_meshgait.data.augmentation import PairedAugmentation
 from opengait_meshgait.data.dataset import GaitDataset
 from opengait_meshgait.data.frames import FrameSampling
 from opengait_meshgait.engine.checks import modalities
@@ -41,6 +43,15 @@ def build_losses(config: Config) -> LossSum:
     """The losses of ``loss_cfg``, each checked against what the network emits."""
     has_bodies = config.model_cfg.heatmap_cfg is not None and modalities(config) == 2
     return LossSum(config.loss_cfg, RECOGNITION_TERMS + (BODY_TERMS if has_bodies else ()))
+
+
+def build_augmentation(config: Config, supervision: BodySupervision | None) -> PairedAugmentation | None:
+    """The augmentation of ``augment_cfg``; None where there is none."""
+    if config.model_cfg.augment_cfg is None:
+        return None
+    registry = Registry("augmentation")
+    registry.register(PairedAugmentation)
+    return registry.build({**config.model_cfg.augment_cfg, "type": "PairedAugmentation"})
 
 
 def build_optimizer(config: Config, net: nn.Module) -> torch.optim.Optimizer:

@@ -97,8 +97,10 @@ def check_same_run(state: Mapping[str, Any], config: Config, data: Mapping[str, 
         different.append(f"training set: {state['data']['sequences']} sequences there, {data['sequences']} others now")
     if different:
         raise UserError(
-            f"{source} was trained with other settings:\n  " + "\n  ".join(different) + "\nGo back to them, choose "
-            "another trainer_cfg.save_name, or start again with --fresh (the old run is kept beside the new one)."
+            f"{source} was trained with other settings:\n  "
+            + "\n  ".join(different)
+            + "\nGo back to them; or start again with --fresh (the old run is kept beside the new one); or choose "
+            "another trainer_cfg.save_name, which may begin with these weights (trainer_cfg.restore_hint: that file)."
         )
 
 

@@ -51,7 +51,7 @@ def test(
         if not result:
             return {}
         result = {"split": "test", "iteration": state.get("iteration"), "checkpoint": str(source), **result}
-        label = source.stem if source.parent.parent != folder else source.stem.rpartition("-")[2]
+        label = result["iteration"] if source.parent.parent == folder else source.stem
         write_json(folder / f"results-test-{label}.json", result)
         return result
 

@@ -61,6 +61,9 @@ class Trainer:
         if cfg.sync_BN and device.type == "cuda" and world_size() > 1:
             net = nn.SyncBatchNorm.convert_sync_batchnorm(net)
         losses = build.build_losses(config)
+        if "softmax" not in losses.losses:
+            # Several processes wait for the gradients of all that might learn, and nothing teaches the classifier.
+            net.BNNecks.requires_grad_(False)
         augmentation = build.build_augmentation(config, self.supervision)
         transforms = build_transforms(cfg.transform, self.supervision is not None)
         build_transforms(config.evaluator_cfg.transform, self.supervision is not None)
@@ -164,7 +167,7 @@ class Trainer:
             self._save()
         saved = self.checkpoints.iterations()
         kept = (
-            f"{self.checkpoints.path(saved[-1])} has the last good weights." if saved else "No weights were saved yet."
+            f"The newest finite weights are in {self.checkpoints.path(saved[-1])}." if saved else "None were saved yet."
         )
         return f"{error}\nIt happened in iteration {iteration + 1}, with the sequences {names}. {kept}"
 
@@ -175,8 +178,7 @@ class Trainer:
         found = f"No loss depends on {len(names)} weights of the network, {names[0]} among them"
         if world_size() > 1 and not self.cfg.find_unused_parameters:
             raise UserError(
-                f"{found}. Add a loss that does (softmax trains the classifier), or set "
-                "trainer_cfg.find_unused_parameters: true."
+                f"{found}. Take them out of the network, or set trainer_cfg.find_unused_parameters: true."
             )
         self.say(f"{found}: they stay as they are.")
 

@@ -45,6 +45,12 @@ def partition(tmp_path_factory):
     return write_dataset(tmp_path_factory.mktemp("data") / "tiny")
 
 
+@pytest.fixture(scope="session")
+def make_dataset():
+    """A function that writes such a dataset into a folder of one's own."""
+    return write_dataset
+
+
 @pytest.fixture
 def raw(partition):
     """A config of a tiny Mesh-Gait for these data, as a YAML file would hold it."""
