@@ -8,6 +8,8 @@ import torch
 from kornia.geometry.conversions import axis_angle_to_rotation_matrix
 from torch import nn
 
+from opengait_meshgait.body.mirror import mirror_vertices
+
 # fmt: off
 JOINT_NAMES = (
     "pelvis", "left_hip", "right_hip", "spine1", "left_knee", "right_knee", "spine2", "left_ankle", "right_ankle",
@@ -19,44 +21,58 @@ JOINT_FLIP = (0, 2, 1, 3, 5, 4, 6, 8, 7, 9, 11, 10, 12, 14, 13, 15, 17, 16, 19, 
 # fmt: on
 NUM_JOINTS = len(JOINT_NAMES)
 NUM_BETAS = 10
-FLOAT_ARRAYS = ("v_template", "shapedirs", "posedirs", "J_regressor", "weights")
 
 
 class BodyModel(nn.Module):
     """Poses a body by linear blend skinning (Loper et al., "SMPL: A Skinned Multi-Person Linear Model", 2015).
 
-    All arrays are buffers that no state-dict holds: a licensed body must not leak into checkpoints.
+    All arrays are buffers that no state-dict holds: a licensed body must not leak into checkpoints. The arrays are
+    taken as they are; :func:`~opengait_meshgait.body.files.load_body` checks those of a file.
 
     Args:
         arrays: ``v_template [V, 3]`` m, ``shapedirs [V, 3, 10]``, ``posedirs [V, 3, 207]`` (may be absent),
             ``J_regressor [24, V]``, ``weights [V, 24]``, ``kintree_table [2, 24]``, ``f [F, 3]`` and, if known,
-            ``mirror [V]``: for each vertex its counterpart on the other side.
+            ``mirror [V]`` and ``betas_samples [N, 10]``.
         name: of the body, for messages.
         licence: of its data.
 
     Attributes:
-        fingerprint: 16 hexadecimal digits that stand for the arrays.
+        fingerprint: 16 hexadecimal digits that stand for the arrays, in float32.
         parents: for each joint its parent's index, -1 for the root.
+        mirror: ``[V]`` int64, for each vertex its counterpart on the other side; exact for the shipped body, the
+            nearest where the file has none.
+        betas_samples: ``[N, 10]`` of people as they are, or None where the file has none.
     """
 
     def __init__(self, arrays: Mapping[str, np.ndarray], name: str, licence: str):
         super().__init__()
         self.name = name
         self.licence = licence
-        self.fingerprint = _fingerprint(arrays)
-        self.parents = (-1, *(int(p) for p in arrays["kintree_table"][0, 1:]))
-        for key in ("v_template", "shapedirs", "J_regressor", "weights"):
-            self._constant(key, torch.from_numpy(np.asarray(arrays[key], np.float32)))
-        posedirs = np.asarray(arrays.get("posedirs", 0), np.float32)
-        self._constant("posedirs", torch.from_numpy(posedirs) if posedirs.any() else None)
-        self._constant("faces", torch.from_numpy(np.asarray(arrays["f"], np.int64)))
-        self._constant("mirror", torch.from_numpy(np.asarray(arrays["mirror"], np.int64)) if "mirror" in arrays else None)
+        self.parents = (-1, *(int(parent) for parent in arrays["kintree_table"][0, 1:]))
+        for key in ("v_template", "shapedirs", "posedirs", "J_regressor", "weights", "betas_samples"):
+            array = arrays.get(key)
+            # Some files carry posedirs full of zeros; skipping them halves the work.
+            absent = array is None or (key == "posedirs" and not np.any(array))
+            self._constant(key, None if absent else torch.from_numpy(np.array(array, np.float32)))
+        mirror = arrays["mirror"] if "mirror" in arrays else mirror_vertices(arrays["v_template"])
+        self._constant("faces", torch.from_numpy(np.array(arrays["f"], np.int64)))
+        self._constant("mirror", torch.from_numpy(np.array(mirror, np.int64)))
         # Joints are linear in betas: regressing them once here is what makes `joints` independent of the mesh.
-        self._constant("joint_template", self.J_regressor @ self.v_template)
-        self._constant("joint_shapedirs", torch.einsum("jv,vcb->jcb", self.J_regressor, self.shapedirs))
+        regressor = self.J_regressor.double()
+        self._constant("joint_template", (regressor @ self.v_template.double()).float())
+        self._constant("joint_shapedirs", torch.einsum("jv,vcb->jcb", regressor, self.shapedirs.double()).float())
+        self.fingerprint = self._fingerprint()
 
     def _constant(self, name: str, value: torch.Tensor | None) -> None:
         self.register_buffer(name, value, persistent=False)
+
+    def _fingerprint(self) -> str:
+        digest = hashlib.sha256(str(self.parents).encode())
+        for key in ("v_template", "shapedirs", "posedirs", "J_regressor", "weights", "faces"):
+            if (value := getattr(self, key)) is not None:
+                digest.update(f"{key} {tuple(value.shape)}".encode())
+                digest.update(value.numpy().tobytes())
+        return digest.hexdigest()[:16]
 
     @property
     def num_vertices(self) -> int:
@@ -75,20 +91,26 @@ class BodyModel(nn.Module):
 
         Returns:
             Vertices ``[..., V, 3]`` and joints ``[..., 24, 3]``, m, float32 (float64 where the body is).
+
+        Raises:
+            ValueError: a last dimension is not 72, 10 or (V, 3).
         """
         with torch.autocast(pose.device.type, enabled=False):
             pose, betas = self._inputs(pose, betas)
-            rotations, joints, transforms = self._skeleton(pose, betas)
-            rest = self.v_template + torch.einsum("...b,vcb->...vc", betas, self.shapedirs)
-            if offsets is not None:
-                rest = rest + offsets
+            local, joints, transforms = self._skeleton(pose, betas)
+            # Vertices lie along the last axis until the end: every product below then runs over contiguous memory.
+            rest = self.v_template.mT + self._blend(betas, self.shapedirs)
             if self.posedirs is not None:
-                bend = (rotations[..., 1:, :, :] - torch.eye(3).to(rotations)).flatten(-3)
-                rest = rest + torch.einsum("...p,vcp->...vc", bend, self.posedirs)
-            # One matrix product blends the 24 transforms [3, 4] at every vertex: [V, 24] x [..., 24, 12].
-            blended = (self.weights @ transforms.flatten(-2)).unflatten(-1, (3, 4))
-            vertices = (blended[..., :3] @ rest[..., None])[..., 0] + blended[..., 3]
-            return vertices, joints
+                bend = local[..., 1:, :, :] - torch.eye(3).to(local)
+                rest = rest + self._blend(bend.flatten(-3), self.posedirs)
+            if offsets is not None:
+                if offsets.shape[-2:] != self.v_template.shape:
+                    raise ValueError(f"expected offsets [..., {self.num_vertices}, 3], got {[*offsets.shape]}")
+                rest = rest + offsets.to(rest.dtype).mT
+            rest = torch.cat([rest, torch.ones_like(rest[..., :1, :])], -2)
+            # A row at a time: the blended transforms of all vertices at once would be four times the mesh.
+            rows = [((row @ self.weights.mT) * rest).sum(-2) for row in transforms.unbind(-3)]
+            return torch.stack(rows, -1), joints
 
     def joints(self, pose: torch.Tensor, betas: torch.Tensor) -> torch.Tensor:
         """The joints alone, ``[..., 24, 3]`` m, without computing the mesh. See :meth:`forward`."""
@@ -100,8 +122,13 @@ class BodyModel(nn.Module):
             raise ValueError(f"expected pose [..., 72] and betas [..., 10], got {[*pose.shape]} and {[*betas.shape]}")
         return pose.to(self.v_template.dtype), betas.to(self.v_template.dtype)
 
+    def _blend(self, coefficients: torch.Tensor, directions: torch.Tensor) -> torch.Tensor:
+        """Coefficients [..., b] times directions [V, 3, b], as [..., 3, V]."""
+        directions = directions.permute(2, 1, 0).flatten(1)
+        return (coefficients @ directions).unflatten(-1, (3, self.num_vertices))
+
     def _skeleton(self, pose: torch.Tensor, betas: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Local rotations [..., 24, 3, 3], joints [..., 24, 3], transforms [..., 24, 3, 4] of the rest-pose mesh."""
+        """Local rotations [..., 24, 3, 3], joints [..., 24, 3], rows of the joints' transforms [..., 3, 4, 24]."""
         rest = self.joint_template + torch.einsum("...b,jcb->...jc", betas, self.joint_shapedirs)
         local = axis_angle_to_rotation_matrix(pose.reshape(-1, 3)).view(*pose.shape[:-1], NUM_JOINTS, 3, 3)
         lead = torch.broadcast_shapes(pose.shape[:-1], betas.shape[:-1])
@@ -111,16 +138,6 @@ class BodyModel(nn.Module):
             bone = rest[..., joint, :] - rest[..., parent, :]
             position.append(position[parent] + (world[parent] @ bone[..., None])[..., 0])
             world.append(world[parent] @ local[..., joint, :, :])
-        rotations, joints = torch.stack(world, -3), torch.stack(position, -2)
-        shift = joints - (rotations @ rest[..., None])[..., 0]
-        return local, joints, torch.cat([rotations, shift[..., None]], -1)
-
-
-def _fingerprint(arrays: Mapping[str, np.ndarray]) -> str:
-    digest = hashlib.sha256()
-    for key in (*FLOAT_ARRAYS, "kintree_table", "f"):
-        if key in arrays:
-            dtype = np.float32 if key in FLOAT_ARRAYS else np.int64
-            digest.update(key.encode())
-            digest.update(np.ascontiguousarray(arrays[key], dtype).tobytes())
-    return digest.hexdigest()[:16]
+        rotations, joints = torch.stack(world, -1), torch.stack(position, -2)
+        shift = joints.mT - (rotations * rest.mT[..., None, :, :]).sum(-2)
+        return local, joints, torch.cat([rotations, shift[..., None, :]], -2)
