@@ -1,15 +1,175 @@
 """Body files: the shipped stand-in and SMPL-format files of the user's own."""
 
-from importlib.resources import files
+import pickle
+import zipfile
+import zlib
+from collections.abc import Mapping
+from importlib.resources import as_file, files
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import scipy.sparse
 
-from opengait_meshgait.body.model import BodyModel
+from opengait_meshgait.body.model import NUM_BETAS, NUM_JOINTS, BodyModel
+from opengait_meshgait.common.errors import UserError, did_you_mean
+from opengait_meshgait.common.files import ArrayUnpickler, read_pickle
+
+REQUIRED = ("v_template", "shapedirs", "J_regressor", "weights", "kintree_table", "f")
+OPTIONAL = ("posedirs", "mirror", "betas_samples")
+WANTED = (*REQUIRED, *OPTIONAL, "name", "licence")
+INTEGERS = ("kintree_table", "f", "mirror")
 
 
 def load_body(source: str | Path | None = None) -> BodyModel:
-    """The body in ``source``; None is the shipped stand-in."""
-    path = Path(source) if source else files("opengait_meshgait") / "assets" / "standin.npz"
-    with np.load(path) as archive:
-        return BodyModel(dict(archive), name="anny-standin", licence="CC0-1.0")
+    """Read a body.
+
+    Args:
+        source: an ``.npz`` or ``.pkl`` in SMPL's format, for example ``SMPL_NEUTRAL.pkl`` as its makers hand it out
+            (chumpy is not needed). Of more than ten shape components the first ten are used; ``posedirs`` may be
+            absent. None is the stand-in body that ships with the package.
+
+    Raises:
+        UserError: not a file, not of these kinds, or its arrays are missing, misshapen or make no body.
+    """
+    if source is None:
+        with as_file(files("opengait_meshgait") / "assets" / "standin.npz") as path:
+            return load_body(path)
+    path = Path(source)
+    if not path.is_file():
+        near = [p.name for p in path.parent.glob("*") if p.suffix in (".npz", ".pkl")]
+        hint = did_you_mean(path.name, near) if near else "Give the path of an SMPL-format .npz or .pkl."
+        raise UserError(f"No body file at {path}: {'it is a folder' if path.is_dir() else 'nothing is there'}. {hint}")
+    if path.suffix == ".npz":
+        content = _read_npz(path)
+    elif path.suffix == ".pkl":
+        content = read_pickle(path, BodyUnpickler, encoding="latin1")
+    else:
+        raise UserError(f"{path} ends in '{path.suffix}': body files are .npz or .pkl.")
+    if not isinstance(content, Mapping):
+        raise UserError(f"{path} holds a {type(content).__name__}, not a dictionary of arrays: is it a body file?")
+    missing = [key for key in REQUIRED if key not in content]
+    if missing:
+        raise UserError(
+            f"{path} lacks {', '.join(missing)}. It holds: {', '.join(sorted(map(str, content))) or 'nothing'}. "
+            "Use a body file in SMPL's format."
+        )
+    arrays = {key: _to_array(content[key], key, path) for key in (*REQUIRED, *OPTIONAL) if key in content}
+    _check_shapes(arrays, path)
+    _check_values(arrays, path)
+    arrays["shapedirs"] = arrays["shapedirs"][..., :NUM_BETAS]
+    return BodyModel(
+        arrays, name=str(content.get("name", path.stem)), licence=str(content.get("licence", "not stated in the file"))
+    )
+
+
+class ChumpyArray:
+    """What an array of chumpy, a library that new Pythons cannot run, becomes when a pickle is read without it."""
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        state = vars(self)
+        if "x" in state:
+            value = np.asarray(state["x"])
+        elif {"a", "idxs", "preferred_shape"} <= state.keys():  # chumpy.reordering: elements of another array
+            value = np.asarray(state["a"]).ravel()[state["idxs"]].reshape(state["preferred_shape"])
+        else:
+            raise ValueError(f"a chumpy object with {', '.join(sorted(state))} holds no array")
+        return value.astype(dtype or value.dtype)
+
+
+class BodyUnpickler(ArrayUnpickler):
+    """Reads SMPL's pickles: arrays, sparse matrices and, as :class:`ChumpyArray`, chumpy's arrays. No code runs."""
+
+    # How Python 2 pickled objects (protocols 0 and 1), and the sets among chumpy's attributes.
+    PLAIN = {("copy_reg", "_reconstructor"), ("copyreg", "_reconstructor")} | {
+        (module, name) for module in ("__builtin__", "builtins") for name in ("object", "set")
+    }
+    SPARSE = ("csc_matrix", "csr_matrix", "coo_matrix", "csc_array", "csr_array", "coo_array")
+
+    def find_class(self, module: str, name: str) -> Any:
+        if module.split(".")[0] == "chumpy":
+            return ChumpyArray
+        if module.startswith("scipy.sparse") and name in self.SPARSE:
+            return getattr(scipy.sparse, name)  # SciPy keeps renaming the modules below
+        if (module, name) in self.PLAIN:
+            return pickle.Unpickler.find_class(self, module, name)
+        return super().find_class(module, name)
+
+
+def _read_npz(path: Path) -> dict[str, np.ndarray | None]:
+    try:
+        # np.load would take a renamed .npy or pickle as well, and complain about something else.
+        if not zipfile.is_zipfile(path):
+            raise UserError(f"{path} is not an npz archive, or is truncated. Save it again with np.savez.")
+        with np.load(path) as archive:
+            # Other entries may be Python objects, which do not load; their names are enough.
+            return {key: archive[key] if key in WANTED else None for key in archive}
+    except (ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        raise UserError(f"Cannot read {path}: {error}. Save it again with np.savez, as plain arrays.") from error
+
+
+def _to_array(value: Any, key: str, path: Path) -> np.ndarray:
+    try:
+        if scipy.sparse.issparse(value):
+            value = value.toarray()
+        return np.array(value, np.int64 if key in INTEGERS else np.float32)
+    except (ValueError, TypeError, AttributeError, IndexError, OverflowError) as error:
+        raise UserError(f"{key} in {path} is not an array of numbers: {error}.") from error
+
+
+def _check_shapes(arrays: Mapping[str, np.ndarray], path: Path) -> None:
+    """Compare with what the format says; a name stands for any number, the same wherever it appears."""
+    num_joints = len(arrays["J_regressor"]) if arrays["J_regressor"].ndim == 2 else NUM_JOINTS
+    if num_joints != NUM_JOINTS:
+        raise UserError(
+            f"{path} is a body of {num_joints} joints; {NUM_JOINTS} are expected. Files of SMPL+H and SMPL-X have "
+            "more: use one of SMPL."
+        )
+    if arrays["shapedirs"].ndim == 3 and arrays["shapedirs"].shape[2] < NUM_BETAS:
+        raise UserError(
+            f"{path} has {arrays['shapedirs'].shape[2]} shape components; {NUM_BETAS} or more are expected."
+        )
+    num_vertices = len(np.atleast_1d(arrays["v_template"]))
+    expected = {
+        "v_template": (num_vertices, 3),
+        "shapedirs": (num_vertices, 3, None),
+        "J_regressor": (NUM_JOINTS, num_vertices),
+        "weights": (num_vertices, NUM_JOINTS),
+        "kintree_table": (2, NUM_JOINTS),
+        "f": (None, 3),
+        "posedirs": (num_vertices, 3, 9 * (NUM_JOINTS - 1)),
+        "mirror": (num_vertices,),
+        "betas_samples": (None, NUM_BETAS),
+    }
+    for key, array in arrays.items():
+        shape = expected[key]
+        if array.ndim != len(shape) or any(want not in (None, have) for have, want in zip(array.shape, shape)):
+            wanted = ", ".join("any" if size is None else str(size) for size in shape)
+            raise UserError(
+                f"{key} in {path} has shape {[*array.shape]}; expected [{wanted}] for {num_vertices} vertices "
+                f"(as v_template says) and {NUM_JOINTS} joints. Its arrays do not belong together."
+            )
+
+
+def _check_values(arrays: Mapping[str, np.ndarray], path: Path) -> None:
+    """What has the right shape may still be no body."""
+    for key, array in arrays.items():
+        bad = array.size - np.isfinite(array).sum()
+        if bad:
+            raise UserError(f"{key} in {path} has {bad} values that are not finite. Get the file again.")
+    num_vertices = len(arrays["v_template"])
+    if not (arrays["f"].size and arrays["f"].min() >= 0 and arrays["f"].max() < num_vertices):
+        raise UserError(f"f in {path} must hold indices of vertices, 0 to {num_vertices - 1}.")
+    for joint, parent in enumerate(arrays["kintree_table"][0, 1:], start=1):
+        if not 0 <= parent < joint:
+            raise UserError(
+                f"kintree_table in {path} is no tree in order: joint {joint} has parent {parent}; "
+                f"expected one of 0 to {joint - 1}."
+            )
+    for key in ("weights", "J_regressor"):
+        sums = arrays[key].sum(1, dtype=np.float64)
+        worst = np.abs(sums - 1).argmax()
+        if abs(sums[worst] - 1) > 1e-2:
+            raise UserError(f"Row {worst} of {key} in {path} sums to {sums[worst]:.3f}; expected 1.")
+    if "mirror" in arrays and not np.array_equal(np.sort(arrays["mirror"]), np.arange(num_vertices)):
+        raise UserError(f"mirror in {path} must hold each of 0 to {num_vertices - 1} once.")
