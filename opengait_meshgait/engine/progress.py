@@ -116,12 +116,13 @@ class Progress:
         if self.writer:
             for name, value in scalars.items():
                 self.writer.add_scalar(name, value, iteration)
-        shown = {name.removesuffix("/loss"): f"{value:.3g}" for name, value in scalars.items() if name.endswith("loss")}
+        losses = {name: value for name, value in scalars.items() if name.endswith("/loss")}
+        shown = {name.split("/")[-2].replace("scalar", "loss"): f"{value:.3g}" for name, value in losses.items()}
         self.bar.set_postfix(shown, refresh=False)
         if self.bar.disable:
             left = (time.monotonic() - self.began) / (iteration - self.start) * (self.total - iteration)
-            losses = " ".join(f"{name}={value}" for name, value in shown.items())
-            self.say(f"{iteration}/{self.total} {losses}, {seconds:.3g} s/it, {tqdm.format_interval(left)} left")
+            values = " ".join(f"{name}={value}" for name, value in shown.items())
+            self.say(f"{iteration}/{self.total} {values}, {seconds:.3g} s/it, {tqdm.format_interval(left)} left")
 
     def evaluation(self, iteration: int, result: Mapping[str, Any]) -> None:
         """Record a test."""

@@ -1,14 +1,24 @@
 """The reference page of the YAML files, made from the schema: ``meshgait train --keys``."""
 
+import inspect
 import json
 import types
 import typing
+from collections.abc import Callable, Mapping
 
 from pydantic.fields import FieldInfo
 
+from opengait_meshgait.data.transforms import TRANSFORMS
 from opengait_meshgait.engine.schema import Config, Section
+from opengait_meshgait.losses import LOSSES
+from opengait_meshgait.networks import BACKBONES
 
 _WORDS = {bool: "true or false", int: "whole number", float: "number", str: "text", dict: "mapping", type(None): "null"}
+_TYPES = {
+    "backbone_cfg and heatmap_cfg": BACKBONES.entries,
+    "loss_cfg": LOSSES.entries,
+    "transform": TRANSFORMS.entries,
+}
 _HEAD = """# Configuration
 
 One YAML file describes a run: data, network, losses, training and test. Its sections and keys are OpenGait's, so the
@@ -21,7 +31,8 @@ This page is printed by `meshgait train --keys`.
 
 def reference() -> str:
     """The whole page, in Markdown."""
-    return "\n".join([_HEAD, *(_table(name, field) for name, field in Config.model_fields.items())])
+    sections = [_table(name, field) for name, field in Config.model_fields.items()]
+    return "\n".join([_HEAD, *sections, "## Types\n", *(_types(*group) for group in _TYPES.items())])
 
 
 def _table(path: str, field: FieldInfo) -> str:
@@ -41,6 +52,18 @@ def _table(path: str, field: FieldInfo) -> str:
     else:
         lines += [f"Type: {_kind(field.annotation)}. Default: {_default(field)}.", ""]
     return "\n".join(lines + inner)
+
+
+def _types(title: str, entries: Mapping[str, Callable]) -> str:
+    """What a ``type`` may be, with its arguments."""
+    lines = [f"### {title}", ""]
+    for name, entry in sorted(entries.items()):
+        arguments = ", ".join(
+            key if parameter.default is parameter.empty else f"{key}={json.dumps(parameter.default)}"
+            for key, parameter in inspect.signature(entry).parameters.items()
+        )
+        lines.append(f"- `{name}({arguments})`: {inspect.getdoc(entry).splitlines()[0]}")
+    return "\n".join([*lines, ""])
 
 
 def _kind(annotation: typing.Any) -> str:

@@ -19,7 +19,6 @@ from opengait_meshgait.engine import build
 from opengait_meshgait.engine.checkpoint import BEST, Checkpoints
 from opengait_meshgait.engine.distributed import rank, to_first
 from opengait_meshgait.engine.evaluate import evaluate
-from opengait_meshgait.engine.pictures import training_picture
 from opengait_meshgait.engine.progress import Progress, Window, say
 from opengait_meshgait.engine.resume import restore, set_aside
 from opengait_meshgait.engine.schema import Config
@@ -27,6 +26,7 @@ from opengait_meshgait.engine.state import TrainingState
 from opengait_meshgait.engine.step import StepResult, TrainingStep
 from opengait_meshgait.losses.aggregate import NonFiniteLossError
 from opengait_meshgait.losses.gather import world_size
+from opengait_meshgait.networks.pictures import training_picture
 
 # So many sequences, evenly spread, are read before the first iteration: a damaged file is told early.
 _READ_FIRST = 1000
@@ -112,7 +112,9 @@ class Trainer:
                     self._log()
                 if last or state.iteration % cfg.save_iter == 0:
                     self._save()
-                    self.progress.picture("batch", training_picture(result), state.iteration)
+                    true_markers = None if result.targets is None else result.targets.markers
+                    picture = training_picture(result.sils, result.output, true_markers)
+                    self.progress.picture("batch", picture, state.iteration)
                     self._test()
                     self._training_mode()
                     self.window.restart_clock()
@@ -177,9 +179,7 @@ class Trainer:
             return
         found = f"No loss depends on {len(names)} weights of the network, {names[0]} among them"
         if world_size() > 1 and not self.cfg.find_unused_parameters:
-            raise UserError(
-                f"{found}. Take them out of the network, or set trainer_cfg.find_unused_parameters: true."
-            )
+            raise UserError(f"{found}. Take them out of the network, or set trainer_cfg.find_unused_parameters: true.")
         self.say(f"{found}: they stay as they are.")
 
     def _training_mode(self) -> None:
