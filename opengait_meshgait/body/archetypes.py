@@ -1,0 +1,263 @@
+"""Archetypal analysis: the few vertices of a mesh, and the weights, that stand for all of it in every pose.
+
+The idea is that of virtual markers (Ma et al., "3D Human Mesh Estimation from Virtual Markers", CVPR 2023):
+with N posed meshes, every vertex is one point in R^3N, and markers are archetypes (Cutler and Breiman, "Archetypal
+Analysis", 1994) of these V points. Here the points are first brought to a few dimensions, and everything is exactly
+left/right symmetric. The steps are
+
+1. farthest-point vertices as a start,
+2. archetypal analysis: alternate the weights of the vertices over the archetypes and the archetypes as convex
+   combinations of vertices, both solved by non-negative least squares,
+3. archetypes become their nearest vertices, then single vertices are exchanged for better ones as long as the error
+   falls (archetypoids: Vinué, Epifanio and Alemany, 2015).
+"""
+
+import numpy as np
+from scipy.linalg import eigh
+from scipy.optimize import nnls
+from scipy.spatial import cKDTree
+
+DIMENSIONS = 200
+"""What is kept of R^3N. On the stand-in body less than 1 mm is lost."""
+NEGATIVE_COST = 0.1
+"""Negative weights of one hundredth in all count as an error of 1 mm: weight x this many metres."""
+ALTERNATIONS = 25
+MAX_SWEEPS = 10
+CANDIDATES = 6
+LEAST_WEIGHT = 1e-3
+
+
+def learn_markers(vertices: np.ndarray, mirror: np.ndarray, count: int) -> dict[str, np.ndarray]:
+    """Virtual markers for a body, from meshes of it in many shapes and poses.
+
+    Args:
+        vertices: posed meshes, m, float ``[N, V, 3]``. Each is also used mirrored (x to -x).
+        mirror: for each vertex its counterpart on the other side, int ``[V]``; an involution.
+        count: K, the number of markers.
+
+    Returns:
+        ``interpolation [V, K]`` float32 with rows that sum to 1, ``vertex_ids [K]`` int64 and ``flip [K]`` int64, for
+        each marker the one on the other side. The same input gives the same markers.
+
+    Raises:
+        ValueError: shapes disagree, ``mirror`` is no involution, or ``count`` vertices cannot be chosen.
+    """
+    surface = _Surface(vertices, mirror)
+    return surface.markers(surface.exchange(surface.archetypes(surface.farthest(count))))
+
+
+def farthest_point_markers(vertices: np.ndarray, mirror: np.ndarray, count: int) -> dict[str, np.ndarray]:
+    """Markers spread evenly, each as far as can be from those before it: what learned ones are compared with.
+
+    Distance is the root mean square over all meshes. Only the choice of vertices differs from :func:`learn_markers`;
+    the interpolation is fitted in the same way. Arguments and result are the same too.
+    """
+    surface = _Surface(vertices, mirror)
+    return surface.markers(surface.farthest(count))
+
+
+def interpolation_weights(points: np.ndarray, markers: np.ndarray, negative_cost: float | None) -> np.ndarray:
+    """Weights that sum to 1 and bring combinations of ``markers`` nearest to ``points``.
+
+    Minimises ``|points[:, i] - markers @ a|^2 + (negative_cost * sum of a's negative part)^2`` over all a with sum 1.
+
+    Args:
+        points: ``[d, n]``.
+        markers: ``[d, K]``.
+        negative_cost: in the unit of the points; None forbids negative weights.
+
+    Returns:
+        ``[n, K]``.
+    """
+    basis, markers = np.linalg.qr(markers)
+    points = basis.T @ points
+    # With the point moved to the origin the objective is homogeneous in a, so that one more row, sum(a) = 1, makes the
+    # minimum over a >= 0 a multiple of the minimum under the constraint: no large penalty is needed.
+    if negative_cost is None:
+        signs, cost = np.ones((1, markers.shape[1])), np.zeros((0, markers.shape[1]))
+    else:
+        signs = np.repeat([[1.0, -1.0]], markers.shape[1], axis=1)
+        cost = np.where(signs < 0, negative_cost, 0.0)
+    copies = signs.shape[1] // markers.shape[1]
+    target = np.zeros(len(markers) + len(cost) + 1)
+    target[-1] = 1
+    weights = np.empty((points.shape[1], markers.shape[1]))
+    for i, point in enumerate(points.T):
+        towards = np.tile(markers - point[:, None], copies) * signs
+        solution = nnls(np.vstack([towards, cost, signs]), target, maxiter=100 * signs.shape[1])[0] * signs[0]
+        weights[i] = solution.reshape(copies, -1).sum(0)
+    return weights / weights.sum(1, keepdims=True)
+
+
+def mirror_permutation(template: np.ndarray) -> np.ndarray:
+    """For each vertex of ``template [V, 3]`` its counterpart across x = 0: an involution ``[V]``, int64.
+
+    Mutual nearest neighbours pair up first, then mutual nearest ones of what is left. Vertices on the midline are
+    their own counterparts.
+    """
+    mirror = np.empty(len(template), np.int64)
+    left = np.arange(len(template))
+    while len(left):
+        nearest = cKDTree(template[left]).query(template[left] * [-1, 1, 1])[1]
+        mutual = nearest[nearest] == np.arange(len(left))
+        if not mutual.any():  # ties only
+            nearest, mutual = np.arange(len(left)), np.full(len(left), True)
+        mirror[left[mutual]] = left[nearest[mutual]]
+        left = left[~mutual]
+    return mirror
+
+
+class _Surface:
+    """V points whose distances are those of the vertices, root mean square over all meshes and their mirror images.
+
+    A choice of markers is a list of vertices, each of which stands for itself and for its mirror image.
+    """
+
+    def __init__(self, vertices: np.ndarray, mirror: np.ndarray):
+        vertices, mirror = np.asarray(vertices), np.asarray(mirror)
+        if vertices.ndim != 3 or vertices.shape[2] != 3 or mirror.shape != vertices.shape[1:2]:
+            raise ValueError(f"expected vertices [N, V, 3] and mirror [V], got {vertices.shape} and {mirror.shape}")
+        number = np.arange(len(mirror))
+        if not np.array_equal(mirror[mirror], number):
+            raise ValueError("mirror must lead back to every vertex when applied twice")
+        self.mirror = mirror
+        self.midline = mirror == number
+        self.half = np.flatnonzero(number <= mirror)
+        self.times = 2.0 - self.midline[self.half]  # how many vertices each one of `half` stands for
+        flat = vertices.transpose(0, 2, 1).reshape(-1, len(mirror)).astype(np.float64)
+        flat -= flat.mean(1, keepdims=True)  # nothing changes for weights that sum to 1
+        products = flat.T @ flat / len(vertices)
+        # Mirroring x leaves inner products as they are, so the mirrored meshes only permute the rows and columns.
+        products = (products + products[np.ix_(mirror, mirror)]) / 2
+        lowest = max(len(mirror) - DIMENSIONS, 0)
+        values, vectors = eigh(products, subset_by_index=(lowest, len(mirror) - 1))
+        self.points = np.ascontiguousarray((vectors * np.sqrt(values.clip(0))).T[::-1])
+
+    def farthest(self, count: int) -> list[int]:
+        """Farthest-point choice, from the centre outwards."""
+        if not 2 <= count <= len(self.mirror):
+            raise ValueError(f"expected 2 to {len(self.mirror)} markers (the vertices), got {count}")
+        chosen: list[int] = []
+        distance = (self.points**2).sum(0)
+        while count:
+            allowed = self.midline if count == 1 else np.full(len(self.mirror), True)
+            vertex = int(np.where(allowed, distance, -1).argmax())
+            if distance[vertex] <= 0 or not allowed[vertex]:
+                raise ValueError("no vertex is left on the midline: take an even number of markers")
+            start = distance if chosen else np.inf
+            chosen.append(vertex)
+            count -= 1 if self.midline[vertex] else 2
+            for side in {vertex, int(self.mirror[vertex])}:
+                start = np.minimum(start, ((self.points - self.points[:, [side]]) ** 2).sum(0))
+            distance = start
+        return chosen
+
+    def expand(self, chosen: list[int]) -> tuple[np.ndarray, np.ndarray]:
+        """All marker vertices of a choice, counterparts side by side, and their flip permutation."""
+        ids = np.array([side for v in chosen for side in ((v,) if self.midline[v] else (v, self.mirror[v]))])
+        place = {int(v): k for k, v in enumerate(ids)}
+        return ids, np.array([place[int(v)] for v in self.mirror[ids]])
+
+    def archetypes(self, chosen: list[int]) -> list[int]:
+        """The vertices nearest to the archetypes that alternation finds from the start ``chosen``."""
+        ids, flip = self.expand(chosen)
+        markers = self.points[:, ids]
+        for _ in range(ALTERNATIONS):
+            weights = self.spread(interpolation_weights(self.points[:, self.half], markers, None), flip)
+            rest = self.points - markers @ weights.T
+            for k in np.flatnonzero((np.arange(len(flip)) <= flip) & weights.any(0)):
+                # With all else fixed, the error is least at `target`; the archetype is the nearest point of the hull.
+                target = markers[:, k] + rest @ weights[:, k] / (weights[:, k] @ weights[:, k])
+                shares = interpolation_weights(target[:, None], self.points, None)[0]
+                if flip[k] == k:
+                    shares = (shares + shares[self.mirror]) / 2
+                for side, mix in {k: shares, flip[k]: shares[self.mirror]}.items():
+                    moved = self.points @ mix
+                    rest += np.outer(markers[:, side] - moved, weights[:, side])
+                    markers[:, side] = moved
+        found: list[int] = []
+        for k in np.flatnonzero(np.arange(len(flip)) <= flip):
+            distance = ((self.points - markers[:, [k]]) ** 2).sum(0)
+            distance[self.midline != (flip[k] == k)] = np.inf
+            distance[found + [int(self.mirror[v]) for v in found]] = np.inf
+            found.append(int(distance.argmin()))
+        return found
+
+    def exchange(self, chosen: list[int]) -> list[int]:
+        """Exchange one vertex (and its counterpart) after the other for a better one until the error stands still.
+
+        A vertex is taken away, what leaned on it is fitted to the others, and the vertices towards which the errors
+        then left could shrink most are tried in its place.
+        """
+        points = self.points[:, self.half]
+        ids, _ = self.expand(chosen)
+        weights = interpolation_weights(points, self.points[:, ids], NEGATIVE_COST)
+        error = _errors(points, self.points[:, ids], weights)
+        for _ in range(MAX_SWEEPS):
+            before = error
+            for slot, old in enumerate(chosen):
+                others, _ = self.expand(chosen[:slot] + chosen[slot + 1 :])
+                columns = np.isin(ids, others)
+                orphans = weights[:, ~columns].any(1)
+                fallback = weights[:, columns]
+                fallback[orphans] = interpolation_weights(points[:, orphans], self.points[:, others], NEGATIVE_COST)
+                gains = self.gains(points, self.points[:, others] @ fallback.T)
+                score = self.times @ gains
+                score[(self.midline != self.midline[old]) | (self.mirror < np.arange(len(score)))] = -1
+                score[[*others, old, self.mirror[old]]] = -1
+                best, winner = (1 - 1e-4) * (self.times @ error), None
+                for new in np.argsort(-score, kind="stable")[:CANDIDATES]:
+                    if score[new] < 0:
+                        break
+                    trial = [*chosen[:slot], int(new), *chosen[slot + 1 :]]
+                    trial_ids, _ = self.expand(trial)
+                    rows = orphans | (gains[:, new] > 1e-2 * error.mean())
+                    fitted = interpolation_weights(points[:, rows], self.points[:, trial_ids], NEGATIVE_COST)
+                    trial_error = error.copy()
+                    trial_error[rows] = _errors(points[:, rows], self.points[:, trial_ids], fitted)
+                    if self.times @ trial_error < best:
+                        best, winner = self.times @ trial_error, (trial, trial_ids, rows, fitted, trial_error)
+                if winner:
+                    chosen, ids, rows, fitted, error = winner
+                    weights[rows] = fitted
+            if error is before:
+                break
+        return chosen
+
+    def gains(self, points: np.ndarray, fitted: np.ndarray) -> np.ndarray:
+        """By how much each squared error would fall if its fit moved straight towards a vertex or its counterpart.
+
+        Args:
+            points: ``[d, H]``.
+            fitted: what stands for them so far, ``[d, H]``.
+
+        Returns:
+            ``[H, V]``.
+        """
+        rest = points - fitted
+        along = rest.T @ self.points - (rest * fitted).sum(0)[:, None]
+        length = (self.points**2).sum(0) + (fitted**2).sum(0)[:, None] - 2 * fitted.T @ self.points
+        step = (along / length.clip(1e-12)).clip(0, 1)
+        gain = step * (2 * along - step * length)
+        return np.maximum(gain, gain[:, self.mirror])
+
+    def spread(self, weights: np.ndarray, flip: np.ndarray) -> np.ndarray:
+        """Weights ``[V, K]`` of all vertices from those of ``half``; the other half gets them mirrored."""
+        everywhere = np.empty((len(self.mirror), weights.shape[1]))
+        everywhere[self.mirror[self.half]] = weights[:, flip]
+        on_midline = self.midline[self.half, None]
+        everywhere[self.half] = np.where(on_midline, (weights + weights[:, flip]) / 2, weights)
+        return everywhere
+
+    def markers(self, chosen: list[int]) -> dict[str, np.ndarray]:
+        """Fit the interpolation of a choice of vertices and make it sparse."""
+        ids, flip = self.expand(chosen)
+        weights = interpolation_weights(self.points[:, self.half], self.points[:, ids], NEGATIVE_COST)
+        weights[np.abs(weights) < LEAST_WEIGHT] = 0
+        weights = self.spread(weights / weights.sum(1, keepdims=True), flip)
+        return {"interpolation": weights.astype(np.float32), "vertex_ids": ids.astype(np.int64), "flip": flip}
+
+
+def _errors(points: np.ndarray, markers: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """What :func:`interpolation_weights` minimises, for each point: ``[n]``."""
+    return ((points - markers @ weights.T) ** 2).sum(0) + (NEGATIVE_COST * weights.clip(max=0).sum(1)) ** 2

@@ -1,0 +1,131 @@
+"""Virtual markers: a few vertices of the body's surface, from which the whole mesh follows linearly."""
+
+import hashlib
+import zipfile
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from opengait_meshgait.body.model import BodyModel
+from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.common.files import atomic_path
+
+ARRAYS = ("interpolation", "vertex_ids", "flip")
+LABELS = ("name", "body_name", "body_fingerprint")
+LEARN = "python tools/learn_markers.py --body BODY --out MARKERS.npz"
+
+
+class VirtualMarkers(nn.Module):
+    """K vertices of a body and the matrix that interpolates its mesh from them.
+
+    Ma et al., "3D Human Mesh Estimation from Virtual Markers", CVPR 2023. Because every row of the matrix sums to 1,
+    moving, turning or scaling the markers does the same to the mesh. The arrays are buffers that no state-dict holds.
+
+    Args:
+        arrays: ``interpolation [V, K]``, ``vertex_ids [K]`` and ``flip [K]``, for each marker the index of its
+            counterpart on the other side of the body (itself on the midline).
+        name: of these markers, for messages.
+        body_name: of the body that they were learned on.
+        body_fingerprint: of that body.
+
+    Attributes:
+        fingerprint: 16 hexadecimal digits that stand for the arrays.
+    """
+
+    def __init__(self, arrays: Mapping[str, np.ndarray], name: str, body_name: str, body_fingerprint: str):
+        super().__init__()
+        self.name = name
+        self.body_name = body_name
+        self.body_fingerprint = body_fingerprint
+        digest = hashlib.sha256()
+        for key in ARRAYS:
+            dtype = np.float32 if key == "interpolation" else np.int64
+            array = np.ascontiguousarray(arrays[key], dtype)
+            digest.update(array.tobytes())
+            self.register_buffer(key, torch.from_numpy(array), persistent=False)
+        self.fingerprint = digest.hexdigest()[:16]
+
+    @property
+    def num_markers(self) -> int:
+        """K."""
+        return len(self.vertex_ids)
+
+    def select(self, vertices: torch.Tensor) -> torch.Tensor:
+        """The markers ``[..., K, 3]`` of meshes ``[..., V, 3]``, in the same unit and dtype."""
+        if vertices.shape[-2:] != (len(self.interpolation), 3):
+            raise ValueError(f"expected vertices [..., {len(self.interpolation)}, 3], got {[*vertices.shape]}")
+        return vertices[..., self.vertex_ids, :]
+
+    def reconstruct(self, markers: torch.Tensor) -> torch.Tensor:
+        """Meshes ``[..., V, 3]`` from markers ``[..., K, 3]``, in the same unit; float32 under autocast too."""
+        if markers.shape[-2:] != (self.num_markers, 3):
+            raise ValueError(f"expected markers [..., {self.num_markers}, 3], got {[*markers.shape]}")
+        with torch.autocast(markers.device.type, enabled=False):
+            return self.interpolation @ markers.to(self.interpolation.dtype)
+
+
+def save_markers(markers: VirtualMarkers, path: str | Path) -> None:
+    """Write ``markers`` as a compressed .npz, whole or not at all. The same markers give the same bytes."""
+    content = {key: getattr(markers, key).cpu().numpy() for key in ARRAYS}
+    content |= {key: np.array(getattr(markers, key)) for key in LABELS}
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, **content)
+
+
+def load_markers(source: str | Path | None = None, body: BodyModel | None = None) -> VirtualMarkers:
+    """The markers in ``source``; None is the K = 64 that ship for the stand-in body.
+
+    Args:
+        source: a file that :func:`save_markers` wrote.
+        body: the body that they are wanted for.
+
+    Raises:
+        UserError: no such file, a file of another kind, or markers that were learned on another body than ``body``.
+    """
+    path = Path(source) if source else files("opengait_meshgait") / "assets" / "markers_64.npz"
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            content = {key: archive[key] for key in archive.files}
+    except OSError as error:
+        raise UserError(f"Cannot read the virtual markers {path}: {error.strerror or error}.") from error
+    except (ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+        raise UserError(f"{path} is not a .npz file of virtual markers. Learn them: {LEARN}") from error
+    missing = [key for key in (*ARRAYS, *LABELS) if key not in content]
+    if missing:
+        raise UserError(
+            f"{path} holds no virtual markers: {', '.join(missing)} missing (found: {', '.join(sorted(content))}). "
+            f"Learn them: {LEARN}"
+        )
+    fault = _fault(*(content[key] for key in ARRAYS))
+    if fault:
+        raise UserError(f"The virtual markers in {path} are damaged: {fault}. Learn them anew: {LEARN}")
+    markers = VirtualMarkers({key: content[key] for key in ARRAYS}, *(str(content[key]) for key in LABELS))
+    if body is not None and markers.body_fingerprint != body.fingerprint:
+        raise UserError(
+            f"The virtual markers {markers.name} were learned on the body {markers.body_name} "
+            f"(fingerprint {markers.body_fingerprint}, {len(markers.interpolation)} vertices), and the body at hand is "
+            f"{body.name} (fingerprint {body.fingerprint}, {body.num_vertices} vertices). "
+            f"Learn markers for it: {LEARN}"
+        )
+    return markers
+
+
+def _fault(interpolation: np.ndarray, vertex_ids: np.ndarray, flip: np.ndarray) -> str | None:
+    """What is wrong with arrays of a file, or None."""
+    if interpolation.ndim != 2 or interpolation.dtype.kind != "f":
+        return f"interpolation should be floats [V, K] and is {interpolation.dtype} {list(interpolation.shape)}"
+    vertices, count = interpolation.shape
+    for name, array, stop in (("vertex_ids", vertex_ids, vertices), ("flip", flip, count)):
+        if array.shape != (count,) or array.dtype.kind not in "iu":
+            return f"{name} should be integers [{count}] and is {array.dtype} {list(array.shape)}"
+        if array.min() < 0 or array.max() >= stop:
+            return f"{name} should lie in 0…{stop - 1} and reaches from {array.min()} to {array.max()}"
+    if not np.array_equal(flip[flip], np.arange(count)):
+        return "flip does not lead back to every marker when applied twice"
+    if not np.allclose(interpolation.sum(1), 1, atol=1e-4):
+        return "the rows of interpolation do not sum to 1"
+    return None
