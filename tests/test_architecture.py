@@ -15,8 +15,9 @@ MAY_IMPORT = {
     "data": {"body"},
     "walkers": {"body"},
     "engine": {"data", "networks", "losses", "evaluation", "body"},
+    "opengait": {"data", "networks", "losses", "evaluation", "body"},
     "report": {"evaluation", "body"},
-    "cli": {"body", "networks", "losses", "evaluation", "data", "walkers", "engine", "report"},
+    "cli": {"body", "networks", "losses", "evaluation", "data", "walkers", "engine", "opengait", "report"},
 }
 FILES = sorted(PACKAGE.glob("*/**/*.py"))
 

@@ -12,6 +12,8 @@ COMMANDS = {
     "walkers": "write a synthetic dataset in OpenGait's layout",
     "train": "train from a YAML file",
     "test": "test a checkpoint from a YAML file",
+    "attach": "let an OpenGait checkout find MeshGait",
+    "detach": "take MeshGait out of an OpenGait checkout again",
 }
 
 

@@ -1,0 +1,27 @@
+"""``meshgait attach``: let an OpenGait checkout find MeshGait."""
+
+import argparse
+
+
+def parser(prog: str) -> argparse.ArgumentParser:
+    """Arguments of the command."""
+    result = argparse.ArgumentParser(prog=prog, description=__doc__.splitlines()[0])
+    result.add_argument("root", metavar="ROOT", help="the checkout, the folder that holds opengait/main.py")
+    return result
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Attach, and say what was written and what is missing."""
+    from opengait_meshgait.opengait.attach import attach
+    from opengait_meshgait.opengait.checkout import Checkout, install
+
+    written = attach(arguments.root)
+    checkout = Checkout(arguments.root)
+    print(f"OpenGait {checkout.commit} in {checkout.root}")
+    print("\n".join(f"  wrote {path}" for path in written) or "  was attached already")
+    missing = checkout.missing_packages()
+    if missing:
+        print(f"OpenGait's models import packages that are not installed here: {', '.join(missing)}.")
+        print(install(missing))
+    print(f"Now, in {checkout.root}: torchrun --nproc_per_node=1 opengait/main.py --cfgs configs/meshgait/gait3d.yaml")
+    return 0

@@ -1,0 +1,19 @@
+"""``meshgait detach``: take MeshGait out of an OpenGait checkout again."""
+
+import argparse
+
+
+def parser(prog: str) -> argparse.ArgumentParser:
+    """Arguments of the command."""
+    result = argparse.ArgumentParser(prog=prog, description=__doc__.splitlines()[0])
+    result.add_argument("root", metavar="ROOT", help="the checkout that `meshgait attach` was given")
+    return result
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Detach, and say what was removed."""
+    from opengait_meshgait.opengait.attach import detach
+
+    removed = detach(arguments.root)
+    print("\n".join(f"removed {path}" for path in removed) or "There was nothing to remove.")
+    return 0

@@ -1,0 +1,229 @@
+"""What OpenGait would take without a word, or find out late: refused or put right before the training starts.
+
+A config arrives here as OpenGait has read it, merged into its ``configs/default.yaml``.
+"""
+
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch.distributed as dist
+
+from opengait_meshgait.common.errors import UserError, did_you_mean
+from opengait_meshgait.common.files import read_json
+from opengait_meshgait.data import FrameSampling, GaitDataset, TripletSampler, build_transforms, check_sequences
+from opengait_meshgait.evaluation import METRICS, PROTOCOLS, split_Gait3D, split_indoor_dataset
+from opengait_meshgait.losses import BODY_TERMS, LOSSES, RECOGNITION_TERMS, LossSum
+from opengait_meshgait.networks import MeshGaitNet
+
+Config = dict[str, Any]
+_NETWORK = set(inspect.signature(MeshGaitNet).parameters) - {"reconstruction"}
+_MODEL_KEYS = _NETWORK | {"model", "body_cfg", "augment_cfg"}
+# Keys of our YAML files that only the embedded engine reads, with the value that means nothing.
+_EMBEDDED_ONLY = {"seed": 0, "clip_grad_norm": None}
+# What `evaluate_indoor_dataset` of OpenGait knows besides our own protocols.
+_MORE_PROTOCOLS = ("CASIA-E", "SUSTech1K")
+# Where `evaluate_Gait3D` of OpenGait takes its probes from, whatever the config says, and how many ranks it reads.
+GAIT3D_PROBES = Path("datasets/Gait3D/Gait3D.json")
+_GAIT3D_RANKS = 10
+# So many sequences, evenly spread, are read before the first iteration: a damaged file is told early.
+_READ_FIRST = 1000
+
+
+def network_arguments(model_cfg: Mapping[str, Any]) -> Config:
+    """Of ``model_cfg``, what :class:`~opengait_meshgait.networks.MeshGaitNet` is built from."""
+    return {key: value for key, value in model_cfg.items() if key in _NETWORK and value is not None}
+
+
+def uses_bodies(cfgs: Mapping[str, Any]) -> bool:
+    """Whether training compares with bodies: there is a heatmap branch, and two modalities are in use."""
+    in_use = cfgs["data_cfg"].get("data_in_use") or [True]
+    return cfgs["model_cfg"].get("heatmap_cfg") is not None and sum(in_use) == 2
+
+
+def entries(value: Mapping[str, Any] | list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """``loss_cfg`` or a ``transform``: one mapping, or a list of them."""
+    return [value] if isinstance(value, Mapping) else value
+
+
+def check(cfgs: Mapping[str, Any], training: bool) -> None:
+    """Refuse a config that cannot work or would silently mean something else.
+
+    Args:
+        cfgs: the merged config.
+        training: whether to train, or to test.
+
+    Raises:
+        UserError: all that is wrong, one problem a line.
+    """
+    data, model, trainer, evaluator = (cfgs[f"{name}_cfg"] for name in ("data", "model", "trainer", "evaluator"))
+    problems = [_listed("model_cfg", key, _MODEL_KEYS) for key in model if key not in _MODEL_KEYS]
+    problems += _modalities(cfgs)
+    if training and not problems:
+        bodies = uses_bodies(cfgs)
+        problems += _mistake("loss_cfg", _losses, entries(cfgs["loss_cfg"]), RECOGNITION_TERMS + BODY_TERMS * bodies)
+        problems += _mistake("trainer_cfg.transform", build_transforms, entries(trainer["transform"]), bodies)
+        problems += _mistake("trainer_cfg.sampler", FrameSampling.from_config, trainer["sampler"])
+    if not training or trainer["with_test"]:
+        problems += _mistake("evaluator_cfg.transform", build_transforms, entries(evaluator["transform"]), False)
+        problems += _mistake("evaluator_cfg.sampler", FrameSampling.from_config, evaluator["sampler"])
+        metric, known = evaluator.get("metric", "euc"), {*PROTOCOLS, *_MORE_PROTOCOLS}
+        if metric not in METRICS:
+            problems.append(_listed("evaluator_cfg.metric", metric, METRICS))
+        if evaluator["eval_func"] == "evaluate_indoor_dataset" and protocol(data) not in known:
+            problems.append(_listed("data_cfg.test_dataset_name", protocol(data), known))
+    if problems:
+        raise UserError("\n  ".join(["The config cannot be used:", *problems]))
+
+
+def put_right(cfgs: Config, training: bool, world_size: int) -> list[str]:
+    """Change what has only one sensible value.
+
+    Args:
+        cfgs: the merged config; changed in place.
+        training: whether to train, or to test.
+        world_size: the number of processes.
+
+    Returns:
+        One line for each change.
+    """
+    notes = []
+    trainer, evaluator, scheduler = cfgs["trainer_cfg"], cfgs["evaluator_cfg"], cfgs["scheduler_cfg"]
+    if evaluator["sampler"]["batch_size"] != world_size:
+        evaluator["sampler"]["batch_size"] = world_size
+        notes.append(f"evaluator_cfg.sampler.batch_size is {world_size} now, the number of processes.")
+    if evaluator["eval_func"] == "evaluate_indoor_dataset" and protocol(cfgs["data_cfg"]) == "Walkers":
+        evaluator["eval_func"] = "evaluate_walkers"
+        notes.append("evaluator_cfg.eval_func is evaluate_walkers now: OpenGait does not know that protocol.")
+    if training:
+        if scheduler["scheduler"] == "OneCycleLR" and "total_steps" not in scheduler:
+            scheduler["total_steps"] = trainer["total_iter"]
+            notes.append(f"scheduler_cfg.total_steps is {trainer['total_iter']} now, trainer_cfg.total_iter.")
+        notes += [
+            f"trainer_cfg.{key} is without effect in OpenGait."
+            for key, nothing in _EMBEDDED_ONLY.items()
+            if trainer.get(key, nothing) != nothing
+        ]
+    return notes
+
+
+def find_weights(cfgs: Config) -> list[str]:
+    """Make sure that a test has trained weights; ``restore_hint: 0`` means the newest.
+
+    Args:
+        cfgs: the merged config; changed in place.
+
+    Returns:
+        One line for a change.
+
+    Raises:
+        UserError: there are none, or not those asked for.
+    """
+    evaluator = cfgs["evaluator_cfg"]
+    hint, name = evaluator["restore_hint"], evaluator["save_name"]
+    if isinstance(hint, str):
+        if not Path(hint).is_file():
+            raise UserError(f"evaluator_cfg.restore_hint: {hint} is not a file.")
+        return []
+    folder = Path("output", cfgs["data_cfg"]["dataset_name"], cfgs["model_cfg"]["model"], name, "checkpoints")
+    found = (re.fullmatch(re.escape(name) + r"-(\d+)\.pt", path.name) for path in folder.glob("*.pt"))
+    saved = sorted(int(match[1]) for match in found if match)
+    if hint == 0 and saved:
+        evaluator["restore_hint"] = saved[-1]
+        return [f"evaluator_cfg.restore_hint is {saved[-1]} now, the newest weights."]
+    if hint not in saved:
+        there = ", ".join(map(str, saved)) or "none"
+        wanted = f"no weights {name}-{hint:05d}.pt" if hint else "no trained weights, and random ones are worth no test"
+        raise UserError(
+            f"{folder} holds {wanted}. Iterations saved there: {there}. Train first, or name an iteration with --iter "
+            "or a file in evaluator_cfg.restore_hint."
+        )
+    return []
+
+
+def check_train_set(cfgs: Mapping[str, Any], dataset: GaitDataset) -> list[str]:
+    """Refuse training sequences that do not fit the config, or a sample of which cannot be read.
+
+    Raises:
+        UserError: what does not fit.
+    """
+    classes, people = cfgs["model_cfg"]["SeparateBNNecks"]["class_num"], len(dataset.label_set)
+    if classes < people:
+        raise UserError(
+            f"model_cfg.SeparateBNNecks.class_num is {classes}, and there are {people} training identities in "
+            f"{cfgs['data_cfg']['dataset_root']}. Set class_num: {people}."
+        )
+    TripletSampler(dataset, cfgs["trainer_cfg"]["sampler"]["batch_size"], world_size=dist.get_world_size())
+    if dist.get_rank() == 0:
+        check_sequences(dataset, _READ_FIRST)
+    return []
+
+
+def check_test_set(cfgs: Mapping[str, Any], dataset: GaitDataset) -> list[str]:
+    """Refuse test sequences among which OpenGait's evaluator would find no gallery or no probes.
+
+    Returns:
+        What will be left out, one line each.
+
+    Raises:
+        UserError: the protocol cannot be applied.
+    """
+    function = cfgs["evaluator_cfg"]["eval_func"]
+    sequences = (dataset.label_list, dataset.types_list, dataset.views_list)
+    if function == "evaluate_Gait3D":
+        split = split_Gait3D(*sequences, read_json(GAIT3D_PROBES)["PROBE_SET"])
+        if len(split.gallery) < _GAIT3D_RANKS:
+            raise UserError(
+                f"evaluate_Gait3D of OpenGait needs a gallery of {_GAIT3D_RANKS} sequences or more, and takes its "
+                f"probes from {GAIT3D_PROBES}; here are {len(split.gallery)}."
+            )
+        return list(split.notes)
+    if function in ("evaluate_indoor_dataset", "evaluate_walkers") and protocol(cfgs["data_cfg"]) in PROTOCOLS:
+        return list(split_indoor_dataset(*sequences, protocol(cfgs["data_cfg"])).notes)
+    return []
+
+
+def protocol(data_cfg: Mapping[str, Any]) -> str:
+    """The name under which ``evaluate_indoor_dataset`` looks up galleries and probes."""
+    return data_cfg.get("test_dataset_name") or data_cfg["dataset_name"]
+
+
+def _modalities(cfgs: Mapping[str, Any]) -> list[str]:
+    in_use = cfgs["data_cfg"].get("data_in_use")
+    if in_use is not None and not (isinstance(in_use, list) and all(isinstance(use, bool) for use in in_use)):
+        return [
+            f"data_cfg.data_in_use: found {in_use}, which OpenGait reads as places, not as switches; write [true, true]"
+            " for silhouettes and bodies, [true, false] for silhouettes."
+        ]
+    number = sum(in_use or [True])
+    if number not in (1, 2):
+        return [f"data_cfg.data_in_use: found {in_use}; expected one true (silhouettes) or two (with bodies)."]
+    bodily = [str(cfg["log_prefix"]) for cfg in entries(cfgs["loss_cfg"]) if cfg.get("log_prefix") in BODY_TERMS]
+    if bodily and number == 1:
+        return [f"data_cfg.data_in_use: {', '.join(bodily)} compare with bodies: write [true, true]."]
+    return []
+
+
+def _losses(losses: list[Mapping[str, Any]], emitted: tuple[str, ...]) -> None:
+    """Build the losses whose arguments are known here; of OpenGait's others, look at the prefix."""
+    known = [cfg for cfg in losses if cfg["type"] in LOSSES.entries]
+    LossSum([{key: value for key, value in cfg.items() if key != "gather_and_scale"} for cfg in known], emitted)
+    for cfg in losses:
+        if cfg["log_prefix"] not in emitted:
+            found = _listed("log_prefix", cfg["log_prefix"], emitted)
+            raise UserError(f"{cfg['type']} would never be used. {found}")
+
+
+def _mistake(where: str, function: Callable, *arguments: Any) -> list[str]:
+    """What ``function`` refuses, if anything."""
+    try:
+        function(*arguments)
+    except UserError as error:
+        return [f"{where}: {error}"]
+    return []
+
+
+def _listed(where: str, name: Any, known: Any) -> str:
+    return f"{where}: unknown '{name}'. {did_you_mean(str(name), known)}"

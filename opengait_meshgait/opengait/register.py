@@ -1,0 +1,40 @@
+"""Makes the classes of this package known to OpenGait, by the names that its YAML files use."""
+
+from types import ModuleType
+
+from evaluation import evaluator as evaluators
+from modeling import backbones, losses, models
+
+from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.networks import BACKBONES
+from opengait_meshgait.opengait.evaluator import evaluate_walkers
+from opengait_meshgait.opengait.losses import JointLoss, MarkerLoss, MeshLoss
+from opengait_meshgait.opengait.model import MeshGait
+
+
+def register() -> None:
+    """Add what OpenGait lacks; nothing of it is replaced. May be called more than once.
+
+    Raises:
+        UserError: OpenGait has another class under one of these names.
+    """
+    for entry in BACKBONES.entries.values():
+        if not hasattr(backbones, entry.__name__):
+            setattr(backbones, entry.__name__, entry)
+    for module, entry in (
+        (losses, JointLoss),
+        (losses, MarkerLoss),
+        (losses, MeshLoss),
+        (evaluators, evaluate_walkers),
+        (models, MeshGait),
+    ):
+        _add(module, entry)
+
+
+def _add(module: ModuleType, entry: type) -> None:
+    present = getattr(module, entry.__name__, entry)
+    if present is not entry:
+        raise UserError(
+            f"{module.__name__} has a {entry.__name__} already, from {present.__module__}. Take one of the two out."
+        )
+    setattr(module, entry.__name__, entry)
