@@ -36,13 +36,15 @@ def load_body(source: str | Path | None = None) -> BodyModel:
         with as_file(files("opengait_meshgait") / "assets" / "standin.npz") as path:
             return load_body(path)
     path = Path(source)
+    suffix = path.suffix.lower()
     if not path.is_file():
-        near = [p.name for p in path.parent.glob("*") if p.suffix in (".npz", ".pkl")]
+        what, folder = ("it is a folder", path) if path.is_dir() else ("nothing is there", path.parent)
+        near = [p.name for p in folder.glob("*") if p.suffix.lower() in (".npz", ".pkl")]
         hint = did_you_mean(path.name, near) if near else "Give the path of an SMPL-format .npz or .pkl."
-        raise UserError(f"No body file at {path}: {'it is a folder' if path.is_dir() else 'nothing is there'}. {hint}")
-    if path.suffix == ".npz":
+        raise UserError(f"No body file at {path}: {what}. {hint}")
+    if suffix == ".npz":
         content = _read_npz(path)
-    elif path.suffix == ".pkl":
+    elif suffix == ".pkl":
         content = read_pickle(path, BodyUnpickler, encoding="latin1")
     else:
         raise UserError(f"{path} ends in '{path.suffix}': body files are .npz or .pkl.")

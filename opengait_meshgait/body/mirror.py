@@ -4,21 +4,20 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 
-def mirror_vertices(vertices: np.ndarray, neighbours: int = 8) -> np.ndarray:
+def mirror_vertices(vertices: np.ndarray) -> np.ndarray:
     """Pair every vertex with the one nearest to its mirror image in the plane x = 0.
 
-    The nearest pairs are made first. A vertex that finds no free counterpart among its neighbours, or is its own,
+    The nearest pairs are made first. A vertex that is its own counterpart, or finds none free among the eight nearest,
     stays alone, so that the answer is always a permutation and its own inverse.
 
     Args:
         vertices: of a nearly symmetric body, ``[V, 3]``.
-        neighbours: how many candidates each vertex has.
 
     Returns:
         For each vertex its counterpart, int64 ``[V]``.
     """
     count = len(vertices)
-    distances, candidates = cKDTree(vertices).query(vertices * [-1, 1, 1], k=min(neighbours, count))
+    distances, candidates = cKDTree(vertices).query(vertices * [-1, 1, 1], k=range(1, min(8, count) + 1))
     mirror, paired = np.arange(count), np.zeros(count, bool)
     for flat in np.argsort(distances, axis=None, kind="stable"):
         vertex, other = flat // candidates.shape[1], candidates.flat[flat]
