@@ -75,7 +75,7 @@ class PairedAugmentation:
             raise ValueError(f"sils must be [n, s, h, w] with n seeds, got {list(sils.shape)} and {len(seeds)} seeds")
         if targets is not None and self.flip > 0 and self.flips is None:
             raise ValueError("bodies cannot be mirrored without flips")
-        draws = torch.stack([_uniform(int(seed)) for seed in seeds])
+        draws = torch.stack([_uniform(seed) for seed in torch.as_tensor(seeds).tolist()])
         height, width = sils.shape[-2:]
         mirrored = draws[:, 0] < self.flip
         affine, scale = self._affine(draws[:, 1:6])
