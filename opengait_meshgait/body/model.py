@@ -107,9 +107,11 @@ class BodyModel(nn.Module):
                 if offsets.shape[-2:] != self.v_template.shape:
                     raise ValueError(f"expected offsets [..., {self.num_vertices}, 3], got {[*offsets.shape]}")
                 rest = rest + offsets.to(rest.dtype).mT
-            rest = torch.cat([rest, torch.ones_like(rest[..., :1, :])], -2)
             # A row at a time: the blended transforms of all vertices at once would be four times the mesh.
-            rows = [((row @ self.weights.mT) * rest).sum(-2) for row in transforms.unbind(-3)]
+            rows = []
+            for row in transforms.unbind(-3):
+                blended = row @ self.weights.mT
+                rows.append((blended[..., :3, :] * rest).sum(-2) + blended[..., 3, :])
             return torch.stack(rows, -1), joints
 
     def joints(self, pose: torch.Tensor, betas: torch.Tensor) -> torch.Tensor:
