@@ -1,0 +1,112 @@
+"""Cameras beside the walker's way, the pictures cut from what they see, and their weak-perspective likeness."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from opengait_meshgait.body.crop import CropFrame, crop_frame, to_crop
+
+PICTURE_SIZE = 180
+"""Height and width of the pictures, px."""
+BODY_ROWS = 160
+"""Rows of a picture that the walker fills. Not a multiple of the 64 rows of a normalised silhouette: halving a binary
+picture would move all edges outwards by a quarter of a pixel."""
+_MARGIN = (PICTURE_SIZE - BODY_ROWS) // 2
+# Once normalised, the median is to be in the centre of its column.
+_MEDIAN_COLUMN = PICTURE_SIZE / 2 + BODY_ROWS / 64 / 2
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A camera that stands still and turns after the walker.
+
+    Attributes:
+        azimuth: degrees; 0 sees the walker from the front, 90 from the left side, 180 from behind.
+        distance: on the ground from the middle of the walker's way, m.
+        height: above the ground, m.
+    """
+
+    azimuth: float
+    distance: float
+    height: float
+
+    @classmethod
+    def draw(cls, view: int, rng: np.random.Generator) -> "Camera":
+        """A camera for ``view``, degrees; far enough for weak perspective and above the middle of the body."""
+        return cls(view + rng.normal(0, 1.5), rng.uniform(8.5, 12), rng.uniform(1.2, 2.2))
+
+    def look(self, pelvis: np.ndarray, stature: float) -> "Look":
+        """Follow a walker.
+
+        Args:
+            pelvis: way of the pelvis in the world, m, [T, 3].
+            stature: m.
+        """
+        angle = np.deg2rad(self.azimuth)
+        position = np.array([self.distance * np.sin(angle), self.height, self.distance * np.cos(angle)])
+        away = pelvis * [1, 0, 1] + [0, stature / 2, 0] - position
+        away /= np.linalg.norm(away, axis=1, keepdims=True)
+        # The world's x is left of a walker who comes towards the camera, hence right in the picture.
+        right = np.cross(away, [0, 1, 0])
+        right /= np.linalg.norm(right, axis=1, keepdims=True)
+        return Look(position, np.stack([right, np.cross(away, right), away], 1))
+
+
+@dataclass(frozen=True)
+class Look:
+    """Where a camera looks in each frame.
+
+    Attributes:
+        position: in the world, m, [3].
+        axes: world to camera orientation (x right, y down, z away), [T, 3, 3].
+    """
+
+    position: np.ndarray
+    axes: np.ndarray
+
+    def orient(self, points: np.ndarray) -> np.ndarray:
+        """World points [T, P, 3], m, from the camera and in camera orientation, float32."""
+        axes = self.axes.astype(np.float32)
+        return (points - self.position.astype(np.float32)) @ axes.swapaxes(1, 2)
+
+
+def project(oriented: np.ndarray) -> torch.Tensor:
+    """Perspective projection with focal length 1 of points from :meth:`Look.orient`, [T, P, 2] and a third 0."""
+    flat = torch.from_numpy(oriented / oriented[..., 2:])
+    flat[..., 2] = 0
+    return flat
+
+
+def cut_picture(flat: torch.Tensor, faces: torch.Tensor) -> CropFrame:
+    """The part of a camera's view that becomes the picture: the walker's crop space, as a tracker would cut it.
+
+    The walker fills :data:`BODY_ROWS` rows and has the median in the centre of its column, so that
+    85-number frames and silhouettes agree to a fraction of a pixel.
+    """
+    return crop_frame(flat, faces, flat[:, 0])
+
+
+def to_pixels(flat: torch.Tensor, picture: CropFrame) -> torch.Tensor:
+    """Projected points [T, P, 3] in the picture, px, [T, P, 2]."""
+    return to_crop(flat, picture)[..., :2] * BODY_ROWS + flat.new_tensor([_MEDIAN_COLUMN, _MARGIN])
+
+
+def weak_perspective(points: np.ndarray, pixels: np.ndarray) -> np.ndarray:
+    """The weak-perspective cameras that come nearest to a projection, by least squares.
+
+    As in ROMP (Sun et al., "Monocular, One-stage, Regression of Multiple 3D People", ICCV 2021), a point (x, y) in
+    camera orientation, m, lies at ``(s x + tx, s y + ty)`` in the picture, whose edges are at -1 and 1.
+
+    Args:
+        points: camera orientation, m, [T, P, 3].
+        pixels: where they are in the picture, px, [T, P, 2].
+
+    Returns:
+        (s, tx, ty), [T, 3].
+    """
+    xy, target = points[..., :2], pixels * np.float32(2 / PICTURE_SIZE) - np.float32(1)
+    xy_mean, target_mean = xy.mean(1, keepdims=True), target.mean(1, keepdims=True)
+    scale = ((xy - xy_mean) * (target - target_mean)).sum((1, 2)) / ((xy - xy_mean) ** 2).sum((1, 2))
+    shift = target_mean[:, 0] - scale[:, None] * xy_mean[:, 0]
+    return np.concatenate([scale[:, None], shift], 1)

@@ -1,0 +1,65 @@
+"""People: what is fixed by a seed and a number."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from opengait_meshgait.body.model import NUM_BETAS
+from opengait_meshgait.walkers.style import GaitStyle
+from opengait_meshgait.walkers.wardrobe import Wardrobe
+
+CONDITIONS = ("nm", "bg", "cl")
+"""Normal, with a bag, in a coat: CASIA-B's names."""
+_BETA_RANGE = 2.2
+
+
+@dataclass(frozen=True)
+class Person:
+    """Attributes:
+    betas: shape of the body, [10].
+    style: way of walking.
+    wardrobe: clothes and bag.
+    """
+
+    betas: np.ndarray
+    style: GaitStyle
+    wardrobe: Wardrobe
+
+    @classmethod
+    def draw(cls, seed: int, number: int) -> "Person":
+        """Person ``number`` (from 1) of the crowd ``seed``."""
+        rng = np.random.default_rng([seed, number])
+        betas = np.clip(rng.normal(size=NUM_BETAS), -_BETA_RANGE, _BETA_RANGE)
+        return cls(betas, GaitStyle.draw(rng), Wardrobe.draw(rng))
+
+
+@dataclass(frozen=True, order=True)
+class WalkName:
+    """One walk of one person, seen from every view at once.
+
+    Attributes:
+        number: of the person, from 1.
+        condition: one of :data:`CONDITIONS`.
+        take: from 1.
+    """
+
+    number: int
+    condition: str
+    take: int
+
+    @property
+    def label(self) -> str:
+        """The person's folder, ``0001``."""
+        return f"{self.number:04d}"
+
+    @property
+    def type(self) -> str:
+        """The walk's folder, ``nm-01``."""
+        return f"{self.condition}-{self.take:02d}"
+
+    def rng(self, seed: int, *purpose: int) -> np.random.Generator:
+        """The random numbers of this walk; ``purpose`` separates independent streams (positive numbers).
+
+        All words after the person's are positive, because NumPy's seeding takes a missing word for 0.
+        """
+        return np.random.default_rng([seed, self.number, CONDITIONS.index(self.condition) + 1, self.take, *purpose])

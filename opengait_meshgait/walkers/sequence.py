@@ -1,0 +1,164 @@
+"""One walk as every camera sees it: silhouettes and 85-number frames."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from opengait_meshgait.body.crop import CropFrame
+from opengait_meshgait.body.model import NUM_JOINTS, BodyModel
+from opengait_meshgait.body.raster import rasterize
+from opengait_meshgait.body.silhouettes import normalize_silhouette
+from opengait_meshgait.walkers.accessories import HANGING, Accessory, make_accessories
+from opengait_meshgait.walkers.camera import PICTURE_SIZE, Camera, Look, cut_picture, project, to_pixels, weak_perspective
+from opengait_meshgait.walkers.clothing import clothing_offsets
+from opengait_meshgait.walkers.gait import Motion, walk
+from opengait_meshgait.walkers.legs import Foot
+from opengait_meshgait.walkers.noise import degrade
+from opengait_meshgait.walkers.person import Person, WalkName
+from opengait_meshgait.walkers.rotations import rotation_vectors, turn
+from opengait_meshgait.walkers.stride import LEG_JOINTS, SIDES
+
+_SILHOUETTE_SIZE = 64
+_FITTED = 8  # every eighth vertex is enough to fit a weak-perspective camera
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One walk in the world: x left, y up from the ground, z forward; m.
+
+    Attributes:
+        motion: bones and way.
+        pose: axis-angle in the world, rad, [T, 24, 3].
+        betas: [10].
+        skin: the undressed body, [T, V, 3] float32; joints: [T, 24, 3].
+        surface: the dressed body and what is worn and carried, [T, P, 3] float32.
+        faces: triangles of ``surface``, [F, 3].
+        stature: m.
+    """
+
+    motion: Motion
+    pose: np.ndarray
+    betas: np.ndarray
+    skin: np.ndarray
+    joints: np.ndarray
+    surface: np.ndarray
+    faces: np.ndarray
+    stature: float
+
+
+def make_scene(body: BodyModel, name: WalkName, frames: int, seed: int) -> Scene:
+    """Let the person walk.
+
+    Args:
+        body: the body that all people share.
+        name: who walks, and which of the person's walks.
+        frames: T, at 25 frames/s.
+        seed: of the crowd.
+    """
+    person = Person.draw(seed, name.number)
+    rng = name.rng(seed)
+    betas = torch.from_numpy(person.betas).float()
+    rest = (body.v_template + torch.einsum("vcb,b->vc", body.shapedirs, betas)).numpy()
+    joints = body.joints(torch.zeros(3 * NUM_JOINTS), betas).numpy()
+    weights = body.weights.numpy()
+    offsets = clothing_offsets(body, rest, person.wardrobe, coat=name.condition == "cl")
+    dressed = rest + offsets
+    feet = tuple(_foot(dressed, weights, joints, side) for side in SIDES)
+    style, burden = person.style.vary(rng), person.wardrobe.burden(name.condition)
+    motion = walk(style, joints, feet, frames, rng, burden)
+
+    pose = rotation_vectors(motion.local(body.parents))
+    both = torch.from_numpy(np.stack([np.zeros_like(offsets), offsets])[:, None]).float()
+    posed, posed_joints = body(torch.from_numpy(pose).float().flatten(1), betas, both)
+    shift = (motion.pelvis - joints[0]).astype(np.float32)[:, None]
+    skin, clothes = posed.numpy() + shift
+    at_joints = posed_joints[0].numpy() + shift if posed_joints.ndim == 4 else posed_joints.numpy() + shift
+
+    surfaces, faces = [clothes], [body.faces.numpy()]
+    for accessory in make_accessories(person.wardrobe, name.condition, dressed, weights, joints):
+        faces.append(accessory.faces + sum(surface.shape[1] for surface in surfaces))
+        surfaces.append(_carry(accessory, motion, joints, at_joints, person.wardrobe.bag_side))
+    return Scene(
+        motion=motion,
+        pose=pose,
+        betas=person.betas,
+        skin=skin,
+        joints=at_joints,
+        surface=np.concatenate(surfaces, 1),
+        faces=np.concatenate(faces),
+        stature=float(np.ptp(rest[:, 1])),
+    )
+
+
+def render_walk(
+    body: BodyModel, name: WalkName, views: Iterable[int], frames: int, seed: int, noise: float = 0.0
+) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+    """One walk from several views at once.
+
+    Args:
+        body: the body that all people share.
+        name: who walks, and which of the person's walks.
+        views: degrees; 0 from the front, 90 from the left side, 180 from behind.
+        frames: T, at 25 frames/s.
+        seed: of the crowd.
+        noise: how much the silhouettes are damaged, 0 … 1.
+
+    Returns:
+        For each view silhouettes, uint8 [T, 64, 64], and frames of 85 numbers, float32 [T, 85]: the weak-perspective
+        camera (s, tx, ty) of :func:`weak_perspective`, the pose with its root in camera orientation, the betas.
+    """
+    scene = make_scene(body, name, frames, seed)
+    faces = torch.from_numpy(scene.faces)
+    rngs = {view: name.rng(seed, view + 1) for view in views}
+    looks = {view: Camera.draw(view, rng).look(scene.motion.pelvis, scene.stature) for view, rng in rngs.items()}
+    flat = project(np.concatenate([look.orient(scene.surface) for look in looks.values()]))
+    pictures = cut_picture(flat, faces)
+    covered = rasterize(to_pixels(flat, pictures), faces, PICTURE_SIZE, PICTURE_SIZE).numpy()
+    rendered = {}
+    for index, (view, look) in enumerate(looks.items()):
+        part = slice(index * frames, (index + 1) * frames)
+        silhouettes = _normalized(degrade(covered[part], noise, rngs[view]))
+        picture = CropFrame(pictures.origin[part], pictures.height[part])
+        rendered[view] = silhouettes, _smpl_frames(scene, look, picture)
+    return rendered
+
+
+def _normalized(silhouettes: np.ndarray) -> np.ndarray:
+    """bool [T, h, w] to uint8 [T, 64, 64]."""
+    return np.stack([normalize_silhouette(image, _SILHOUETTE_SIZE) for image in silhouettes.astype(np.uint8) * 255])
+
+
+def _smpl_frames(scene: Scene, look: Look, picture: CropFrame) -> np.ndarray:
+    """float32 [T, 85]."""
+    pose = scene.pose.copy()
+    pose[:, 0] = rotation_vectors(look.axes @ scene.motion.world[:, 0])
+    oriented = look.orient(scene.skin[:, ::_FITTED])
+    pelvis = look.orient(scene.joints[:, :1])
+    # Posed with a root in camera orientation, the body has its pelvis where the rest pose has it.
+    cam = weak_perspective(oriented - pelvis, to_pixels(project(oriented), picture).numpy())
+    betas = np.broadcast_to(scene.betas, (len(pose), len(scene.betas)))
+    return np.concatenate([cam, pose.reshape(len(pose), -1), betas], 1).astype(np.float32)
+
+
+def _foot(dressed: np.ndarray, weights: np.ndarray, joints: np.ndarray, side: int) -> Foot:
+    *_, ankle, toe = LEG_JOINTS[side]
+    share = weights[:, [ankle, toe]].sum(1)
+    low = (share > 0.9) & (dressed[:, 1] < joints[ankle, 1] - 0.02)
+    return Foot(dressed[low] - joints[ankle], joints[toe] - joints[ankle], weights[low, toe] / share[low])
+
+
+def _carry(
+    accessory: Accessory, motion: Motion, joints: np.ndarray, posed: np.ndarray, hand_side: int
+) -> np.ndarray:
+    """Linear blend skinning of an accessory, [T, P, 3] float32."""
+    hand = 22 if hand_side > 0 else 23
+    upright = turn("X", np.deg2rad(6) * np.sin(2 * np.pi * motion.phase))
+    rotations = np.concatenate([motion.world, upright[:, None]], 1)
+    origins = np.concatenate([joints, joints[[hand]]])
+    places = np.concatenate([posed, posed[:, [hand]]], 1)
+    shifts = places - (rotations @ origins[..., None])[..., 0]
+    transforms = np.concatenate([rotations, shifts[..., None]], -1).reshape(len(rotations), HANGING + 1, 12)
+    blended = (accessory.weights @ transforms).reshape(len(rotations), -1, 3, 4)
+    return ((blended[..., :3] @ accessory.vertices[..., None])[..., 0] + blended[..., 3]).astype(np.float32)
