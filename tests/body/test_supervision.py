@@ -72,9 +72,17 @@ def test_chunks_do_not_show(supervision, monkeypatch):
         lambda frame: frame.zero_(),
         lambda frame: frame[40].fill_(torch.nan),
         lambda frame: frame[80].fill_(torch.inf),
+        lambda frame: frame[6:75].fill_(3e38),
         lambda frame: frame[75:].fill_(3e38),
     ],
-    ids=["pose of zeros", "all zeros", "nan in the pose", "infinite beta", "betas that overflow"],
+    ids=[
+        "pose of zeros",
+        "all zeros",
+        "nan in the pose",
+        "infinite beta",
+        "pose that overflows",
+        "betas that overflow",
+    ],
 )
 def test_invalid_frames_are_zero_and_leave_the_others_alone(supervision, spoil):
     smpls = frames(2, 2)
