@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from opengait_meshgait.body.archetypes import farthest_point_markers, learn_markers, mirror_permutation
+from opengait_meshgait.body.archetypes import farthest_point_markers, learn_markers
 from opengait_meshgait.body.files import load_body
 from opengait_meshgait.body.markers import VirtualMarkers, save_markers
 from opengait_meshgait.body.model import JOINT_NAMES, NUM_BETAS, NUM_JOINTS, BodyModel
@@ -106,7 +106,7 @@ def main() -> None:
     if options.body and not options.out:
         parser.error("--body needs --out: the shipped file belongs to the stand-in body")
     body = load_body(options.body)
-    mirror = mirror_permutation(body.v_template.numpy()) if body.mirror is None else body.mirror.numpy()
+    mirror = body.mirror.numpy()
     meshes, _ = pose_body(body, LEARNED_POSES, seed=0)
     learned = learn_markers(meshes, mirror, options.markers)
     markers = VirtualMarkers(learned, f"{body.name}-{options.markers}", body.name, body.fingerprint)

@@ -1,29 +1,28 @@
 """Archetypal analysis: the few vertices of a mesh, and the weights, that stand for all of it in every pose.
 
-The idea is that of virtual markers (Ma et al., "3D Human Mesh Estimation from Virtual Markers", CVPR 2023):
-with N posed meshes, every vertex is one point in R^3N, and markers are archetypes (Cutler and Breiman, "Archetypal
-Analysis", 1994) of these V points. Here the points are first brought to a few dimensions, and everything is exactly
-left/right symmetric. The steps are
+The idea is that of virtual markers (Ma et al., "3D Human Mesh Estimation from Virtual Markers", CVPR 2023): with N
+posed meshes, every vertex is one point in R^3N, and markers are archetypes (Cutler and Breiman, "Archetypal Analysis",
+1994) of these V points. Here the points are first brought to a few dimensions, and everything is exactly left/right
+symmetric. The steps are
 
 1. farthest-point vertices as a start,
-2. archetypal analysis: alternate the weights of the vertices over the archetypes and the archetypes as convex
-   combinations of vertices, both solved by non-negative least squares,
+2. archetypal analysis: alternate the weights of the vertices over the archetypes, and the archetypes as convex
+   combinations of vertices,
 3. archetypes become their nearest vertices, then single vertices are exchanged for better ones as long as the error
-   falls (archetypoids: Vinué, Epifanio and Alemany, 2015).
+   falls (archetypoids: Vinué, Epifanio and Alemany, "Archetypoids", 2015).
 """
 
 import numpy as np
 from scipy.linalg import eigh
-from scipy.optimize import nnls
-from scipy.spatial import cKDTree
 
-DIMENSIONS = 200
-"""What is kept of R^3N. On the stand-in body less than 1 mm is lost."""
-NEGATIVE_COST = 0.1
-"""Negative weights of one hundredth in all count as an error of 1 mm: weight x this many metres."""
+from opengait_meshgait.body.interpolation import hull_weights, interpolation_errors, interpolation_weights
+
+DIMENSIONS = 100
+"""What is kept of R^3N. Of the stand-in body's vertices less than 1 mm is lost."""
 ALTERNATIONS = 25
 MAX_SWEEPS = 10
-CANDIDATES = 6
+CANDIDATES = 5
+"""How many vertices are tried in the place of one."""
 LEAST_WEIGHT = 1e-3
 
 
@@ -54,57 +53,6 @@ def farthest_point_markers(vertices: np.ndarray, mirror: np.ndarray, count: int)
     """
     surface = _Surface(vertices, mirror)
     return surface.markers(surface.farthest(count))
-
-
-def interpolation_weights(points: np.ndarray, markers: np.ndarray, negative_cost: float | None) -> np.ndarray:
-    """Weights that sum to 1 and bring combinations of ``markers`` nearest to ``points``.
-
-    Minimises ``|points[:, i] - markers @ a|^2 + (negative_cost * sum of a's negative part)^2`` over all a with sum 1.
-
-    Args:
-        points: ``[d, n]``.
-        markers: ``[d, K]``.
-        negative_cost: in the unit of the points; None forbids negative weights.
-
-    Returns:
-        ``[n, K]``.
-    """
-    basis, markers = np.linalg.qr(markers)
-    points = basis.T @ points
-    # With the point moved to the origin the objective is homogeneous in a, so that one more row, sum(a) = 1, makes the
-    # minimum over a >= 0 a multiple of the minimum under the constraint: no large penalty is needed.
-    if negative_cost is None:
-        signs, cost = np.ones((1, markers.shape[1])), np.zeros((0, markers.shape[1]))
-    else:
-        signs = np.repeat([[1.0, -1.0]], markers.shape[1], axis=1)
-        cost = np.where(signs < 0, negative_cost, 0.0)
-    copies = signs.shape[1] // markers.shape[1]
-    target = np.zeros(len(markers) + len(cost) + 1)
-    target[-1] = 1
-    weights = np.empty((points.shape[1], markers.shape[1]))
-    for i, point in enumerate(points.T):
-        towards = np.tile(markers - point[:, None], copies) * signs
-        solution = nnls(np.vstack([towards, cost, signs]), target, maxiter=100 * signs.shape[1])[0] * signs[0]
-        weights[i] = solution.reshape(copies, -1).sum(0)
-    return weights / weights.sum(1, keepdims=True)
-
-
-def mirror_permutation(template: np.ndarray) -> np.ndarray:
-    """For each vertex of ``template [V, 3]`` its counterpart across x = 0: an involution ``[V]``, int64.
-
-    Mutual nearest neighbours pair up first, then mutual nearest ones of what is left. Vertices on the midline are
-    their own counterparts.
-    """
-    mirror = np.empty(len(template), np.int64)
-    left = np.arange(len(template))
-    while len(left):
-        nearest = cKDTree(template[left]).query(template[left] * [-1, 1, 1])[1]
-        mutual = nearest[nearest] == np.arange(len(left))
-        if not mutual.any():  # ties only
-            nearest, mutual = np.arange(len(left)), np.full(len(left), True)
-        mirror[left[mutual]] = left[nearest[mutual]]
-        left = left[~mutual]
-    return mirror
 
 
 class _Surface:
@@ -138,18 +86,17 @@ class _Surface:
         if not 2 <= count <= len(self.mirror):
             raise ValueError(f"expected 2 to {len(self.mirror)} markers (the vertices), got {count}")
         chosen: list[int] = []
-        distance = (self.points**2).sum(0)
+        from_centre = (self.points**2).sum(0)
+        distance = np.full(len(from_centre), np.inf)
         while count:
-            allowed = self.midline if count == 1 else np.full(len(self.mirror), True)
-            vertex = int(np.where(allowed, distance, -1).argmax())
-            if distance[vertex] <= 0 or not allowed[vertex]:
-                raise ValueError("no vertex is left on the midline: take an even number of markers")
-            start = distance if chosen else np.inf
+            score = np.where(self.midline | (count > 1), distance if chosen else from_centre, 0)
+            vertex = int(score.argmax())
+            if score[vertex] <= 0:
+                raise ValueError(f"no vertex is left for marker {count} from the last: take another number of markers")
             chosen.append(vertex)
             count -= 1 if self.midline[vertex] else 2
-            for side in {vertex, int(self.mirror[vertex])}:
-                start = np.minimum(start, ((self.points - self.points[:, [side]]) ** 2).sum(0))
-            distance = start
+            for side in (vertex, self.mirror[vertex]):
+                distance = np.minimum(distance, ((self.points - self.points[:, [side]]) ** 2).sum(0))
         return chosen
 
     def expand(self, chosen: list[int]) -> tuple[np.ndarray, np.ndarray]:
@@ -163,12 +110,12 @@ class _Surface:
         ids, flip = self.expand(chosen)
         markers = self.points[:, ids]
         for _ in range(ALTERNATIONS):
-            weights = self.spread(interpolation_weights(self.points[:, self.half], markers, None), flip)
+            weights = self.spread(interpolation_weights(self.points[:, self.half], markers), flip)
             rest = self.points - markers @ weights.T
             for k in np.flatnonzero((np.arange(len(flip)) <= flip) & weights.any(0)):
                 # With all else fixed, the error is least at `target`; the archetype is the nearest point of the hull.
                 target = markers[:, k] + rest @ weights[:, k] / (weights[:, k] @ weights[:, k])
-                shares = interpolation_weights(target[:, None], self.points, None)[0]
+                shares = hull_weights(target, self.points)
                 if flip[k] == k:
                     shares = (shares + shares[self.mirror]) / 2
                 for side, mix in {k: shares, flip[k]: shares[self.mirror]}.items():
@@ -191,8 +138,8 @@ class _Surface:
         """
         points = self.points[:, self.half]
         ids, _ = self.expand(chosen)
-        weights = interpolation_weights(points, self.points[:, ids], NEGATIVE_COST)
-        error = _errors(points, self.points[:, ids], weights)
+        weights = interpolation_weights(points, self.points[:, ids])
+        error = interpolation_errors(points, self.points[:, ids], weights)
         for _ in range(MAX_SWEEPS):
             before = error
             for slot, old in enumerate(chosen):
@@ -200,7 +147,7 @@ class _Surface:
                 columns = np.isin(ids, others)
                 orphans = weights[:, ~columns].any(1)
                 fallback = weights[:, columns]
-                fallback[orphans] = interpolation_weights(points[:, orphans], self.points[:, others], NEGATIVE_COST)
+                fallback[orphans] = interpolation_weights(points[:, orphans], self.points[:, others])
                 gains = self.gains(points, self.points[:, others] @ fallback.T)
                 score = self.times @ gains
                 score[(self.midline != self.midline[old]) | (self.mirror < np.arange(len(score)))] = -1
@@ -212,9 +159,9 @@ class _Surface:
                     trial = [*chosen[:slot], int(new), *chosen[slot + 1 :]]
                     trial_ids, _ = self.expand(trial)
                     rows = orphans | (gains[:, new] > 1e-2 * error.mean())
-                    fitted = interpolation_weights(points[:, rows], self.points[:, trial_ids], NEGATIVE_COST)
+                    fitted = interpolation_weights(points[:, rows], self.points[:, trial_ids])
                     trial_error = error.copy()
-                    trial_error[rows] = _errors(points[:, rows], self.points[:, trial_ids], fitted)
+                    trial_error[rows] = interpolation_errors(points[:, rows], self.points[:, trial_ids], fitted)
                     if self.times @ trial_error < best:
                         best, winner = self.times @ trial_error, (trial, trial_ids, rows, fitted, trial_error)
                 if winner:
@@ -252,12 +199,7 @@ class _Surface:
     def markers(self, chosen: list[int]) -> dict[str, np.ndarray]:
         """Fit the interpolation of a choice of vertices and make it sparse."""
         ids, flip = self.expand(chosen)
-        weights = interpolation_weights(self.points[:, self.half], self.points[:, ids], NEGATIVE_COST)
+        weights = interpolation_weights(self.points[:, self.half], self.points[:, ids])
         weights[np.abs(weights) < LEAST_WEIGHT] = 0
         weights = self.spread(weights / weights.sum(1, keepdims=True), flip)
         return {"interpolation": weights.astype(np.float32), "vertex_ids": ids.astype(np.int64), "flip": flip}
-
-
-def _errors(points: np.ndarray, markers: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """What :func:`interpolation_weights` minimises, for each point: ``[n]``."""
-    return ((points - markers @ weights.T) ** 2).sum(0) + (NEGATIVE_COST * weights.clip(max=0).sum(1)) ** 2

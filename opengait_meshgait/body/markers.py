@@ -2,8 +2,9 @@
 
 import hashlib
 import zipfile
+import zlib
 from collections.abc import Mapping
-from importlib.resources import files
+from importlib.resources import as_file, files
 from pathlib import Path
 
 import numpy as np
@@ -86,14 +87,19 @@ def load_markers(source: str | Path | None = None, body: BodyModel | None = None
     Raises:
         UserError: no such file, a file of another kind, or markers that were learned on another body than ``body``.
     """
-    path = Path(source) if source else files("opengait_meshgait") / "assets" / "markers_64.npz"
+    if source is None:
+        with as_file(files("opengait_meshgait") / "assets" / "markers_64.npz") as path:
+            return load_markers(path, body)
+    path = Path(source)
+    if not path.is_file():
+        raise UserError(f"No file of virtual markers at {path}. Learn them: {LEARN}")
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            content = {key: archive[key] for key in archive.files}
-    except OSError as error:
-        raise UserError(f"Cannot read the virtual markers {path}: {error.strerror or error}.") from error
-    except (ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path} is not a .npz file of virtual markers. Learn them: {LEARN}") from error
+        if not zipfile.is_zipfile(path):
+            raise ValueError("it is not an npz archive, or is truncated")
+        with np.load(path) as archive:
+            content = {key: archive[key] for key in archive}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise UserError(f"Cannot read virtual markers from {path}: {error}. Learn them: {LEARN}") from error
     missing = [key for key in (*ARRAYS, *LABELS) if key not in content]
     if missing:
         raise UserError(
