@@ -1,0 +1,174 @@
+"""OpenGait's own main.py trains and tests MeshGait, and its checkpoints are the embedded engine's, both ways."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from opengait_meshgait.data import FrameSampling, GaitDataset, InferenceSampler, build_transforms, make_loader
+from opengait_meshgait.engine.checkpoint import load_checkpoint, load_weights
+from opengait_meshgait.engine.config import make_config
+from opengait_meshgait.engine.test import test as engine_test
+from opengait_meshgait.engine.train import train as engine_train
+from opengait_meshgait.networks import MeshGaitNet
+from opengait_meshgait.opengait.attach import attach, detach
+
+RUN = Path("output/Walkers/MeshGait/Tiny")
+
+
+def figures(said):
+    """The last cross-view evaluation in a log."""
+    found = re.findall(r"(\w+@R\d): ([\d.]+)%", said)[-6:]
+    return {name: float(value) for name, value in found}
+
+
+@pytest.fixture(scope="session")
+def config_file(tiny_config, write):
+    return write(tiny_config())
+
+
+@pytest.fixture(scope="session")
+def trained(main, config_file):
+    """What OpenGait said while it trained."""
+    return main(config_file, "train")
+
+
+@pytest.fixture(scope="session")
+def theirs(trained, checkout):
+    """OpenGait's last checkpoint."""
+    return checkout / RUN / "checkpoints" / "Tiny-00005.pt"
+
+
+@pytest.fixture(scope="session")
+def ours(tiny_config, tmp_path_factory):
+    """The embedded engine's last checkpoint."""
+    config = tiny_config()
+    config["trainer_cfg"]["with_test"] = False
+    return engine_train(make_config(config), "cpu", quiet=True, output=tmp_path_factory.mktemp("engine")).checkpoint
+
+
+def embed(config, checkpoint):
+    """Embeddings of the test set, by this package alone."""
+    sections = make_config(config)
+    arguments = sections.model_cfg.model_dump(exclude={"model", "body_cfg", "augment_cfg"}, exclude_none=True)
+    net = MeshGaitNet(**arguments)
+    load_weights(net, load_checkpoint(checkpoint), strict=True, source=checkpoint)
+    dataset = GaitDataset(config["data_cfg"], "test", False, FrameSampling("all_ordered"))
+    transform, _ = build_transforms([{"type": "BaseSilCuttingTransform"}], False)
+    net.eval()
+    with torch.no_grad():
+        batches = make_loader(dataset, InferenceSampler(dataset, 4))
+        return torch.cat([net(transform(batch.sils), batch.seqL).embeddings for batch in batches]).numpy()
+
+
+def test_training(trained, theirs, checkout):
+    saved = sorted(path.name for path in theirs.parent.iterdir())
+    assert saved == ["Tiny-00002.pt", "Tiny-00004.pt", "Tiny-00005.pt"]
+    assert trained.count("Running test") == 2 and figures(trained)
+    for term in ("triplet_loss", "softmax_accuracy", "joint_mpjpe_mm", "marker_marker_mm", "mesh_mpvpe_mm"):
+        assert f"{term}=" in trained
+    events = EventAccumulator(str(checkout / RUN / "summary"))
+    events.Reload()
+    picture = events.Images("batch")[0]
+    assert (picture.height, picture.width) == (2 * 64 * 4, 3 * 44 * 4)
+    assert events.Scalars("mesh/mpvpe_mm")
+
+
+def test_literal_test_takes_the_newest_weights(main, theirs, config_file, tiny_config, tmp_path):
+    said = main(config_file, "test")
+    assert "restore_hint is 5 now, the newest" in said
+    assert "batch_size is 1 now, the number of processes" in said
+    config = tiny_config()
+    config["evaluator_cfg"]["restore_hint"] = str(theirs)
+    result = engine_test(make_config(config), device="cpu", quiet=True, output=tmp_path)
+    assert figures(said) == pytest.approx(result["metrics"], abs=0.005)
+    assert result["bodies"]
+
+
+def test_both_have_the_same_weights(theirs, ours):
+    theirs, ours = load_checkpoint(theirs), load_checkpoint(ours)
+    assert theirs["model"].keys() == ours["model"].keys()
+    assert [*theirs["model"]] == [*ours["model"]]
+    for name, value in ours["model"].items():
+        assert theirs["model"][name].shape == value.shape
+    shapes = [[state["momentum_buffer"].shape for state in c["optimizer"]["state"].values()] for c in (theirs, ours)]
+    assert shapes[0] == shapes[1]
+
+
+def test_embeddings_are_the_same(python, theirs, ours, config_file, tiny_config, tmp_path):
+    python(Path(__file__).parent / "embed.py", config_file, tmp_path / "out.npy", theirs, ours)
+    found = np.load(tmp_path / "out.npy")
+    for checkpoint, embeddings in zip((theirs, ours), found):
+        expected = embed(tiny_config(), checkpoint)
+        np.testing.assert_allclose(embeddings, expected, atol=1e-5)
+        assert expected.std() > 1e-3
+    assert np.abs(found[0] - found[1]).max() > 1e-3
+
+
+def test_opengait_goes_on_from_the_engine(main, ours, tiny_config, write):
+    config = tiny_config()
+    config["trainer_cfg"] |= {"restore_hint": str(ours), "save_name": "GoesOn", "total_iter": 2, "with_test": False}
+    said = main(write(config), "train")
+    assert f"Restore Parameters from {ours}" in said
+    assert "Iteration 00002" in said
+
+
+def test_the_engine_goes_on_from_opengait(theirs, tiny_config, tmp_path):
+    config = tiny_config()
+    config["trainer_cfg"] |= {"restore_hint": str(theirs), "total_iter": 2, "with_test": False}
+    assert engine_train(make_config(config), "cpu", quiet=True, output=tmp_path).iteration == 2
+
+
+def test_opengait_resumes(main, theirs, tiny_config, write):
+    config = tiny_config()
+    config["trainer_cfg"] |= {"restore_hint": 4, "total_iter": 6, "with_test": False, "fix_BN": True, "sync_BN": True}
+    said = main(write(config), "train")
+    assert "Tiny-00004.pt" in said
+    assert "Iteration 00006" in said and "Iteration 00004" not in said
+
+
+def test_two_processes(python, tiny_config, write):
+    config = tiny_config()
+    config["trainer_cfg"] |= {"save_name": "Two", "total_iter": 3}
+    config["data_cfg"]["num_workers"] = 1
+    launch = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2")
+    said = python(*launch, "opengait/main.py", "--cfgs", write(config), "--phase", "train")
+    assert "Iteration 00002" in said and figures(said)
+
+
+@pytest.mark.parametrize("model", ["Baseline", "MeshGait"])
+def test_without_bodies(main, tiny_config, write, model):
+    """OpenGait's own model beside ours, and ours without its heatmap branch."""
+    config = tiny_config()
+    config["data_cfg"]["data_in_use"] = [True, False]
+    config["loss_cfg"] = config["loss_cfg"][:2]
+    config["model_cfg"] |= {"model": model, "heatmap_cfg": None}
+    if model == "Baseline":
+        config["model_cfg"]["SeparateFCs"] |= {"in_channels": 8, "parts_num": 4}
+        config["model_cfg"]["SeparateBNNecks"] |= {"in_channels": 8, "parts_num": 4}
+    config["trainer_cfg"] |= {"save_name": f"Silhouette{model}", "total_iter": 2, "with_test": False}
+    config["trainer_cfg"]["transform"] = config["trainer_cfg"]["transform"][:1]
+    assert "Iteration 00002" in main(write(config), "train")
+
+
+def test_mistakes_are_told_without_a_traceback(main, tiny_config, write):
+    config = tiny_config()
+    config["model_cfg"]["fuson"] = "add"
+    config["data_cfg"]["data_in_use"] = [1, 1]
+    config["evaluator_cfg"]["metric"] = "cosine"
+    said = main(write(config), "train", status=1)
+    assert "model_cfg: unknown 'fuson'. Did you mean 'fusion'?" in said
+    assert "evaluator_cfg.metric: unknown 'cosine'" in said
+    assert "data_cfg.data_in_use: found [1, 1]" in said
+    assert "Traceback" not in said
+
+
+def test_detach_leaves_git_clean(checkout, trained):
+    detach(checkout)
+    status = subprocess.run(["git", "-C", checkout, "status", "--short"], capture_output=True, text=True, check=True)
+    attach(checkout)
+    assert status.stdout == ""
