@@ -10,16 +10,13 @@ from opengait_meshgait.body import BodySupervision, load_body, load_markers
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.common.files import read_json
 from opengait_meshgait.common.registry import Registry
+from opengait_meshgait.data import FrameSampling, GaitDataset
 from opengait_meshgait.data.augmentation import PairedAugmentation
-from opengait_meshgait.data.dataset import GaitDataset
-from opengait_meshgait.data.frames import FrameSampling
 from opengait_meshgait.engine.checks import modalities
 from opengait_meshgait.engine.schema import Config
 from opengait_meshgait.evaluation import split_Gait3D, split_indoor_dataset
-from opengait_meshgait.losses.aggregate import LossSum
-from opengait_meshgait.losses.terms import BODY_TERMS, RECOGNITION_TERMS
-from opengait_meshgait.networks.meshgait import MeshGaitNet
-from opengait_meshgait.networks.reconstruction import Reconstruction
+from opengait_meshgait.losses import BODY_TERMS, RECOGNITION_TERMS, LossSum
+from opengait_meshgait.networks import MeshGaitNet, Reconstruction
 
 
 def build_supervision(config: Config, device: torch.device) -> BodySupervision | None:
@@ -51,7 +48,8 @@ def build_augmentation(config: Config, supervision: BodySupervision | None) -> P
         return None
     registry = Registry("augmentation")
     registry.register(PairedAugmentation)
-    return registry.build({**config.model_cfg.augment_cfg, "type": "PairedAugmentation"})
+    cfg = {**config.model_cfg.augment_cfg, "type": "PairedAugmentation"}
+    return registry.build(cfg, flips=None if supervision is None else supervision.flips)
 
 
 def build_optimizer(config: Config, net: nn.Module) -> torch.optim.Optimizer:

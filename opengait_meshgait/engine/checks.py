@@ -6,7 +6,7 @@ import torch
 
 from opengait_meshgait.common.errors import did_you_mean
 from opengait_meshgait.engine.schema import Config, OptimizerCfg, SchedulerCfg
-from opengait_meshgait.losses.terms import BODY_TERMS
+from opengait_meshgait.losses import BODY_TERMS
 
 # OpenGait's defaults, taken where the chosen class has such an argument and the file does not give it.
 _OPTIMIZER_DEFAULTS = {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.0005}

@@ -10,16 +10,13 @@ import torch
 from tqdm import tqdm
 
 from opengait_meshgait.body import BodySupervision
-from opengait_meshgait.data.dataset import GaitDataset
-from opengait_meshgait.data.loader import make_loader
-from opengait_meshgait.data.samplers import InferenceSampler
-from opengait_meshgait.data.transforms import build_transforms
+from opengait_meshgait.data import GaitDataset, InferenceSampler, build_transforms, make_loader
 from opengait_meshgait.engine import build
 from opengait_meshgait.engine.distributed import rank, to_first
 from opengait_meshgait.engine.schema import Config
 from opengait_meshgait.evaluation import EVALUATORS, BodyErrors, body_errors
 from opengait_meshgait.losses.gather import world_size
-from opengait_meshgait.networks.meshgait import MeshGaitNet
+from opengait_meshgait.networks import MeshGaitNet
 
 
 def evaluate(

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 
 from pydantic.fields import FieldInfo
 
+from opengait_meshgait.data.augmentation import Affine, Erasing, PairedAugmentation, Perspective
 from opengait_meshgait.data.transforms import TRANSFORMS
 from opengait_meshgait.engine.schema import Config, Section
 from opengait_meshgait.losses import LOSSES
@@ -18,6 +19,12 @@ _TYPES = {
     "backbone_cfg and heatmap_cfg": BACKBONES.entries,
     "loss_cfg": LOSSES.entries,
     "transform": TRANSFORMS.entries,
+    "augment_cfg": {
+        "augment_cfg": PairedAugmentation,
+        "affine": Affine,
+        "perspective": Perspective,
+        "erasing": Erasing,
+    },
 }
 _HEAD = """# Configuration
 

@@ -1,19 +1,18 @@
 """One training step up to its loss: what every trainer of Mesh-Gait does with a batch."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import torch
 from torch import nn
 
 from opengait_meshgait.body import BodySupervision, BodyTargets
+from opengait_meshgait.data import Batch
 from opengait_meshgait.data.augmentation import PairedAugmentation
-from opengait_meshgait.data.collate import Batch
 from opengait_meshgait.data.transforms import Transform
-from opengait_meshgait.losses.aggregate import LossSum
-from opengait_meshgait.losses.terms import loss_inputs
-from opengait_meshgait.networks.meshgait import MeshGaitOutput
+from opengait_meshgait.losses import LossSum, loss_inputs
+from opengait_meshgait.networks import MeshGaitOutput
 
 
 @dataclass
@@ -71,9 +70,24 @@ class TrainingStep:
         if self.supervision is not None:
             targets = self.supervision(self.transform_smpls(batch.smpls))
         if self.augmentation is not None:
-            sils, targets = self.augmentation(sils, targets, batch.seeds)
+            sils, targets = self._augment(sils, targets, batch)
         arguments: dict[str, Any] = {} if batch.seqL is None else {"seqL": batch.seqL}
         with torch.autocast(sils.device.type, dtype=torch.float16, enabled=self.half):
             output = self.net(sils, **arguments)
         loss, scalars = self.losses(loss_inputs(output, batch.labels, targets, iteration))
         return StepResult(loss, scalars, sils, targets, output)
+
+    def _augment(
+        self, sils: torch.Tensor, targets: BodyTargets | None, batch: Batch
+    ) -> tuple[torch.Tensor, BodyTargets | None]:
+        if batch.seqL is None:
+            return self.augmentation(sils, targets, batch.seeds)
+        # Packed sequences are changed one by one: they differ in length.
+        lengths = batch.seqL[0].tolist()
+        tensors = [sils] if targets is None else [sils, *(getattr(targets, field.name) for field in fields(targets))]
+        parts = []
+        for seed, part in zip(batch.seeds, zip(*(tensor.split(lengths, dim=1) for tensor in tensors))):
+            moved, bodies = self.augmentation(part[0], None if targets is None else BodyTargets(*part[1:]), [seed])
+            parts.append([moved] if bodies is None else [moved, *(getattr(bodies, f.name) for f in fields(bodies))])
+        sils, *bodies = (torch.cat(tensors, dim=1) for tensors in zip(*parts))
+        return sils, BodyTargets(*bodies) if bodies else None

@@ -10,11 +10,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.common.files import read_json, write_json
-from opengait_meshgait.data.collate import Batch
-from opengait_meshgait.data.dataset import GaitDataset, check_sequences
-from opengait_meshgait.data.loader import make_loader
-from opengait_meshgait.data.samplers import TripletSampler
-from opengait_meshgait.data.transforms import build_transforms
+from opengait_meshgait.data import Batch, GaitDataset, TripletSampler, build_transforms, check_sequences, make_loader
 from opengait_meshgait.engine import build
 from opengait_meshgait.engine.checkpoint import BEST, Checkpoints
 from opengait_meshgait.engine.distributed import rank, to_first
@@ -24,7 +20,7 @@ from opengait_meshgait.engine.resume import restore, set_aside
 from opengait_meshgait.engine.schema import Config
 from opengait_meshgait.engine.state import TrainingState
 from opengait_meshgait.engine.step import StepResult, TrainingStep
-from opengait_meshgait.losses.aggregate import NonFiniteLossError
+from opengait_meshgait.losses import NonFiniteLossError
 from opengait_meshgait.losses.gather import world_size
 from opengait_meshgait.networks.pictures import training_picture
 
