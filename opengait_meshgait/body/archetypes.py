@@ -32,7 +32,7 @@ def learn_markers(vertices: np.ndarray, mirror: np.ndarray, count: int) -> dict[
     Args:
         vertices: posed meshes, m, float ``[N, V, 3]``. Each is also used mirrored (x to -x).
         mirror: for each vertex its counterpart on the other side, int ``[V]``; an involution.
-        count: K, the number of markers.
+        count: K, the number of markers, at least 4.
 
     Returns:
         ``interpolation [V, K]`` float32 with rows that sum to 1, ``vertex_ids [K]`` int64 and ``flip [K]`` int64, for
@@ -83,8 +83,8 @@ class _Surface:
 
     def farthest(self, count: int) -> list[int]:
         """Farthest-point choice, from the centre outwards."""
-        if not 2 <= count <= len(self.mirror):
-            raise ValueError(f"expected 2 to {len(self.mirror)} markers (the vertices), got {count}")
+        if not 4 <= count <= len(self.mirror):
+            raise ValueError(f"expected 4 to {len(self.mirror)} markers (the vertices), got {count}")
         chosen: list[int] = []
         from_centre = (self.points**2).sum(0)
         distance = np.full(len(from_centre), np.inf)
