@@ -7,8 +7,8 @@ import numpy as np
 def degrade(silhouettes: np.ndarray, level: float, rng: np.random.Generator) -> np.ndarray:
     """Damage the silhouettes of one sequence.
 
-    A bar (a lamp post, a rail) and a cut (grass, a kerb) stay where they are for a run of frames; ragged edges and holes
-    are new in every frame.
+    For a run of frames a bar hides a part of the walker (a rail, or a lamp post that passes by) or the legs are cut
+    off (grass, a kerb); ragged edges and holes are new in every frame.
 
     Args:
         silhouettes: bool [T, h, w].
@@ -25,7 +25,8 @@ def degrade(silhouettes: np.ndarray, level: float, rng: np.random.Generator) -> 
     for index, silhouette in enumerate(silhouettes):
         damaged[index] = _ragged(silhouette, level, rng) & ~_holes(silhouette, level, rng)
     if rng.random() < 0.5 * level:
-        damaged[_run(count, rng)] &= ~_bar(height, width, level, rng)
+        frames = _run(count, rng)
+        damaged[frames] &= ~_bars(frames.stop - frames.start, height, width, level, rng)
     if rng.random() < 0.5 * level:
         frames = _run(count, rng)
         rows = np.flatnonzero(silhouettes.any((0, 2)))
@@ -36,10 +37,11 @@ def degrade(silhouettes: np.ndarray, level: float, rng: np.random.Generator) -> 
 
 
 def _ragged(silhouette: np.ndarray, level: float, rng: np.random.Generator) -> np.ndarray:
-    """The outline, shifted by smooth noise of up to some 2 px."""
+    """The outline, shifted in and out by smooth noise of a few pixels."""
     soft = cv2.GaussianBlur(silhouette.astype(np.float32), (0, 0), 2.0)
     rough = cv2.GaussianBlur(rng.standard_normal(silhouette.shape, np.float32), (0, 0), 1.5)
-    return soft + 0.9 * level * rough > 0.5
+    near = (soft > 0.05) & (soft < 0.95)
+    return np.where(near, soft + 1.2 * level * rough > 0.5, silhouette)
 
 
 def _holes(silhouette: np.ndarray, level: float, rng: np.random.Generator) -> np.ndarray:
@@ -54,17 +56,19 @@ def _holes(silhouette: np.ndarray, level: float, rng: np.random.Generator) -> np
     return holes > 0
 
 
-def _bar(height: int, width: int, level: float, rng: np.random.Generator) -> np.ndarray:
-    """A bar in front of the walker: upright, or level at some height."""
-    bar = np.zeros((height, width), bool)
+def _bars(count: int, height: int, width: int, level: float, rng: np.random.Generator) -> np.ndarray:
+    """A bar in front of the walker, bool [count, h, w]: level at some height, or upright and passing by."""
+    bars = np.zeros((count, height, width), bool)
     thickness = int(rng.uniform(2, 4 + 8 * level))
     if rng.random() < 0.5:
-        left = int(rng.uniform(0.35, 0.65) * width)
-        bar[:, left : left + thickness] = True
-    else:
         top = int(rng.uniform(0.3, 0.8) * height)
-        bar[top : top + thickness] = True
-    return bar
+        bars[:, top : top + thickness] = True
+        return bars
+    speed = rng.uniform(-4, 4)  # px a frame: the picture follows the walker, the post stands still
+    lefts = rng.uniform(0.35, 0.65) * width + speed * (np.arange(count) - count / 2)
+    columns = np.arange(width)
+    bars |= ((columns >= lefts[:, None]) & (columns < lefts[:, None] + thickness))[:, None]
+    return bars
 
 
 def _run(count: int, rng: np.random.Generator) -> slice:

@@ -11,7 +11,15 @@ from opengait_meshgait.body.model import NUM_JOINTS, BodyModel
 from opengait_meshgait.body.raster import rasterize
 from opengait_meshgait.body.silhouettes import normalize_silhouette
 from opengait_meshgait.walkers.accessories import HANGING, Accessory, make_accessories
-from opengait_meshgait.walkers.camera import PICTURE_SIZE, Camera, Look, cut_picture, project, to_pixels, weak_perspective
+from opengait_meshgait.walkers.camera import (
+    PICTURE_SIZE,
+    Camera,
+    Look,
+    cut_picture,
+    project,
+    to_pixels,
+    weak_perspective,
+)
 from opengait_meshgait.walkers.clothing import clothing_offsets
 from opengait_meshgait.walkers.gait import Motion, walk
 from opengait_meshgait.walkers.legs import Foot
@@ -74,7 +82,7 @@ def make_scene(body: BodyModel, name: WalkName, frames: int, seed: int) -> Scene
     posed, posed_joints = body(torch.from_numpy(pose).float().flatten(1), betas, both)
     shift = (motion.pelvis - joints[0]).astype(np.float32)[:, None]
     skin, clothes = posed.numpy() + shift
-    at_joints = posed_joints[0].numpy() + shift if posed_joints.ndim == 4 else posed_joints.numpy() + shift
+    at_joints = posed_joints.numpy() + shift
 
     surfaces, faces = [clothes], [body.faces.numpy()]
     for accessory in make_accessories(person.wardrobe, name.condition, dressed, weights, joints):
@@ -149,9 +157,7 @@ def _foot(dressed: np.ndarray, weights: np.ndarray, joints: np.ndarray, side: in
     return Foot(dressed[low] - joints[ankle], joints[toe] - joints[ankle], weights[low, toe] / share[low])
 
 
-def _carry(
-    accessory: Accessory, motion: Motion, joints: np.ndarray, posed: np.ndarray, hand_side: int
-) -> np.ndarray:
+def _carry(accessory: Accessory, motion: Motion, joints: np.ndarray, posed: np.ndarray, hand_side: int) -> np.ndarray:
     """Linear blend skinning of an accessory, [T, P, 3] float32."""
     hand = 22 if hand_side > 0 else 23
     upright = turn("X", np.deg2rad(6) * np.sin(2 * np.pi * motion.phase))

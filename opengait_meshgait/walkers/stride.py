@@ -167,7 +167,7 @@ class _Leg:
         bridge = CubicHermiteSpline([first, last], gap[[first, 0]], slopes)
         self.ankle[first:] = free[first:] + bridge(np.arange(first, last))
         progress = (np.arange(first, last) - first) / (last - first)
-        lift = self.ground[first:] + style.clearance * np.sin(np.pi * progress)
+        lift = self.ground[first:] + style.clearance * np.sin(np.pi * progress) ** 0.7
         self.ankle[first:, 1] = np.maximum(self.ankle[first:, 1], lift)
 
 

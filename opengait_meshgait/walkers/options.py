@@ -1,0 +1,126 @@
+"""Which walkers a dataset holds."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from opengait_meshgait.common.errors import UserError, did_you_mean
+from opengait_meshgait.walkers.person import CONDITIONS, WalkName
+
+CASIA_B_VIEWS = tuple(range(0, 181, 18))
+CASIA_B_SEQS = {"nm": 4, "bg": 2, "cl": 2}
+_MOST_IDS, _MOST_TAKES = 9999, 99  # what folder names hold
+
+
+@dataclass(frozen=True)
+class WalkerSet:
+    """A crowd of walkers.
+
+    Attributes:
+        ids: how many people.
+        views: degrees, 0 from the front, 90 from the left side, 180 from behind; below 360.
+        seqs: walks of each person by condition: normal (nm), with a bag (bg), in a coat (cl).
+        frames: of each walk, at 25 frames/s.
+        seed: of everything that is drawn.
+        noise: how much the silhouettes are damaged, 0 … 1.
+        train: how many people to train on; None is two thirds of those who are not in ``val``.
+        val: how many people to validate on.
+
+    Raises:
+        UserError: a value is out of range; the message says what is allowed.
+    """
+
+    ids: int = 150
+    views: tuple[int, ...] = CASIA_B_VIEWS
+    seqs: Mapping[str, int] = field(default_factory=CASIA_B_SEQS.copy)
+    frames: int = 30
+    seed: int = 0
+    noise: float = 0.0
+    train: int | None = None
+    val: int = 0
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.ids <= _MOST_IDS:
+            raise UserError(f"ids is {self.ids}: make 1 to {_MOST_IDS} people.")
+        if not self.views:
+            raise UserError("views is empty: give at least one angle in degrees, such as 90.")
+        wrong = [view for view in self.views if not 0 <= view < 360]
+        if wrong:
+            raise UserError(f"views has {', '.join(map(str, wrong))}: angles are whole degrees from 0 to 359.")
+        if len(set(self.views)) < len(self.views):
+            twice = sorted({view for view in self.views if self.views.count(view) > 1})
+            raise UserError(f"views has {', '.join(map(str, twice))} more than once: name each angle once.")
+        if not self.seqs:
+            raise UserError("seqs is empty: give at least one condition, such as nm:4.")
+        for condition, takes in self.seqs.items():
+            if condition not in CONDITIONS:
+                raise UserError(f"seqs has an unknown condition '{condition}'. {did_you_mean(condition, CONDITIONS)}")
+            if not 1 <= takes <= _MOST_TAKES:
+                raise UserError(f"seqs has {takes} walks of {condition}: make 1 to {_MOST_TAKES}, or leave it out.")
+        if self.frames < 1:
+            raise UserError(f"frames is {self.frames}: a sequence needs at least 1.")
+        if self.seed < 0:
+            raise UserError(f"seed is {self.seed}: give 0 or a positive number.")
+        if not 0 <= self.noise <= 1:
+            raise UserError(f"noise is {self.noise}: give a level from 0 (whole) to 1 (heavy).")
+        if self.val < 0 or self.num_train < 0 or self.num_train + self.val > self.ids:
+            raise UserError(
+                f"train is {self.num_train} and val is {self.val}, of {self.ids} people: neither may be negative, and "
+                "together they must leave the rest to test on. Make more ids or lower them."
+            )
+
+    @property
+    def num_train(self) -> int:
+        """People to train on."""
+        return (self.ids - self.val) * 2 // 3 if self.train is None else self.train
+
+    def walks(self) -> list[WalkName]:
+        """All walks, in order of person."""
+        return [
+            WalkName(number, condition, take)
+            for number in range(1, self.ids + 1)
+            for condition, takes in self.seqs.items()
+            for take in range(1, takes + 1)
+        ]
+
+
+def parse_views(text: str) -> tuple[int, ...]:
+    """Views as typed: ``0,90,180``, ``0:180:18`` (both ends included) or ``0,18,…,180``.
+
+    Raises:
+        UserError: the text is none of these.
+    """
+    views: list[int] = []
+    parts = [part.strip() for part in text.split(",")]
+    try:
+        for index, part in enumerate(parts):
+            if part in ("…", "..."):
+                first, last = views[-1], int(parts[index + 1])
+                views += range(first + views[-1] - views[-2], last, views[-1] - views[-2])
+            elif ":" in part:
+                start, stop, step = map(int, part.split(":"))
+                views += range(start, stop + 1, step)
+            else:
+                views.append(int(part))
+    except (ValueError, IndexError) as error:
+        raise UserError(
+            f"Cannot read views '{text}'. Give degrees such as 0,90,180, or start:stop:step such as 0:180:18, or "
+            "0,18,…,180."
+        ) from error
+    return tuple(views)
+
+
+def parse_seqs(text: str) -> dict[str, int]:
+    """Walks of each condition as typed: ``nm:4,bg:2,cl:2``.
+
+    Raises:
+        UserError: the text is not of this form, or names a condition twice.
+    """
+    seqs: dict[str, int] = {}
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*(\w+):(\d+)\s*", part)
+        if not match or match[1] in seqs:
+            what = "is there twice" if match else "is not condition:count"
+            raise UserError(f"Cannot read seqs '{text}': '{part}' {what}. Give for example nm:4,bg:2,cl:2.")
+        seqs[match[1]] = int(match[2])
+    return seqs
