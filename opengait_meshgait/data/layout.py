@@ -79,7 +79,7 @@ def find_sequences(
         labels: ids to look for; those without a folder or without sequences are left out with one warning.
         with_bodies: whether each sequence needs 85-number frames.
         data_in_use: as in OpenGait's YAML, which of a folder's pickles, sorted by name, may be used at all; None for
-            all of them.
+            all of them. In folders with another number of pickles, their names alone decide.
 
     Raises:
         UserError: no such root, none of the ids in it, sequences whose files are missing, empty or ambiguous, or a
@@ -151,7 +151,8 @@ class _Unusable(Exception):
 
 def _choose(files: list[os.DirEntry], with_bodies: bool, data_in_use: Sequence[bool] | None) -> tuple[str, str | None]:
     """The paths of the silhouettes and, where asked for, of the 85-number frames."""
-    if data_in_use is not None:
+    # A list made for other folders says nothing about this one.
+    if data_in_use is not None and len(data_in_use) == len(files):
         files = [entry for entry, use in zip(files, data_in_use) if use]
     bodies = [entry for entry in files if "smpl" in entry.name.lower()]
     others = [entry for entry in files if entry not in bodies]

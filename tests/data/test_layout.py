@@ -68,10 +68,16 @@ def test_data_in_use_masks_files_by_place_as_in_opengait(tmp_path):
         find_sequences(tmp_path, ["0001"], with_bodies=True)
     (found,) = find_sequences(tmp_path, ["0001"], with_bodies=True, data_in_use=[False, True, True])
     assert found.sils_path.endswith("1-sils-raw.pkl")
-    with pytest.raises(UserError, match=r"no body parameters .*\n.*data_in_use \[True, False\] leaves out files"):
-        find_sequences(tmp_path, ["0001"], with_bodies=True, data_in_use=[True, False])
+    with pytest.raises(UserError, match=r"no body parameters (.|\n)*\[True, False, False\] leaves out files"):
+        find_sequences(tmp_path, ["0001"], with_bodies=True, data_in_use=[True, False, False])
     with pytest.raises(UserError, match=r"must be a list of true and false.*found \[0, 1\]"):
         find_sequences(tmp_path, ["0001"], with_bodies=True, data_in_use=[0, 1])
+
+
+def test_names_decide_where_data_in_use_was_made_for_other_folders(tmp_path):
+    touch(tmp_path, "0-pose.pkl", "1-sils.pkl", "2-smpls.pkl")
+    (found,) = find_sequences(tmp_path, ["0001"], with_bodies=True, data_in_use=[True, True])
+    assert found.sils_path.endswith("1-sils.pkl") and found.smpls_path.endswith("2-smpls.pkl")
 
 
 @pytest.mark.parametrize(
