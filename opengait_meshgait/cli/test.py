@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from opengait_meshgait.cli.arguments import add_config, add_device
+from opengait_meshgait.cli.handover import add_opengait, hand_over
 
 
 def parser(prog: str) -> argparse.ArgumentParser:
@@ -15,11 +16,14 @@ def parser(prog: str) -> argparse.ArgumentParser:
     result.add_argument(
         "--iter", type=_iteration, metavar="N|best|last", help="which weights; default: evaluator_cfg.restore_hint"
     )
+    add_opengait(result)
     return result
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Test, and print a table."""
+    if arguments.opengait:
+        return hand_over(arguments, "test", arguments.iter)
     from opengait_meshgait.engine.config import load_config
     from opengait_meshgait.engine.test import test
 

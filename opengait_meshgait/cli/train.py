@@ -4,6 +4,7 @@ import argparse
 import os
 
 from opengait_meshgait.cli.arguments import add_config, add_device
+from opengait_meshgait.cli.handover import add_opengait, hand_over
 
 
 def parser(prog: str) -> argparse.ArgumentParser:
@@ -14,12 +15,15 @@ def parser(prog: str) -> argparse.ArgumentParser:
     result.add_argument(
         "--fresh", action="store_true", help="begin at iteration 0; an earlier run of that name is kept under another"
     )
+    add_opengait(result)
     result.add_argument("--keys", action=_PrintKeys, nargs=0, help="print what each key of the YAML file means")
     return result
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Train."""
+    if arguments.opengait:
+        return hand_over(arguments, "train", fresh=arguments.fresh)
     from opengait_meshgait.engine.config import load_config
     from opengait_meshgait.engine.train import train
 

@@ -66,6 +66,8 @@ def check(cfgs: Mapping[str, Any], training: bool) -> None:
         problems += _mistake("loss_cfg", _losses, entries(cfgs["loss_cfg"]), RECOGNITION_TERMS + BODY_TERMS * bodies)
         problems += _mistake("trainer_cfg.transform", build_transforms, entries(trainer["transform"]), bodies)
         problems += _mistake("trainer_cfg.sampler", FrameSampling.from_config, trainer["sampler"])
+        if model.get("augment_cfg") and not str(trainer["sampler"]["sample_type"]).startswith("fixed"):
+            problems.append("model_cfg.augment_cfg: needs a fixed number of frames; choose a fixed sample_type.")
     if not training or trainer["with_test"]:
         problems += _mistake("evaluator_cfg.transform", build_transforms, entries(evaluator["transform"]), False)
         problems += _mistake("evaluator_cfg.sampler", FrameSampling.from_config, evaluator["sampler"])
@@ -127,9 +129,7 @@ def find_weights(cfgs: Config) -> list[str]:
         if not Path(hint).is_file():
             raise UserError(f"evaluator_cfg.restore_hint: {hint} is not a file.")
         return []
-    folder = Path("output", cfgs["data_cfg"]["dataset_name"], cfgs["model_cfg"]["model"], name, "checkpoints")
-    found = (re.fullmatch(re.escape(name) + r"-(\d+)\.pt", path.name) for path in folder.glob("*.pt"))
-    saved = sorted(int(match[1]) for match in found if match)
+    saved = saved_iterations(cfgs, "evaluator_cfg")
     if hint == 0 and saved:
         evaluator["restore_hint"] = saved[-1]
         return [f"evaluator_cfg.restore_hint is {saved[-1]} now, the newest weights."]
@@ -137,10 +137,18 @@ def find_weights(cfgs: Config) -> list[str]:
         there = ", ".join(map(str, saved)) or "none"
         wanted = f"no weights {name}-{hint:05d}.pt" if hint else "no trained weights, and random ones are worth no test"
         raise UserError(
-            f"{folder} holds {wanted}. Iterations saved there: {there}. Train first, or name an iteration with --iter "
-            "or a file in evaluator_cfg.restore_hint."
+            f"{_checkpoints(cfgs, name)} holds {wanted}. Iterations saved there: {there}. Train first, or name an "
+            "iteration with --iter or a file in evaluator_cfg.restore_hint."
         )
     return []
+
+
+def saved_iterations(cfgs: Mapping[str, Any], section: str, root: str | Path = ".") -> list[int]:
+    """The iterations whose weights OpenGait has saved, oldest first, of the run that ``section`` names."""
+    name = cfgs[section]["save_name"]
+    files = Path(root, _checkpoints(cfgs, name)).glob("*.pt")
+    found = (re.fullmatch(re.escape(name) + r"-(\d+)\.pt", path.name) for path in files)
+    return sorted(int(match[1]) for match in found if match)
 
 
 def check_train_set(cfgs: Mapping[str, Any], dataset: GaitDataset) -> list[str]:
@@ -188,6 +196,10 @@ def check_test_set(cfgs: Mapping[str, Any], dataset: GaitDataset) -> list[str]:
 def protocol(data_cfg: Mapping[str, Any]) -> str:
     """The name under which ``evaluate_indoor_dataset`` looks up galleries and probes."""
     return data_cfg.get("test_dataset_name") or data_cfg["dataset_name"]
+
+
+def _checkpoints(cfgs: Mapping[str, Any], name: str) -> Path:
+    return Path("output", cfgs["data_cfg"]["dataset_name"], cfgs["model_cfg"]["model"], name, "checkpoints")
 
 
 def _modalities(cfgs: Mapping[str, Any]) -> list[str]:

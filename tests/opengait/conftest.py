@@ -32,28 +32,47 @@ def run(*command, cwd, status=0, **env):
 
 
 @pytest.fixture(scope="session")
-def original(tmp_path_factory):
-    """The checkout as it was cloned, under git."""
+def copy_opengait(tmp_path_factory):
+    """A function that copies OpenGait, under git, as it was cloned."""
     if not ROOT:
         pytest.skip("set OPENGAIT_ROOT to a checkout of OpenGait to run this")
     missing = Checkout(ROOT).missing_packages()
     if missing:
         pytest.skip(f"the OpenGait in OPENGAIT_ROOT needs {', '.join(missing)}")
-    root = tmp_path_factory.mktemp("checkout") / "OpenGait"
-    shutil.copytree(Path(ROOT) / "opengait", root / "opengait", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("configs/default.yaml", "datasets/Gait3D/Gait3D.json", "datasets/OUMVLP/OUMVLP.json", ".gitignore"):
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(Path(ROOT) / name, root / name)
-    for command in (["init", "-q"], ["add", "-A"], ["-c", "user.name=x", "-c", "user.email=x@x", "commit", "-qm", "x"]):
-        subprocess.run(["git", "-C", root, *command], check=True)
+
+    def copy():
+        root = tmp_path_factory.mktemp("checkout") / "OpenGait"
+        shutil.copytree(Path(ROOT) / "opengait", root / "opengait", ignore=shutil.ignore_patterns("__pycache__"))
+        for name in ("configs/default.yaml", "datasets/Gait3D/Gait3D.json", "datasets/OUMVLP/OUMVLP.json"):
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(Path(ROOT) / name, root / name)
+        shutil.copy(Path(ROOT) / ".gitignore", root)
+        identity = ["-c", "user.name=x", "-c", "user.email=x@example.org"]
+        for command in (["init", "-q"], ["add", "-A"], [*identity, "commit", "-qm", "x"]):
+            subprocess.run(["git", "-C", root, *command], check=True)
+        return root
+
+    return copy
+
+
+@pytest.fixture(scope="session")
+def pristine(copy_opengait):
+    """A checkout that MeshGait is never attached to."""
+    return copy_opengait()
+
+
+@pytest.fixture(scope="session")
+def checkout(copy_opengait):
+    """A checkout with MeshGait attached."""
+    root = copy_opengait()
+    attach(root)
     return root
 
 
 @pytest.fixture(scope="session")
-def checkout(original):
-    """The same with MeshGait attached."""
-    attach(original)
-    return original
+def cpu():
+    """A function that runs a Python command with CPUs in the place of GPUs."""
+    return run
 
 
 @pytest.fixture(scope="session")

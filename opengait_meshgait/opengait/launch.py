@@ -1,0 +1,92 @@
+"""Starts OpenGait's trainer or tester on a config of ours, without touching its checkout."""
+
+import copy
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+import opengait_meshgait
+from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.opengait.checkout import Checkout
+from opengait_meshgait.opengait.checks import saved_iterations
+
+
+def launch(
+    root: str | Path, cfgs: Mapping[str, Any], phase: str, processes: int | None = None, fresh: bool = False
+) -> int:
+    """Run OpenGait in its own processes, one a GPU, and wait for them.
+
+    Args:
+        root: the checkout; runs are written to its ``output/``.
+        cfgs: a whole config, with every default spelled out.
+        phase: ``train`` or ``test``.
+        processes: how many; None for one on each GPU.
+        fresh: train from iteration 0 even where there are checkpoints.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        UserError: no checkout, packages or GPUs are missing, or the run is finished already.
+    """
+    checkout = Checkout(root)
+    checkout.require_packages()
+    gpus = torch.cuda.device_count()
+    if gpus == 0:
+        raise UserError("OpenGait needs CUDA, and PyTorch sees no GPU here. Without --opengait, CPUs will do.")
+    if processes not in (None, gpus):
+        raise UserError(
+            f"OpenGait takes one process for every GPU it sees: {gpus} here, and --nproc asks for {processes}. Leave "
+            "it out, or hide the other GPUs by CUDA_VISIBLE_DEVICES."
+        )
+    cfgs = resolve_paths(cfgs, checkout.root)
+    if phase == "train" and not fresh:
+        _go_on(cfgs, checkout.root)
+    # The package itself need not be installed: its folder is passed on, for the processes start in the checkout.
+    package = str(Path(opengait_meshgait.__file__).parents[1])
+    path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
+    with tempfile.TemporaryDirectory() as folder:
+        config = Path(folder, "config.yaml")
+        config.write_text(yaml.safe_dump(cfgs), encoding="utf-8")
+        launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={gpus}"]
+        inside = ["-m", "opengait_meshgait.opengait.inside", "--cfgs", str(config), "--phase", phase]
+        command = [sys.executable, *launcher, *inside]
+        return subprocess.run(command, cwd=checkout.root, env={**os.environ, "PYTHONPATH": path}).returncode
+
+
+def resolve_paths(cfgs: Mapping[str, Any], root: Path) -> dict[str, Any]:
+    """A copy of a config whose files are named so that they are found from the checkout too.
+
+    A relative path is looked up in the working directory first, then in the checkout.
+    """
+    cfgs = copy.deepcopy(dict(cfgs))
+    places = [(cfgs["data_cfg"], key) for key in ("dataset_root", "dataset_partition")]
+    places += [(cfgs["model_cfg"].get("body_cfg") or {}, key) for key in ("body", "markers")]
+    places += [(cfgs[f"{section}_cfg"], "restore_hint") for section in ("trainer", "evaluator")]
+    for section, key in places:
+        value = section.get(key)
+        if isinstance(value, str):
+            candidates = [Path(value).expanduser().absolute(), root / value]
+            section[key] = str(next((path for path in candidates if path.exists()), candidates[0]))
+    return cfgs
+
+
+def _go_on(cfgs: dict[str, Any], root: Path) -> None:
+    """``restore_hint: 0`` means the newest checkpoint of the run, as in the embedded engine."""
+    trainer = cfgs["trainer_cfg"]
+    saved = saved_iterations(cfgs, "trainer_cfg", root)
+    if trainer["restore_hint"] != 0 or not saved:
+        return
+    if saved[-1] >= trainer["total_iter"]:
+        raise UserError(
+            f"The run {trainer['save_name']} in {root}/output is at iteration {saved[-1]} already: raise "
+            "trainer_cfg.total_iter, choose another trainer_cfg.save_name, or start again with --fresh."
+        )
+    trainer["restore_hint"] = saved[-1]
