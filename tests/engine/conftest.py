@@ -66,7 +66,7 @@ def raw(partition):
         "model_cfg": {
             "backbone_cfg": {
                 "type": "ResNet9", "block": "BasicBlock", "channels": [4, 4, 8, 8], "layers": [1, 1, 1, 1],
-                "strides": [1, 2, 2, 1], "maxpool": False,
+                "strides": [2, 2, 1, 1], "maxpool": False,
             },
             "heatmap_cfg": {"type": "HeatmapEstimator", "markers": 64, "depth": 2, "channels": [4, 8, 8]},
             "HeatmapFeatures": {"channels": [8]},
@@ -85,7 +85,7 @@ def raw(partition):
         "scheduler_cfg": {"scheduler": "MultiStepLR", "milestones": [6]},
         "trainer_cfg": {
             "enable_float16": False, "save_name": "Run", "total_iter": 8, "save_iter": 4, "log_iter": 2,
-            "sampler": {"batch_size": [4, 2], "frames_num_fixed": 3},
+            "sampler": {"batch_size": [4, 2], "frames_num_fixed": 2},
             "transform": [{"type": "BaseSilCuttingTransform"}, {"type": "NoOperation"}],
         },
         "evaluator_cfg": {

@@ -30,7 +30,7 @@ def assert_equal(first, second):
 
 
 @pytest.fixture(scope="session")
-def reference(partition, tmp_path_factory, request):
+def reference(tmp_path_factory):
     """Weights of eight uninterrupted iterations, by config; computed once each."""
     known = {}
 
@@ -214,9 +214,15 @@ def test_clipping(raw, tmp_path):
             assert torch.allclose(first[name], second[name], atol=1e-9), name
 
 
-def test_packed_batches_train(raw, tmp_path):
-    raw["trainer_cfg"]["sampler"] |= {"sample_type": "unfixed_unordered", "frames_num_min": 2, "frames_num_max": 4}
-    assert run(raw, tmp_path).iteration == 8
+@pytest.mark.parametrize("sample_type", ["fixed_ordered", "unfixed_unordered"])
+def test_augmentation_goes_on(raw, tmp_path, reference, sample_type):
+    raw["model_cfg"]["augment_cfg"] = {"flip": 0.5, "affine": {"probability": 0.5, "degrees": 10}}
+    raw["trainer_cfg"]["sampler"] |= {"sample_type": sample_type, "frames_num_min": 2, "frames_num_max": 3}
+    whole = reference(raw)
+    raw["trainer_cfg"]["total_iter"] = 4
+    run(raw, tmp_path)
+    raw["trainer_cfg"]["total_iter"] = 8
+    assert_equal(weights(run(raw, tmp_path)), whole)
 
 
 def test_a_loss_that_is_not_finite(raw, tmp_path, monkeypatch, reference):
