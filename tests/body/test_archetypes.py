@@ -221,4 +221,4 @@ def test_agrees_with_another_archetypal_analysis(monkeypatch):
     arrays = surface.markers(surface.exchange(surface.archetypes(surface.farthest(8))))
     ours = np.square(points - arrays["interpolation"] @ points[arrays["vertex_ids"]]).sum()
     assert arrays["interpolation"].min() > -1e-3
-    assert ours < 1.3 * theirs  # ours are vertices, theirs any points of the hull
+    assert ours < 1.1 * theirs  # ours are vertices, theirs any points of the hull

@@ -61,7 +61,7 @@ def test_flipped_markers_are_those_of_the_mirrored_person():
     mirrored = pose.unflatten(1, (24, 3))[:, list(JOINT_FLIP)] * torch.tensor([1.0, -1.0, -1.0])
     markers = MARKERS.select(BODY(pose, betas)[0])
     other = MARKERS.select(BODY(mirrored.flatten(1), betas)[0])
-    torch.testing.assert_close(other, markers[:, MARKERS.flip] * torch.tensor([-1.0, 1.0, 1.0]), rtol=0, atol=5e-3)
+    torch.testing.assert_close(other, markers[:, MARKERS.flip] * torch.tensor([-1.0, 1.0, 1.0]), rtol=0, atol=1e-6)
 
 
 def test_unseen_people_are_rebuilt_better_than_from_farthest_points(people):
