@@ -5,7 +5,7 @@ A config arrives here as OpenGait has read it, merged into its ``configs/default
 
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -48,12 +48,13 @@ def entries(value: Mapping[str, Any] | list[Mapping[str, Any]]) -> list[Mapping[
     return [value] if isinstance(value, Mapping) else value
 
 
-def check(cfgs: Mapping[str, Any], training: bool) -> None:
+def check(cfgs: Mapping[str, Any], training: bool, more_losses: Collection[str] = ()) -> None:
     """Refuse a config that cannot work or would silently mean something else.
 
     Args:
         cfgs: the merged config.
         training: whether to train, or to test.
+        more_losses: names of OpenGait's losses.
 
     Raises:
         UserError: all that is wrong, one problem a line.
@@ -63,7 +64,8 @@ def check(cfgs: Mapping[str, Any], training: bool) -> None:
     problems += _modalities(cfgs)
     if training and not problems:
         bodies = uses_bodies(cfgs)
-        problems += _mistake("loss_cfg", _losses, entries(cfgs["loss_cfg"]), RECOGNITION_TERMS + BODY_TERMS * bodies)
+        emitted = RECOGNITION_TERMS + BODY_TERMS * bodies
+        problems += _mistake("loss_cfg", _losses, entries(cfgs["loss_cfg"]), emitted, more_losses)
         problems += _mistake("trainer_cfg.transform", build_transforms, entries(trainer["transform"]), bodies)
         problems += _mistake("trainer_cfg.sampler", FrameSampling.from_config, trainer["sampler"])
         if model.get("augment_cfg") and not str(trainer["sampler"]["sample_type"]).startswith("fixed"):
@@ -218,10 +220,11 @@ def _modalities(cfgs: Mapping[str, Any]) -> list[str]:
     return []
 
 
-def _losses(losses: list[Mapping[str, Any]], emitted: tuple[str, ...]) -> None:
+def _losses(losses: list[Mapping[str, Any]], emitted: tuple[str, ...], more_losses: Collection[str]) -> None:
     """Build the losses whose arguments are known here; of OpenGait's others, look at the prefix."""
-    known = [cfg for cfg in losses if cfg["type"] in LOSSES.entries]
-    LossSum([{key: value for key, value in cfg.items() if key != "gather_and_scale"} for cfg in known], emitted)
+    known = [cfg for cfg in losses if cfg.get("type") not in more_losses or cfg["type"] in LOSSES.entries]
+    if known:
+        LossSum([{key: value for key, value in cfg.items() if key != "gather_and_scale"} for cfg in known], emitted)
     for cfg in losses:
         if cfg["log_prefix"] not in emitted:
             found = _listed("log_prefix", cfg["log_prefix"], emitted)

@@ -5,6 +5,7 @@ from typing import Any
 
 import data.sampler as samplers
 import torch.distributed as dist
+from modeling import losses
 from modeling.base_model import BaseModel
 from torch import Tensor
 from torch.utils.data import DataLoader
@@ -36,7 +37,7 @@ class MeshGait(BaseModel):
 
     def __init__(self, cfgs: dict[str, Any], training: bool):
         try:
-            checks.check(cfgs, training)
+            checks.check(cfgs, training, dir(losses))
             notes = checks.put_right(cfgs, training, dist.get_world_size())
             if not training:
                 notes += checks.find_weights(cfgs)

@@ -1,0 +1,81 @@
+"""The shipped configs, at their full size, take a training step and a test in both engines on tiny data."""
+
+import json
+import re
+
+import pytest
+import yaml
+
+from opengait_meshgait.engine.config import load_config
+from opengait_meshgait.engine.test import test as engine_test
+from opengait_meshgait.engine.train import train as engine_train
+from opengait_meshgait.opengait.attach import CONFIGS, shipped_configs
+
+SHIPPED = {path.stem: path for path in shipped_configs()}
+LESS = {
+    "data_cfg.num_workers": 0,
+    "trainer_cfg.total_iter": 1,
+    "trainer_cfg.log_iter": 1,
+    "trainer_cfg.save_iter": 1,
+    "trainer_cfg.with_test": True,
+    "trainer_cfg.sampler.batch_size": [2, 2],
+    "trainer_cfg.sampler.frames_num_fixed": 2,
+}
+
+
+def gait3d(partition):
+    """Three people to train with, and of six to test with a probe and two others each."""
+    names = [f"{label}/camid0_videoid{i}/seq0" for label in partition["TRAIN_SET"][:3] for i in range(2)]
+    for probe in partition["PROBE_SET"][:6]:
+        label, camera, sequence = probe.split("-")
+        names += [f"{label}/{camera}/{sequence}", f"{label}/camid0_videoid0/seq8", f"{label}/camid0_videoid0/seq9"]
+    return names
+
+
+def oumvlp(partition):
+    """Three people to train with and two to test with."""
+    labels = partition["TRAIN_SET"][:3] + partition["TEST_SET"][:2]
+    return [f"{label}/{kind}/{view}" for label in labels for kind in ("00", "01") for view in ("000", "090")]
+
+
+@pytest.fixture(params=["gait3d", "oumvlp", "walkers"])
+def changes(request, checkout, walkers, write_sequences, tmp_path):
+    """The config's name, and what must be set for the machine at hand."""
+    if request.param == "walkers":
+        places = {"dataset_root": walkers / "data", "dataset_partition": walkers / "partition.json"}
+    else:
+        name = {"gait3d": "Gait3D", "oumvlp": "OUMVLP"}[request.param]
+        partition = checkout / "datasets" / name / f"{name}.json"
+        sequences = {"gait3d": gait3d, "oumvlp": oumvlp}[request.param]
+        write_sequences(tmp_path / "data", sequences(json.loads(partition.read_text())))
+        places = {"dataset_root": tmp_path / "data", "dataset_partition": partition}
+    return request.param, {**LESS, **{f"data_cfg.{key}": str(path) for key, path in places.items()}}
+
+
+def changed(path, changes):
+    config = yaml.safe_load(path.read_text())
+    for key, value in changes.items():
+        *parents, last = key.split(".")
+        section = config
+        for parent in parents:
+            section = section[parent]
+        section[last] = value
+    return config
+
+
+def test_one_step_in_both_engines(changes, checkout, main, write, tmp_path):
+    name, changes = changes
+    said = main(write(changed(checkout / CONFIGS / f"{name}.yaml", changes)), "train")
+    assert re.search(r"Iteration 00001.*mesh_mpvpe_mm=\d", said)
+    config = load_config(SHIPPED[name], [f"{key}={json.dumps(value)}" for key, value in changes.items()])
+    folder = checkout / "output" / config.data_cfg.dataset_name / "MeshGait" / "MeshGait"
+    config.evaluator_cfg.restore_hint = str(folder / "checkpoints" / "MeshGait-00001.pt")
+    # `[\w-]+` finds `Rank-1` and `mAP` of Gait3D's protocol and `NM@R1` of the others.
+    theirs = dict(re.findall(r"([\w-]+(?:@R1)?)'?: (?:np.float\d+\()?([\d.]+)", said.splitlines()[-1]))
+    ours = engine_test(config, device="cpu", quiet=True, output=tmp_path / "theirs")["metrics"]
+    common = theirs.keys() & ours.keys()
+    assert common >= ({"Rank-1", "mAP", "mINP"} if name == "gait3d" else {"NM@R1"})
+    for key in common:
+        assert float(theirs[key]) == pytest.approx(ours[key], abs=0.005)
+    config.trainer_cfg.with_test = False
+    assert engine_train(config, "cpu", quiet=True, output=tmp_path / "ours").iteration == 1
