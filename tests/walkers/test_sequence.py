@@ -1,0 +1,121 @@
+import numpy as np
+import pytest
+
+from opengait_meshgait.walkers import Person, WalkName, make_scene, render_walk
+from opengait_meshgait.walkers.options import CASIA_B_VIEWS
+
+VIEWS = (0, 54, 90, 180)
+
+
+@pytest.fixture(scope="module")
+def walk(body):
+    return render_walk(body, WalkName(1, "nm", 1), VIEWS, 6, seed=0)
+
+
+def test_bodies_lie_on_their_silhouettes(body, overlap):
+    """Over 20 people and all views; what is missing are clothes, hair and perspective."""
+    ious = [
+        overlap(*pair)
+        for number in range(1, 21)
+        for pair in render_walk(body, WalkName(number, "nm", 1), CASIA_B_VIEWS, 3, seed=0).values()
+    ]
+    assert np.mean(ious) >= 0.93
+    assert np.min(ious) > 0.75
+
+
+def test_shapes_and_kinds(walk):
+    assert list(walk) == list(VIEWS)
+    for silhouettes, frames in walk.values():
+        assert silhouettes.dtype == np.uint8 and silhouettes.shape == (6, 64, 64)
+        assert frames.dtype == np.float32 and frames.shape == (6, 85)
+        assert silhouettes.max() == 255 and np.isfinite(frames).all()
+        assert silhouettes[:, [0, -1]].any(2).all()  # height-normalised: the first and the last row hold some body
+
+
+def test_silhouettes_are_centred_on_their_median(walk):
+    for silhouettes, _ in walk.values():
+        mass = silhouettes.sum(1, dtype=float)
+        before = mass.cumsum(1)
+        share = before[:, [31, 32]] / before[:, -1:]
+        assert np.all(share[:, 0] <= 0.5) and np.all(share[:, 1] >= 0.5)
+
+
+def test_all_views_see_the_same_walk(walk):
+    frames = [pair[1] for pair in walk.values()]
+    for other in frames[1:]:
+        np.testing.assert_array_equal(other[:, 6:], frames[0][:, 6:])  # all but the camera and the root
+        assert not np.allclose(other[:, 3:6], frames[0][:, 3:6])
+
+
+def test_the_camera_puts_the_body_on_the_picture(body, walk):
+    """(s, tx, ty) centre the body, whose silhouette fills 160 of 180 rows."""
+    for _, frames in walk.values():
+        scale, shift = frames[:, :1], frames[:, 1:3]
+        stature = np.ptp(body.v_template.numpy()[:, 1])
+        np.testing.assert_allclose(scale[:, 0] * stature / 2, 160 / 180, rtol=0.2)
+        assert np.all(np.abs(shift) < 0.5)
+
+
+def test_the_root_is_in_camera_orientation(body, walk):
+    import torch
+
+    for view, (_, frames) in walk.items():
+        vertices, joints = body(torch.from_numpy(frames[:, 3:75]), torch.from_numpy(frames[:, 75:]))
+        assert (joints[:, 15, 1] < joints[:, 7, 1]).all(), "the head is up, so its y is smaller"
+        toes = (joints[:, [10, 11]] - joints[:, [7, 8]]).mean((0, 1))
+        if view in (0, 180):
+            assert float(toes[2]) * (1 if view == 180 else -1) > 0.05
+        if view == 90:
+            assert float(toes[0]) < -0.05
+
+
+def test_a_single_view_is_what_it_is_among_others(body, walk):
+    for one, other in zip(render_walk(body, WalkName(1, "nm", 1), (54,), 6, seed=0)[54], walk[54]):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_bag_and_a_coat_add_to_the_silhouette(body):
+    for number in range(1, 9):
+        plain = make_scene(body, WalkName(number, "nm", 1), 2, seed=0)
+        bag = make_scene(body, WalkName(number, "bg", 1), 2, seed=0)
+        coat = make_scene(body, WalkName(number, "cl", 1), 2, seed=0)
+        assert bag.surface.shape[1] > plain.surface.shape[1]
+        assert coat.surface.shape[1] > plain.surface.shape[1]
+        width = [np.ptp(scene.surface[:, : body.num_vertices, 0]) for scene in (plain, coat)]
+        assert width[1] > width[0]
+
+
+def test_every_worn_mesh_is_closed(body):
+    """Each directed edge has its reverse: a raster needs no more than that."""
+    for number in range(1, 12):
+        for condition in ("bg", "cl"):
+            faces = make_scene(body, WalkName(number, condition, 1), 1, seed=0).faces
+            edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
+            forth, back = np.unique(edges, axis=0), np.unique(edges[:, ::-1], axis=0)
+            assert len(forth) == len(edges)
+            np.testing.assert_array_equal(forth, back)
+
+
+def test_noise_damages_silhouettes_and_leaves_bodies(body, walk):
+    damaged = render_walk(body, WalkName(1, "nm", 1), VIEWS, 6, seed=0, noise=0.8)
+    again = render_walk(body, WalkName(1, "nm", 1), VIEWS, 6, seed=0, noise=0.8)
+    for view in VIEWS:
+        np.testing.assert_array_equal(damaged[view][1], walk[view][1])
+        np.testing.assert_array_equal(damaged[view][0], again[view][0])
+        assert (damaged[view][0] != walk[view][0]).any((1, 2)).all()
+
+
+def test_a_seed_and_a_number_fix_a_person(body):
+    one, same, other, crowd = Person.draw(0, 7), Person.draw(0, 7), Person.draw(0, 8), Person.draw(1, 7)
+    np.testing.assert_array_equal(one.betas, same.betas)
+    assert one.wardrobe == same.wardrobe and one.style.speed == same.style.speed
+    for stranger in (other, crowd):
+        assert not np.allclose(one.betas, stranger.betas) and one.wardrobe != stranger.wardrobe
+
+
+def test_walks_of_a_person_differ_and_share_the_body(body):
+    walks = [make_scene(body, WalkName(3, "nm", take), 3, seed=0) for take in (1, 2)]
+    np.testing.assert_array_equal(walks[0].betas, walks[1].betas)
+    assert not np.allclose(walks[0].pose, walks[1].pose)
+    streams = [WalkName(3, c, t).rng(0, *p).random() for c in ("nm", "bg") for t in (1, 2) for p in ((), (1,), (2,))]
+    assert len({*streams, np.random.default_rng([0, 3]).random()}) == 13
