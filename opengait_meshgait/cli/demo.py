@@ -12,6 +12,8 @@ from importlib import metadata, resources
 from pathlib import Path
 from typing import Any
 
+from opengait_meshgait import __version__
+
 OURS, BASELINE = "Mesh-Gait", "silhouette-only"
 WALKERS = {"ids": 80, "train": 48, "val": 8, "views": (0, 36, 72, 108, 144, 180), "frames": 24}
 SEQUENCES = {"nm": 2, "bg": 1, "cl": 1}
@@ -39,8 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     out, clock = arguments.out, Clock()
     with clock("walkers"):
-        walkers = WalkerSet(seqs=SEQUENCES, seed=arguments.seed, **WALKERS)
-        write_walkers(walkers, out / "walkers", workers=os.cpu_count() or 1)
+        walkers = write_walkers(WalkerSet(seqs=SEQUENCES, seed=arguments.seed, **WALKERS), out / "walkers")
 
     ours = _config(out, arguments.seed, arguments.set)
     configs = {BASELINE: silhouette_only(ours), OURS: ours}
@@ -59,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
         "seed": arguments.seed,
         "versions": _versions(),
         "machine": _machine(),
-        "data": walkers.describe(),
+        "data": walkers["options"],
     }
     with clock("report"):
         write_report(out / "report.html", runs, conclusion, context, ours, trained, tested)
@@ -136,8 +137,9 @@ def _result(name: str, config: Any, trained: Any, tested: dict) -> Any:
 
 
 def _versions() -> dict[str, str]:
-    names = ("opengait-meshgait", "torch", "numpy", "kornia", "opencv-python-headless")
-    return {"python": platform.python_version(), **{name: metadata.version(name) for name in names}}
+    names = ("torch", "numpy", "kornia", "opencv-python-headless")
+    ours = {"opengait-meshgait": __version__, "python": platform.python_version()}
+    return ours | {name: metadata.version(name) for name in names}
 
 
 def _machine() -> dict[str, Any]:

@@ -59,6 +59,11 @@ class Checkpoints:
             torch.save(dict(state), temporary)
         return path
 
+    def sweep(self) -> None:
+        """Remove what a kill left half written."""
+        for path in self.folder.glob(f".{self.name}-*.pt.*.tmp"):
+            path.unlink()
+
     def find(self, iteration: int) -> Path:
         """The checkpoint of one iteration.
 

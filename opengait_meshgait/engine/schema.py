@@ -193,7 +193,10 @@ class TrainerCfg(Section):
 
     enable_float16: bool = Field(True, description="Mixed precision on CUDA; the CPU always computes in float32.")
     find_unused_parameters: bool = Field(False, description="Let parameters go without gradient in many processes.")
-    with_test: bool = Field(False, description="Test whenever weights are saved (on `VAL_SET` if there is one).")
+    with_test: bool = Field(
+        False,
+        description="Test before the first iteration and whenever weights are saved (on `VAL_SET` if there is one).",
+    )
     fix_BN: bool = Field(False, description="Keep batch normalisation's running statistics as they are.")
     sync_BN: bool = Field(False, description="Share batch statistics among processes (CUDA only).")
     log_iter: Positive = Field(100, description="Iterations between two lines of the log.")

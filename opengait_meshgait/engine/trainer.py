@@ -73,6 +73,7 @@ class Trainer:
         self.split, self.test_set = self._tests()
         if rank() == 0:
             check_sequences(self.train_set, _READ_FIRST)
+            self.checkpoints.sweep()
 
         if fresh:
             set_aside(folder, self.say)
@@ -96,8 +97,9 @@ class Trainer:
         workers = self.config.data_cfg.num_workers
         loader = make_loader(self.train_set, self.sampler, workers, pin_memory=self.device.type == "cuda")
         try:
-            if state.iteration and not any(r["iteration"] == state.iteration for r in self.progress.evaluations()):
-                # A kill came between this checkpoint and its test.
+            if not any(record["iteration"] == state.iteration for record in self.progress.evaluations()):
+                # Before the first iteration, so that a test that cannot work is known at once and the curves begin at
+                # the untrained network; later, a kill came between this checkpoint and its test.
                 self._test()
             self._training_mode()
             self.window.restart_clock()
@@ -151,9 +153,11 @@ class Trainer:
         result = evaluate(self.state.net, self.test_set, self.config, self.device, self.supervision, self.quiet)
         if result:
             self.progress.evaluation(self.state.iteration, {"split": self.split, **result})
-            best = max(self.progress.evaluations(), key=lambda record: record["evaluation"]["rank1"])
-            found = {"iteration": best["iteration"], "rank1": best["evaluation"]["rank1"], "split": self.split}
-            write_json(self.folder / BEST, found)
+            trained = [record for record in self.progress.evaluations() if record["iteration"]]
+            if trained:
+                best = max(trained, key=lambda record: record["evaluation"]["rank1"])
+                found = {"iteration": best["iteration"], "rank1": best["evaluation"]["rank1"], "split": self.split}
+                write_json(self.folder / BEST, found)
 
     def _rescue(self, error: NonFiniteLossError, batch: Batch) -> str:
         """Save what is good, and the message that says so and names the sequences."""
