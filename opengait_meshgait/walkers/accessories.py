@@ -11,7 +11,8 @@ _SEGMENTS, _RINGS = 20, 7
 _GIRDLE = 40  # vertices around the body whose extent stands for its girth
 HANGING = NUM_JOINTS
 """Index of a frame that hangs upright from the hand, after those of the joints."""
-_HANDS = {1: 22, -1: 23}
+HANDS = {1: 22, -1: 23}
+"""Hand joint of each side."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +30,10 @@ class Accessory:
     weights: np.ndarray
 
 
-def make_accessories(wardrobe: Wardrobe, condition: str, rest: np.ndarray, weights: np.ndarray, joints: np.ndarray):
-    """The accessories of a walk.
+def make_accessories(
+    wardrobe: Wardrobe, condition: str, rest: np.ndarray, weights: np.ndarray, joints: np.ndarray
+) -> list[Accessory]:
+    """What is worn and carried on a walk.
 
     Args:
         wardrobe: the person's.
@@ -38,9 +41,6 @@ def make_accessories(wardrobe: Wardrobe, condition: str, rest: np.ndarray, weigh
         rest: the dressed body in the rest pose, m, [V, 3].
         weights: its skinning weights, [V, 24].
         joints: m, [24, 3].
-
-    Returns:
-        A list of :class:`Accessory`.
     """
     worn = []
     if wardrobe.skirt:
@@ -62,7 +62,7 @@ def _bag(wardrobe: Wardrobe, rest: np.ndarray, weights: np.ndarray, joints: np.n
     size = np.array(wardrobe.bag_size) / 2
     side = wardrobe.bag_side
     if wardrobe.bag == "handbag":
-        hand = joints[_HANDS[side]]
+        hand = joints[HANDS[side]]
         return _lump(hand - [0, 0.12 + size[1], 0], size, 0.4, HANGING)
     torso = rest[weights[:, [0, 3, 6, 9]].sum(1) > 0.8]
     if wardrobe.bag == "backpack":

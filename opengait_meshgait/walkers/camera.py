@@ -34,7 +34,7 @@ class Camera:
     @classmethod
     def draw(cls, view: int, rng: np.random.Generator) -> "Camera":
         """A camera for ``view``, degrees; far enough for weak perspective and above the middle of the body."""
-        return cls(view + rng.normal(0, 1.5), rng.uniform(8.5, 12), rng.uniform(1.2, 2.2))
+        return cls(view + rng.normal(0, 1.5), rng.uniform(9, 12), rng.uniform(1.2, 2.2))
 
     def look(self, pelvis: np.ndarray, stature: float) -> "Look":
         """Follow a walker.

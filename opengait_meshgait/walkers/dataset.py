@@ -107,7 +107,6 @@ def _claim(out: Path, record: dict[str, Any]) -> None:
                     f"{out} holds files but no dataset.json of walkers. Give an empty folder or a new name."
                 )
             write_json(path, record)
-        shutil.rmtree(out / _UNFINISHED, ignore_errors=True)
     except OSError as error:
         raise UserError(f"Cannot write to {out}: {error.strerror}. Give another folder.") from error
     found = read_json(path)

@@ -15,10 +15,12 @@ _BETA_RANGE = 2.2
 
 @dataclass(frozen=True)
 class Person:
-    """Attributes:
-    betas: shape of the body, [10].
-    style: way of walking.
-    wardrobe: clothes and bag.
+    """Who walks.
+
+    Attributes:
+        betas: shape of the body, [10].
+        style: way of walking.
+        wardrobe: clothes and bag.
     """
 
     betas: np.ndarray

@@ -10,7 +10,7 @@ from opengait_meshgait.body.crop import CropFrame
 from opengait_meshgait.body.model import NUM_JOINTS, BodyModel
 from opengait_meshgait.body.raster import rasterize
 from opengait_meshgait.body.silhouettes import normalize_silhouette
-from opengait_meshgait.walkers.accessories import HANGING, Accessory, make_accessories
+from opengait_meshgait.walkers.accessories import HANDS, HANGING, Accessory, make_accessories
 from opengait_meshgait.walkers.camera import (
     PICTURE_SIZE,
     Camera,
@@ -41,9 +41,10 @@ class Scene:
         pose: axis-angle in the world, rad, [T, 24, 3].
         betas: [10].
         skin: the undressed body, [T, V, 3] float32; joints: [T, 24, 3].
-        surface: the dressed body and what is worn and carried, [T, P, 3] float32.
+        surface: the dressed body (the first V vertices) and what hangs from it, [T, P, 3] float32.
         faces: triangles of ``surface``, [F, 3].
         stature: m.
+        rest_pelvis: the pelvis joint of the rest pose, [3]: posing turns the body about it and leaves it there.
     """
 
     motion: Motion
@@ -54,6 +55,7 @@ class Scene:
     surface: np.ndarray
     faces: np.ndarray
     stature: float
+    rest_pelvis: np.ndarray
 
 
 def make_scene(body: BodyModel, name: WalkName, frames: int, seed: int) -> Scene:
@@ -97,6 +99,7 @@ def make_scene(body: BodyModel, name: WalkName, frames: int, seed: int) -> Scene
         surface=np.concatenate(surfaces, 1),
         faces=np.concatenate(faces),
         stature=float(np.ptp(rest[:, 1])),
+        rest_pelvis=joints[0],
     )
 
 
@@ -143,9 +146,8 @@ def _smpl_frames(scene: Scene, look: Look, picture: CropFrame) -> np.ndarray:
     pose = scene.pose.copy()
     pose[:, 0] = rotation_vectors(look.axes @ scene.motion.world[:, 0])
     oriented = look.orient(scene.skin[:, ::_FITTED])
-    pelvis = look.orient(scene.joints[:, :1])
-    # Posed with a root in camera orientation, the body has its pelvis where the rest pose has it.
-    cam = weak_perspective(oriented - pelvis, to_pixels(project(oriented), picture).numpy())
+    posed = oriented - look.orient(scene.joints[:, :1]) + scene.rest_pelvis
+    cam = weak_perspective(posed, to_pixels(project(oriented), picture).numpy())
     betas = np.broadcast_to(scene.betas, (len(pose), len(scene.betas)))
     return np.concatenate([cam, pose.reshape(len(pose), -1), betas], 1).astype(np.float32)
 
@@ -157,9 +159,9 @@ def _foot(dressed: np.ndarray, weights: np.ndarray, joints: np.ndarray, side: in
     return Foot(dressed[low] - joints[ankle], joints[toe] - joints[ankle], weights[low, toe] / share[low])
 
 
-def _carry(accessory: Accessory, motion: Motion, joints: np.ndarray, posed: np.ndarray, hand_side: int) -> np.ndarray:
+def _carry(accessory: Accessory, motion: Motion, joints: np.ndarray, posed: np.ndarray, bag_side: int) -> np.ndarray:
     """Linear blend skinning of an accessory, [T, P, 3] float32."""
-    hand = 22 if hand_side > 0 else 23
+    hand = HANDS[bag_side]
     upright = turn("X", np.deg2rad(6) * np.sin(2 * np.pi * motion.phase))
     rotations = np.concatenate([motion.world, upright[:, None]], 1)
     origins = np.concatenate([joints, joints[[hand]]])

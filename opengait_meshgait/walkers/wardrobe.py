@@ -42,7 +42,7 @@ class Wardrobe:
         bag = str(rng.choice(BAGS))
         typical = {"backpack": (0.30, 0.42, 0.18), "handbag": (0.14, 0.30, 0.36), "shoulder bag": (0.12, 0.28, 0.34)}
         return cls(
-            top=rng.uniform(0.001, 0.006),
+            top=rng.uniform(0.001, 0.005),
             sleeves=rng.uniform(0.001, 0.003),
             trousers=rng.uniform(0.001, 0.005),
             shoes=rng.uniform(0.001, 0.004),

@@ -1,7 +1,10 @@
 import numpy as np
 import pytest
+import torch
 
+from opengait_meshgait.body import rasterize
 from opengait_meshgait.walkers import Person, WalkName, make_scene, render_walk
+from opengait_meshgait.walkers.camera import BODY_ROWS, PICTURE_SIZE
 from opengait_meshgait.walkers.options import CASIA_B_VIEWS
 
 VIEWS = (0, 54, 90, 180)
@@ -47,18 +50,20 @@ def test_all_views_see_the_same_walk(walk):
         assert not np.allclose(other[:, 3:6], frames[0][:, 3:6])
 
 
-def test_the_camera_puts_the_body_on_the_picture(body, walk):
-    """(s, tx, ty) centre the body, whose silhouette fills 160 of 180 rows."""
-    for _, frames in walk.values():
-        scale, shift = frames[:, :1], frames[:, 1:3]
-        stature = np.ptp(body.v_template.numpy()[:, 1])
-        np.testing.assert_allclose(scale[:, 0] * stature / 2, 160 / 180, rtol=0.2)
-        assert np.all(np.abs(shift) < 0.5)
+def test_the_camera_puts_the_body_on_the_silhouette(body, walk):
+    """(s, tx, ty) alone, as ROMP means them: s * xy + t is the place in a square picture from -1 to 1."""
+    for silhouettes, frames in walk.values():
+        numbers = torch.from_numpy(frames)
+        vertices, _ = body(numbers[:, 3:75], numbers[:, 75:])
+        places = numbers[:, None, :1] * vertices[..., :2] + numbers[:, None, 1:3]
+        pixels = (places + 1) * PICTURE_SIZE / 2
+        # From the picture to its normalised silhouette: 160 rows become 64, and the median goes to column 32.
+        normalised = (pixels - torch.tensor([91.25, 10.0])) * 64 / BODY_ROWS + torch.tensor([32.5, 0.0])
+        posed, seen = rasterize(normalised, body.faces, 64, 64).numpy(), silhouettes > 127
+        assert np.all((seen & posed).sum((1, 2)) / (seen | posed).sum((1, 2)) > 0.88)
 
 
 def test_the_root_is_in_camera_orientation(body, walk):
-    import torch
-
     for view, (_, frames) in walk.items():
         vertices, joints = body(torch.from_numpy(frames[:, 3:75]), torch.from_numpy(frames[:, 75:]))
         assert (joints[:, 15, 1] < joints[:, 7, 1]).all(), "the head is up, so its y is smaller"
