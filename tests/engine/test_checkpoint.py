@@ -38,6 +38,13 @@ def test_folder_is_openGaits(raw):
     assert run_folder(make_config(raw), "output", training=False).as_posix() == "output/Tiny/MeshGait/Run"
 
 
+def test_half_written_files_are_swept(checkpoints):
+    checkpoints.sweep()
+    assert not list(checkpoints.folder.glob(".*"))
+    assert checkpoints.iterations() == [5, 10, 123456]
+    assert (checkpoints.folder / "Other-00020.pt").is_file()
+
+
 @pytest.mark.parametrize("damage", [b"", b"garbage", "half", "flipped"])
 def test_damaged_files_are_passed_over(checkpoints, damage):
     path = checkpoints.path(123456)
