@@ -93,9 +93,11 @@ def detach(root: str | Path) -> list[Path]:
 
 
 def shipped_configs() -> list[Path]:
-    """The YAML files of this package, in its source tree or where its wheel puts them."""
-    folders = [Path(__file__).parents[2] / CONFIGS, Path(sys.prefix, "share", CONFIGS)]
-    return sorted(path for folder in folders if folder.is_dir() for path in folder.glob("*.yaml"))
+    """The YAML files of this package, in its source tree or else where its wheel puts them."""
+    folder = Path(__file__).parents[2] / CONFIGS
+    if not folder.is_dir():
+        folder = Path(sys.prefix, "share/opengait_meshgait") / CONFIGS
+    return sorted(folder.glob("*.yaml"))
 
 
 def _signed(content: str) -> str:
