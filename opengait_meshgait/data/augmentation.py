@@ -22,6 +22,7 @@ from kornia.geometry.linalg import transform_points
 from kornia.geometry.transform import get_affine_matrix2d, get_perspective_transform, warp_perspective
 
 from opengait_meshgait.body import BodyFlips, BodyTargets, flip_crop, to_pixels
+from opengait_meshgait.common.registry import Registry
 from opengait_meshgait.data.augment_cfg import Affine, Erasing, Perspective, check, section
 
 _DRAWS = 20  # numbers drawn for a sequence, used or not: what one change draws never shifts another's
@@ -142,6 +143,19 @@ class PairedAugmentation:
             points = torch.cat([xy, points[..., 2:] * scale[:, None, None, None]], -1)
             moved[name] = torch.where(targets.valid[..., None, None], points, 0.0)
         return BodyTargets(**moved, height=targets.height / scale[:, None], valid=targets.valid)
+
+
+def augmentation_from(cfg: Mapping[str, Any] | None, flips: BodyFlips | None) -> PairedAugmentation | None:
+    """The augmentation that a YAML's ``augment_cfg`` describes; None where there is none.
+
+    Raises:
+        UserError: an unknown key, or a value out of its range.
+    """
+    if cfg is None:
+        return None
+    registry = Registry("augmentation")
+    registry.register(PairedAugmentation)
+    return registry.build({**cfg, "type": PairedAugmentation.__name__}, flips=flips)
 
 
 def _uniform(seed: int) -> torch.Tensor:

@@ -9,9 +9,8 @@ from torch import nn
 from opengait_meshgait.body import BodySupervision, load_body, load_markers
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.common.files import read_json
-from opengait_meshgait.common.registry import Registry
 from opengait_meshgait.data import FrameSampling, GaitDataset
-from opengait_meshgait.data.augmentation import PairedAugmentation
+from opengait_meshgait.data.augmentation import PairedAugmentation, augmentation_from
 from opengait_meshgait.engine.checks import modalities
 from opengait_meshgait.engine.schema import Config
 from opengait_meshgait.evaluation import split_Gait3D, split_indoor_dataset
@@ -44,12 +43,7 @@ def build_losses(config: Config) -> LossSum:
 
 def build_augmentation(config: Config, supervision: BodySupervision | None) -> PairedAugmentation | None:
     """The augmentation of ``augment_cfg``; None where there is none."""
-    if config.model_cfg.augment_cfg is None:
-        return None
-    registry = Registry("augmentation")
-    registry.register(PairedAugmentation)
-    cfg = {**config.model_cfg.augment_cfg, "type": "PairedAugmentation"}
-    return registry.build(cfg, flips=None if supervision is None else supervision.flips)
+    return augmentation_from(config.model_cfg.augment_cfg, None if supervision is None else supervision.flips)
 
 
 def build_optimizer(config: Config, net: nn.Module) -> torch.optim.Optimizer:

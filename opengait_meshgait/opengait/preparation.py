@@ -6,9 +6,8 @@ from typing import Any
 import torch
 
 from opengait_meshgait.body import BodySupervision, BodyTargets, load_body, load_markers
-from opengait_meshgait.common.registry import Registry
 from opengait_meshgait.data import Batch, build_transforms
-from opengait_meshgait.data.augmentation import PairedAugmentation
+from opengait_meshgait.data.augmentation import PairedAugmentation, augmentation_from
 from opengait_meshgait.opengait.checks import entries
 
 
@@ -35,11 +34,8 @@ class Preparation:
             files = model_cfg.get("body_cfg") or {}
             body = load_body(files.get("body"))
             self.supervision = BodySupervision(body, load_markers(files.get("markers"), body))
-        if model_cfg.get("augment_cfg") is not None:
-            registry = Registry("augmentation")
-            registry.register(PairedAugmentation)
-            flips = None if self.supervision is None else self.supervision.flips
-            self.augmentation = registry.build({**model_cfg["augment_cfg"], "type": "PairedAugmentation"}, flips=flips)
+        flips = None if self.supervision is None else self.supervision.flips
+        self.augmentation = augmentation_from(model_cfg.get("augment_cfg"), flips)
 
     def for_training(self, batch: Batch) -> tuple[torch.Tensor, BodyTargets | None]:
         """Silhouettes float32 ``[n, s, h, w]``, 0…1, and the targets of their bodies."""

@@ -140,19 +140,29 @@ def test_two_processes(python, tiny_config, write):
     assert "Iteration 00002" in said and figures(said)
 
 
-@pytest.mark.parametrize("model", ["Baseline", "MeshGait"])
-def test_without_bodies(main, tiny_config, write, model):
-    """OpenGait's own model beside ours, and ours without its heatmap branch."""
+@pytest.fixture
+def silhouettes(tiny_config):
+    """A config of OpenGait's own GaitBase."""
     config = tiny_config()
     config["data_cfg"]["data_in_use"] = [True, False]
     config["loss_cfg"] = config["loss_cfg"][:2]
-    config["model_cfg"] |= {"model": model, "heatmap_cfg": None}
-    if model == "Baseline":
-        config["model_cfg"]["SeparateFCs"] |= {"in_channels": 8, "parts_num": 4}
-        config["model_cfg"]["SeparateBNNecks"] |= {"in_channels": 8, "parts_num": 4}
-    config["trainer_cfg"] |= {"save_name": f"Silhouette{model}", "total_iter": 2, "with_test": False}
+    config["model_cfg"] |= {"model": "Baseline", "heatmap_cfg": None}
+    config["model_cfg"]["SeparateFCs"] |= {"in_channels": 8, "parts_num": 4}
+    config["model_cfg"]["SeparateBNNecks"] |= {"in_channels": 8, "parts_num": 4}
+    config["trainer_cfg"] |= {"save_name": "Silhouettes", "total_iter": 2, "with_test": False}
     config["trainer_cfg"]["transform"] = config["trainer_cfg"]["transform"][:1]
-    assert "Iteration 00002" in main(write(config), "train")
+    return config
+
+
+def test_without_bodies(main, silhouettes, write):
+    silhouettes["model_cfg"]["model"] = "MeshGait"
+    assert "Iteration 00002" in main(write(silhouettes), "train")
+
+
+def test_opengaits_own_models_run_where_the_package_is_not_installed(main, silhouettes, write):
+    said = main(write(silhouettes), "train", HIDDEN_PACKAGE="opengait_meshgait")
+    assert said.count("MeshGait is not available: ModuleNotFoundError") == 1
+    assert "Iteration 00002" in said
 
 
 def test_mistakes_are_told_without_a_traceback(main, tiny_config, write):

@@ -4,12 +4,17 @@ Python imports it at its start. Everything OpenGait asks of CUDA is answered as 
 """
 
 import os
+import sys
 
 import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 CPU = torch.device("cpu")
+
+# As if this package were not installed.
+if "HIDDEN_PACKAGE" in os.environ:
+    sys.modules[os.environ["HIDDEN_PACKAGE"]] = None
 
 
 def on_cpu(value):
