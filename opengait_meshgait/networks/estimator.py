@@ -86,11 +86,16 @@ class HeatmapEstimator(nn.Module):
         """Log-densities of Gaussian balls at ``anchors [n, 3K]``: over depth ``[n, K, D, 1, 1]`` and in the plane
         ``[n, K, 1, h, w]``, to be added.
         """
-        axes = extent.axes(volumes)
-        anchors = anchors.to(axes[0].dtype).unflatten(1, (self.markers, 3))
+        anchors = anchors.unflatten(1, (self.markers, 3))
         middle = (0.0, 0.5, 0.0)
-        x, y, z = (
-            -0.5 * ((axis - (middle[i] + anchors[..., i, None])) / (_SPREAD * (axis[1] - axis[0]))) ** 2
-            for i, axis in enumerate(axes)
-        )
+        x, y, z = (_log_ball(axis, middle[i] + anchors[..., i, None]) for i, axis in enumerate(extent.axes(volumes)))
         return z[..., None, None], (y[..., :, None] + x[..., None, :])[:, :, None]
+
+
+def _log_ball(axis: Tensor, centre: Tensor) -> Tensor:
+    """Logarithm of a Gaussian around ``centre [..., 1]``, up to a constant, at the points of ``axis [m]``."""
+    spread = _SPREAD * (axis[1] - axis[0])
+    # A ball that left the volume would have no gradient to come back by: it is held at the rim, where it still has
+    # one, and the gradient passes the clamp.
+    held = centre.clamp(axis[0] - spread, axis[-1] + spread)
+    return -0.5 * ((axis - (centre + (held - centre).detach())) / spread) ** 2

@@ -20,15 +20,21 @@ class HeatmapFeatures(nn.Module):
     Args:
         in_channels: K·D.
         channels: width after the first convolution, then of each residual block.
+        feedback: share of the recognition losses' gradient that goes on into the heatmaps, above 0 and up to 1. The
+            body losses are means over hundreds of coordinates, the triplet loss is not: unscaled, its gradient is
+            about 50 times as large at the start and drives the markers out of the volume before they are learnt.
 
     Raises:
-        UserError: ``channels`` is empty.
+        UserError: ``channels`` is empty or ``feedback`` out of range.
     """
 
-    def __init__(self, in_channels: int, channels: Sequence[int] = (128, 256)):
+    def __init__(self, in_channels: int, channels: Sequence[int] = (128, 256), feedback: float = 0.01):
         super().__init__()
         if not channels:
             raise UserError("HeatmapFeatures needs at least one entry in channels.")
+        if not 0 < feedback <= 1:
+            raise UserError(f"HeatmapFeatures needs a feedback above 0 and up to 1, and got {feedback}.")
+        self.feedback = feedback
         self.reduce = nn.Conv2d(in_channels, channels[0], 1, bias=False)
         self.bn = nn.BatchNorm2d(channels[0])
         self.relu = nn.ReLU(inplace=True)
@@ -36,9 +42,12 @@ class HeatmapFeatures(nn.Module):
 
     def forward(self, heatmaps: Tensor) -> Tensor:
         """Heatmaps ``[n, K, D, h, w]`` to feature maps ``[n, c, h, w]``."""
+        cells = heatmaps[0, 0].numel()
+        heatmaps = heatmaps.flatten(1, 2)
+        if heatmaps.requires_grad:
+            heatmaps.register_hook(lambda gradient: gradient * self.feedback)
         # Probabilities average 1 / (D·h·w), about 1e-3: their variance would drown in the batch normalisation's
         # epsilon. Scaled by the number of cells they average 1. The convolution is linear, so its output can be
         # scaled instead, which is far smaller than the volumes.
-        cells = heatmaps[0, 0].numel()
-        x = self.reduce(heatmaps.flatten(1, 2)) * cells
+        x = self.reduce(heatmaps) * cells
         return self.blocks(self.relu(self.bn(x)))

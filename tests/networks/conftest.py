@@ -50,3 +50,21 @@ def make_net():
 def sils():
     """Three sequences of four frames, ``[3, 4, 64, 44]``."""
     return (torch.rand(3, 4, 64, 44) > 0.5).float()
+
+
+@pytest.fixture
+def blobs():
+    """Draw ellipses ``[n, 1, 64, 44]`` and four points fixed to each ``[n, 4, 3]``: middle, top, left and right."""
+    generator = torch.Generator().manual_seed(0)
+
+    def draw(n):
+        cx, cy, rx, ry = (torch.rand(4, n, generator=generator) * torch.tensor([[0.2], [0.3], [0.08], [0.1]])).add_(
+            torch.tensor([[-0.1], [0.35], [0.08], [0.15]])
+        )
+        y, x = torch.meshgrid((torch.arange(64) + 0.5) / 64, (torch.arange(44) - 21.5) / 64, indexing="ij")
+        u, v = (x - cx[:, None, None]) / rx[:, None, None], (y - cy[:, None, None]) / ry[:, None, None]
+        z = 2 * (rx - 0.12)  # near ones look wide
+        points = [(cx, cy, z), (cx, cy - ry, z), (cx - rx, cy, z), (cx + rx, cy, z)]
+        return (u**2 + v**2 < 1)[:, None].float(), torch.stack([torch.stack(p, -1) for p in points], 1)
+
+    return draw

@@ -39,6 +39,24 @@ def test_gradients_reach_the_volumes_and_every_parameter():
         assert tensor.grad.abs().sum() > 0, name
 
 
+def test_feedback_scales_the_gradient_of_the_volumes_alone():
+    layer, volumes, weights = HeatmapFeatures(6, [4, 5]), torch.rand(2, 2, 3, 8, 5), torch.randn(2, 5, 8, 5)
+    gradients = {}
+    for layer.feedback in (1.0, 0.25):
+        leaf = volumes.clone().requires_grad_()
+        (layer(leaf) * weights).sum().backward()
+        gradients[layer.feedback] = leaf.grad, layer.reduce.weight.grad
+        layer.zero_grad()
+    torch.testing.assert_close(gradients[0.25][0], 0.25 * gradients[1.0][0])
+    assert torch.equal(gradients[0.25][1], gradients[1.0][1])
+
+
+@pytest.mark.parametrize("feedback", [0, -1, 1.5])
+def test_feedback_is_a_share(feedback):
+    with pytest.raises(UserError, match="feedback above 0 and up to 1"):
+        HeatmapFeatures(6, [4], feedback)
+
+
 def test_it_needs_channels():
     with pytest.raises(UserError, match="at least one entry in channels"):
         HeatmapFeatures(6, [])

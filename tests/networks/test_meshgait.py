@@ -19,14 +19,11 @@ ON_REQUEST = ("heatmaps", "markers", "joints", "vertices")
 
 
 def _recognition_loss(out, labels):
-    """Triplet and cross-entropy, as a gradient sees them."""
+    """Triplet and cross-entropy, in short."""
     distances = torch.cdist(out.embeddings.permute(2, 0, 1), out.embeddings.permute(2, 0, 1))
     same = labels[:, None] == labels
-    return (
-        distances[:, same].mean()
-        - distances[:, ~same].mean()
-        + F.cross_entropy(out.logits, labels[:, None].expand(-1, out.logits.shape[2]))
-    )
+    triplet = F.relu(0.2 + distances[:, same].unsqueeze(2) - distances[:, ~same].unsqueeze(1)).mean()
+    return triplet + 0.1 * F.cross_entropy(16 * out.logits, labels[:, None].expand(-1, out.logits.shape[2]))
 
 
 @pytest.fixture
@@ -127,6 +124,22 @@ def test_packed_sequences_give_what_each_gives_alone(make_net, heatmap_cfg):
         torch.testing.assert_close(getattr(packed, name), expected, atol=1e-5, rtol=1e-4)
     if heatmap_cfg:
         torch.testing.assert_close(packed.markers, torch.cat([out.markers for out in alone], dim=1))
+
+
+def test_recognition_does_not_tear_the_markers_away(make_net, blobs):
+    """Body and recognition losses of equal weight, at the learning rate that gait models start with."""
+    net = make_net(heatmap_cfg={**ESTIMATOR, "markers": 4, "channels": [8, 8, 16]})
+    optimizer, labels, errors = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9), torch.arange(4).repeat(2), []
+    for _ in range(60):
+        sils, points = blobs(16)
+        out = net(sils.view(8, 2, 64, 44))
+        error = (out.markers.flatten(0, 1) - points).abs().mean()
+        optimizer.zero_grad()
+        (_recognition_loss(out, labels) + error).backward()
+        optimizer.step()
+        errors.append(error.item())
+    assert max(errors) < 1.3 * errors[0]
+    assert sum(errors[-5:]) / 5 < 0.65 * errors[0]
 
 
 def test_frames_in_any_order_give_the_same_embedding(make_net, sils):
