@@ -15,7 +15,7 @@ from typing import Any
 from opengait_meshgait import __version__
 
 OURS, BASELINE = "Mesh-Gait", "silhouette-only"
-WALKERS = {"ids": 80, "train": 48, "val": 8, "views": (0, 36, 72, 108, 144, 180), "frames": 24}
+WALKERS = {"ids": 76, "train": 48, "val": 4, "views": (0, 36, 72, 108, 144, 180), "frames": 24}
 SEQUENCES = {"nm": 2, "bg": 1, "cl": 1}
 
 

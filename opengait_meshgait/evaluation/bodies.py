@@ -26,7 +26,9 @@ def point_errors(predicted: torch.Tensor, target: torch.Tensor, height: torch.Te
     if predicted.shape != target.shape or predicted.shape[-1] != 3 or height.shape != predicted.shape[:-2]:
         shapes = [[*tensor.shape] for tensor in (predicted, target, height)]
         raise ValueError(f"expected [..., P, 3] twice and [...], got {', '.join(map(str, shapes))}")
-    return (predicted.float() - target.float()).norm(dim=-1) * height.float()[..., None] * 1000
+    # Not norm(dim=-1): over three strided numbers it is many times slower on a CPU.
+    distance = (predicted.float() - target.float()).square().sum(-1).sqrt()
+    return distance * height.float()[..., None] * 1000
 
 
 @dataclass(frozen=True)
