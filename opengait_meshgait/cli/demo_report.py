@@ -9,6 +9,7 @@ import torch
 
 from opengait_meshgait.body import BodyModel, VirtualMarkers
 from opengait_meshgait.body.model import JOINT_NAMES
+from opengait_meshgait.common.files import atomic_path
 from opengait_meshgait.data.dataset import GaitDataset
 from opengait_meshgait.data.transforms import build_transforms
 from opengait_meshgait.engine import build
@@ -45,7 +46,7 @@ def write_report(
     trained: Mapping[str, TrainResult],
     tested: Mapping[str, Mapping[str, Any]],
 ) -> None:
-    """Write the page.
+    """Write the page, and its pictures by themselves into ``pictures/`` beside it.
 
     Args:
         path: of the HTML file.
@@ -107,6 +108,11 @@ def write_report(
     ]
     lead = "Gait recognition that learns 3D from plain silhouettes, beside the same network without its 3D branch."
     write_page(path, "Mesh-Gait on synthetic walkers", lead, sections)
+    for section in sections:
+        for figure in section.figures:
+            picture = path.parent / "pictures" / f"{section.heading.lower().replace(' ', '-')}.png"
+            with atomic_path(picture) as temporary:
+                figure.savefig(temporary, format="png", dpi=150)
 
 
 @torch.no_grad()

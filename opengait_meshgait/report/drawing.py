@@ -13,13 +13,11 @@ _LIGHT = np.array([-0.4, -0.6, -0.7]) / np.linalg.norm([0.4, 0.6, 0.7])
 _MARKER_COLOURS = "turbo"
 
 
-def frame_axes(ax: Axes, title: str = "") -> None:
+def frame_axes(ax: Axes) -> None:
     """Crop space in ``ax``: one crop height tall with a margin, y down, no ticks."""
     ax.set(xlim=(-0.36, 0.36), ylim=(1.03, -0.03), aspect="equal", xticks=[], yticks=[])
     for spine in ax.spines.values():
         spine.set_visible(False)
-    if title:
-        ax.set_title(title, fontsize=8, color="#444")
 
 
 def draw_silhouette(ax: Axes, silhouette: np.ndarray, alpha: float = 1.0) -> None:

@@ -57,11 +57,13 @@ def bodies_figure(samples: Sequence[BodySample], faces: np.ndarray) -> Figure:
     titles += ("markers,\nfrom the side", "predicted mesh", "predicted mesh,\nfrom the side")
     figure = Figure(figsize=(8.6, 1.75 * len(samples) + 0.3), layout="constrained")
     grid = figure.subplots(len(samples), len(titles), squeeze=False)
+    for ax, title in zip(grid[0], titles):
+        ax.set_title(title, fontsize=8, color="#444")
     for row, sample in zip(grid, samples):
-        for ax, title in zip(row, titles):
-            frame_axes(ax, title if row is grid[0] else "")
+        for ax in row:
+            frame_axes(ax)
         draw_silhouette(row[0], sample.silhouette)
-        row[0].set_ylabel(f"{sample.title}\n{sample.error_mm:.0f} mm", fontsize=7)
+        row[0].set_ylabel(f"{sample.title}\n{sample.error_mm:.0f} mm", fontsize=8, rotation=0, ha="right", va="center")
         draw_mesh(row[1], sample.truth, faces, "camera", TRUTH)
         draw_mesh(row[2], sample.truth, faces, "side", TRUTH)
         draw_markers(row[3], sample.markers, "camera")
@@ -86,8 +88,9 @@ def heatmaps_figure(sample: BodySample, markers: Mapping[str, int], extent: np.n
     for column, (name, indices) in zip(grid.T, columns.items()):
         for ax, axis, ends in zip(column, (1, 3), ((x0, x1), (z0, z1))):
             draw_heatmap(ax, sample.heatmaps[indices], sample.silhouette, axis, (*ends, y1, y0))
-            frame_axes(ax, name if axis == 1 else "")
+            frame_axes(ax)
             ax.set_facecolor("black")
+        column[0].set_title(name, fontsize=8, color="#444")
     grid[0, 0].set_ylabel("from the camera", fontsize=8)
     grid[1, 0].set_ylabel("from the side", fontsize=8)
     return figure

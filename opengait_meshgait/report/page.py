@@ -20,7 +20,7 @@ _PAGE = Template("""<!doctype html>
 <title>$title</title>
 <style>
   body { font: 16px/1.55 system-ui, sans-serif; color: #1d2733; background: #f5f6f8; margin: 0; }
-  main { max-width: 960px; margin: 0 auto; padding: 2.5rem 1.5rem 4rem; }
+  main { max-width: 1080px; margin: 0 auto; padding: 2.5rem 1.5rem 4rem; }
   h1 { font-size: 2rem; margin: 0 0 .3rem; letter-spacing: -.02em; }
   h2 { font-size: 1.15rem; margin: 0 0 .3rem; }
   .lead { font-size: 1.1rem; color: #46525f; margin: 0 0 1.8rem; }
@@ -28,8 +28,8 @@ _PAGE = Template("""<!doctype html>
   section { padding: 1.3rem 1.5rem; margin: 1.1rem 0; }
   section p { margin: .2rem 0 .9rem; color: #46525f; }
   img { display: block; max-width: 100%; margin: .3rem auto; }
-  table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-  th, td { text-align: right; padding: .45rem .6rem; border-bottom: 1px solid #e8ebee; white-space: nowrap; }
+  table { border-collapse: collapse; width: 100%; font-size: .92rem; font-variant-numeric: tabular-nums; }
+  th, td { text-align: right; padding: .45rem .5rem; border-bottom: 1px solid #e8ebee; white-space: nowrap; }
   th:first-child, td:first-child { text-align: left; }
   th { font-size: .8rem; color: #66717d; font-weight: 600; }
   .verdict { border-left: 4px solid #2f6db5; }

@@ -89,17 +89,14 @@ def verdict(baseline: RunResult, ours: RunResult, people: int) -> str:
     The spread named is the binomial standard error of a Rank-1 over ``people`` independent test people: probes of one
     person are not independent of each other, so counting probes would promise too much.
     """
-    difference = ours.mean_rank1 - baseline.mean_rank1
+    difference = round(ours.mean_rank1, 1) - round(baseline.mean_rank1, 1)
     rate = (ours.mean_rank1 + baseline.mean_rank1) / 200
-    spread = 100 * math.sqrt(2 * rate * (1 - rate) / people)
-    if abs(difference) < 0.05:
-        outcome = f"{ours.name} and {baseline.name} recognise equally well (mean Rank-1 {ours.mean_rank1:.1f} %)"
-    else:
-        winner, loser = (ours, baseline) if difference > 0 else (baseline, ours)
-        outcome = f"{winner.name} wins: mean Rank-1 {winner.mean_rank1:.1f} % against {loser.mean_rank1:.1f} %"
-        outcome += f" for {loser.name}"
-    significance = "more" if abs(difference) > 2 * spread else "not more"
+    error = 100 * math.sqrt(2 * rate * (1 - rate) / people)
+    first, second = (ours, baseline) if difference > 0 else (baseline, ours)
+    ahead = f"is ahead by {abs(difference):.1f} points" if difference else "is level"
+    more = "more" if abs(difference) > 2 * error else "not more"
     return (
-        f"{outcome}. The difference of {abs(difference):.1f} points is {significance} than two standard errors "
-        f"({2 * spread:.1f} points) with {people} test people and one seed."
+        f"{first.name} {ahead}: mean Rank-1 {first.mean_rank1:.1f} % against {second.mean_rank1:.1f} % for "
+        f"{second.name}. That is {more} than two standard errors ({2 * error:.1f} points) with {people} test people "
+        "and one seed."
     )

@@ -48,5 +48,6 @@ def test_report_is_whole_and_self_contained(folder):
     page = (folder / "report.html").read_text()
     assert page.count("data:image/png;base64,") == 5
     assert "silhouette-only" in page
+    assert len(list((folder / "pictures").glob("*.png"))) == 5
     assert "http://" not in page
     assert "https://" not in page

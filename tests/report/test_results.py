@@ -22,15 +22,15 @@ def test_table_has_a_row_a_run_and_dashes_for_what_does_not_exist():
     assert {line.count("|") for line in markdown(rows).splitlines()} == {len(rows[0]) + 1}
 
 
-def test_verdict_names_the_winner_whoever_it_is():
-    assert verdict(BASELINE, OURS, people=30).startswith("Mesh-Gait wins: mean Rank-1 54.0 % against 50.0 %")
-    assert verdict(OURS, BASELINE, people=30).startswith("Mesh-Gait wins")
-    assert "equally well" in verdict(BASELINE, run("Mesh-Gait", 60.0), people=30)
+def test_verdict_names_who_is_ahead_whoever_it_is():
+    assert verdict(BASELINE, OURS, 30).startswith("Mesh-Gait is ahead by 4.0 points: mean Rank-1 54.0 % against 50.0 %")
+    assert verdict(run("silhouette-only", 70.0), OURS, 30).startswith("silhouette-only is ahead by 6.0 points")
+    assert "is level" in verdict(BASELINE, run("Mesh-Gait", 60.0), people=30)
 
 
 def test_verdict_calls_a_difference_large_only_against_the_spread():
-    assert "not more than two standard errors" in verdict(BASELINE, OURS, people=30)
-    assert "is more than two" in verdict(BASELINE, OURS, people=30_000)
+    assert "That is not more than two standard errors (25.8 points)" in verdict(BASELINE, OURS, people=30)
+    assert "That is more than two" in verdict(BASELINE, OURS, people=30_000)
 
 
 def test_results_json_is_json():
