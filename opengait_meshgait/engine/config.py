@@ -119,7 +119,7 @@ def _found(value: Any) -> str:
 def _explain(error: Mapping[str, Any]) -> tuple[str, str]:
     """(path, what is wrong there) of one error of pydantic."""
     location = [str(part) for part in error["loc"]]
-    if error["loc"][-1:] and error["loc"][-1] in ("int", "str") and error["loc"][-2] == "restore_hint":
+    if location[-2:] in (["restore_hint", "int"], ["restore_hint", "str"]):
         return ".".join(location[:-1]), f"found {_found(error['input'])}; expected a whole number or a file."
     path = ".".join(location)
     if error["type"] == "extra_forbidden":

@@ -88,6 +88,7 @@ def test_defaults_are_not_shared(raw):
     [
         ("trainer_cfg.totl_iter", 3, "trainer_cfg.totl_iter: unknown key. Did you mean 'total_iter'"),
         ("trainer_cfg.sampler.frame_num_fixed", 3, "Did you mean 'frames_num_fixed'"),
+        ("int", {}, "int: unknown key"),
         ("modl_cfg", {}, "modl_cfg: unknown key. Did you mean 'model_cfg'"),
         ("trainer_cfg.total_iter", "many", "trainer_cfg.total_iter: found 'many' (text); expected a whole number"),
         ("trainer_cfg.total_iter", 0, "expected greater than 0"),

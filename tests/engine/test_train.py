@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.engine import build as engine_build
 from opengait_meshgait.engine.checkpoint import load_checkpoint
 from opengait_meshgait.engine.config import make_config
 from opengait_meshgait.engine.progress import read_log
@@ -201,6 +202,20 @@ def test_frozen_batch_normalisation(raw, tmp_path):
     raw["trainer_cfg"]["fix_BN"] = True
     state = weights(run(raw, tmp_path))
     assert all(value.eq(0).all() for name, value in state.items() if name.endswith("running_mean"))
+
+
+def test_weights_that_nothing_trains_are_told(raw, tmp_path, monkeypatch, capsys):
+    build = engine_build.build_network
+
+    def with_spare_layer(*arguments):
+        net = build(*arguments)
+        net.spare = torch.nn.Linear(1, 1)
+        return net
+
+    monkeypatch.setattr(engine_build, "build_network", with_spare_layer)
+    raw["trainer_cfg"]["total_iter"] = 1
+    train(make_config(raw), device="cpu", output=tmp_path)
+    assert "No loss depends on 2 weights of the network, spare.weight among them" in capsys.readouterr().err
 
 
 def test_clipping(raw, tmp_path):
