@@ -195,6 +195,16 @@ def check_test_set(cfgs: Mapping[str, Any], dataset: GaitDataset) -> list[str]:
     return []
 
 
+def foresee_test(cfgs: Mapping[str, Any]) -> list[str]:
+    """One line if a test of this config, after the training, would not work."""
+    data, evaluator = {**cfgs["data_cfg"], "cache": False}, cfgs["evaluator_cfg"]
+    try:
+        check_test_set(cfgs, GaitDataset(data, "test", False, FrameSampling.from_config(evaluator["sampler"])))
+    except UserError as error:
+        return [f"This training can go on, but its test will not work: {error}"]
+    return []
+
+
 def protocol(data_cfg: Mapping[str, Any]) -> str:
     """The name under which ``evaluate_indoor_dataset`` looks up galleries and probes."""
     return data_cfg.get("test_dataset_name") or data_cfg["dataset_name"]

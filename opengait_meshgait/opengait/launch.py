@@ -55,7 +55,7 @@ def launch(
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder, "config.yaml")
         config.write_text(yaml.safe_dump(cfgs), encoding="utf-8")
-        launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={gpus}"]
+        launcher = ["-m", "opengait_meshgait.opengait.processes", "--standalone", f"--nproc_per_node={gpus}"]
         inside = ["-m", "opengait_meshgait.opengait.inside", "--cfgs", str(config), "--phase", phase]
         command = [sys.executable, *launcher, *inside]
         return subprocess.run(command, cwd=checkout.root, env={**os.environ, "PYTHONPATH": path}).returncode

@@ -80,6 +80,8 @@ class MeshGait(BaseModel):
         bodies = train and self.prepare.supervision is not None
         dataset = GaitDataset(data_cfg, "train" if train else "test", bodies, FrameSampling.from_config(cfg))
         notes = (checks.check_train_set if train else checks.check_test_set)(self.cfgs, dataset)
+        if train and not self.engine_cfg["with_test"]:
+            notes += checks.foresee_test(self.cfgs)
         for note in notes:
             self.msg_mgr.log_info(f"MeshGait: {note}")
         Sampler = get_attr_from([samplers], cfg["type"])

@@ -3,7 +3,7 @@
 import pytest
 
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.opengait.checks import check, find_weights, put_right
+from opengait_meshgait.opengait.checks import check, find_weights, foresee_test, put_right
 
 
 @pytest.fixture
@@ -117,3 +117,10 @@ def test_find_weights(cfgs, tmp_path, monkeypatch):
     cfgs["evaluator_cfg"]["restore_hint"] = "nowhere.pt"
     with pytest.raises(UserError, match="nowhere.pt is not a file"):
         find_weights(cfgs)
+
+
+def test_a_test_that_will_fail_is_foreseen_before_the_training(cfgs, tmp_path):
+    cfgs["data_cfg"]["dataset_root"] = str(tmp_path / "nowhere")
+    (note,) = foresee_test(cfgs)
+    assert note.startswith("This training can go on, but its test will not work: ")
+    assert "nowhere" in note
