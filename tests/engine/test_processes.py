@@ -109,13 +109,6 @@ def test_two_processes_train_as_one(raw, tmp_path, one_thread):
         assert torch.allclose(value, weights[name], rtol=0, atol=1e-4), name
 
 
-def test_two_processes_without_a_classifier(raw, tmp_path):
-    """Nothing trains the BNNecks then; DistributedDataParallel would wait for their gradients."""
-    del raw["loss_cfg"][1]
-    done = torchrun(write(raw, tmp_path / "two"), tmp_path / "two")
-    assert done.returncode == 0, done.stderr
-
-
 @pytest.fixture
 def here(raw, tmp_path, monkeypatch):
     """The command's working folder, with x.yaml."""

@@ -218,6 +218,18 @@ def test_weights_that_nothing_trains_are_told(raw, tmp_path, monkeypatch, capsys
     assert "No loss depends on 2 weights of the network, spare.weight among them" in capsys.readouterr().err
 
 
+def test_a_classifier_without_its_loss_is_left_alone(raw, tmp_path, capsys):
+    """DistributedDataParallel would wait for its gradients for ever."""
+    del raw["loss_cfg"][1]
+    raw["trainer_cfg"]["save_iter"] = 1
+    result = train(make_config(raw), device="cpu", output=tmp_path)
+    assert "No loss depends" not in capsys.readouterr().err
+    assert torch.equal(
+        load_checkpoint(result.checkpoint.with_name("Run-00001.pt"))["model"]["BNNecks.fc_bin"],
+        weights(result)["BNNecks.fc_bin"],
+    )
+
+
 def test_clipping(raw, tmp_path):
     raw["trainer_cfg"] |= {"clip_grad_norm": 1e-9, "total_iter": 2}
     raw["optimizer_cfg"] = {"solver": "SGD", "lr": 0.1, "weight_decay": 0, "momentum": 0}
