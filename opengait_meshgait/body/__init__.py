@@ -15,7 +15,7 @@ from opengait_meshgait.body.markers import VirtualMarkers, load_markers, save_ma
 from opengait_meshgait.body.model import JOINT_FLIP, JOINT_NAMES, BodyModel
 from opengait_meshgait.body.raster import rasterize
 from opengait_meshgait.body.silhouettes import normalize_silhouette
-from opengait_meshgait.body.supervision import BodyFlips, BodySupervision, BodyTargets
+from opengait_meshgait.body.supervision import BodyFlips, BodySupervision, BodyTargets, load_supervision
 
 __all__ = [
     "JOINT_FLIP",
@@ -31,6 +31,7 @@ __all__ = [
     "from_crop",
     "load_body",
     "load_markers",
+    "load_supervision",
     "median_column",
     "normalize_silhouette",
     "rasterize",

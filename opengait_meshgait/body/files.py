@@ -1,8 +1,6 @@
 """Body files: the shipped stand-in and SMPL-format files of the user's own."""
 
 import pickle
-import zipfile
-import zlib
 from collections.abc import Mapping
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -13,7 +11,7 @@ import scipy.sparse
 
 from opengait_meshgait.body.model import NUM_BETAS, NUM_JOINTS, BodyModel
 from opengait_meshgait.common.errors import UserError, did_you_mean
-from opengait_meshgait.common.files import ArrayUnpickler, read_pickle
+from opengait_meshgait.common.files import ArrayUnpickler, read_npz, read_pickle
 
 REQUIRED = ("v_template", "shapedirs", "J_regressor", "weights", "kintree_table", "f")
 OPTIONAL = ("posedirs", "mirror", "betas_samples")
@@ -43,7 +41,10 @@ def load_body(source: str | Path | None = None) -> BodyModel:
         hint = did_you_mean(path.name, near) if near else "Give the path of an SMPL-format .npz or .pkl."
         raise UserError(f"No body file at {path}: {what}. {hint}")
     if suffix == ".npz":
-        content = _read_npz(path)
+        try:
+            content = read_npz(path, WANTED)
+        except ValueError as error:
+            raise UserError(f"Cannot read {path}: {error}. Save it again with np.savez, as plain arrays.") from error
     elif suffix == ".pkl":
         content = read_pickle(path, BodyUnpickler, encoding="latin1")
     else:
@@ -96,18 +97,6 @@ class BodyUnpickler(ArrayUnpickler):
         if (module, name) in self.PLAIN:
             return pickle.Unpickler.find_class(self, module, name)
         return super().find_class(module, name)
-
-
-def _read_npz(path: Path) -> dict[str, np.ndarray | None]:
-    try:
-        # np.load would take a renamed .npy or pickle as well, and complain about something else.
-        if not zipfile.is_zipfile(path):
-            raise UserError(f"{path} is not an npz archive, or is truncated. Save it again with np.savez.")
-        with np.load(path) as archive:
-            # Other entries may be Python objects, which do not load; their names are enough.
-            return {key: archive[key] if key in WANTED else None for key in archive}
-    except (ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
-        raise UserError(f"Cannot read {path}: {error}. Save it again with np.savez, as plain arrays.") from error
 
 
 def _to_array(value: Any, key: str, path: Path) -> np.ndarray:

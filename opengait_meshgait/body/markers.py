@@ -1,8 +1,6 @@
 """Virtual markers: a few vertices of the body's surface, from which the whole mesh follows linearly."""
 
 import hashlib
-import zipfile
-import zlib
 from collections.abc import Mapping
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -13,7 +11,7 @@ from torch import nn
 
 from opengait_meshgait.body.model import BodyModel
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.common.files import atomic_path
+from opengait_meshgait.common.files import atomic_path, read_npz
 
 ARRAYS = ("interpolation", "vertex_ids", "flip")
 LABELS = ("name", "body_name", "body_fingerprint")
@@ -94,11 +92,8 @@ def load_markers(source: str | Path | None = None, body: BodyModel | None = None
     if not path.is_file():
         raise UserError(f"No file of virtual markers at {path}. Learn them: {LEARN}")
     try:
-        if not zipfile.is_zipfile(path):
-            raise ValueError("it is not an npz archive, or is truncated")
-        with np.load(path) as archive:
-            content = {key: archive[key] for key in archive}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        content = read_npz(path)
+    except ValueError as error:
         raise UserError(f"Cannot read virtual markers from {path}: {error}. Learn them: {LEARN}") from error
     missing = [key for key in (*ARRAYS, *LABELS) if key not in content]
     if missing:

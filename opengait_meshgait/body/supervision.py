@@ -1,12 +1,14 @@
 """From body parameters to what the heatmap branch is compared with."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import nn
 
 from opengait_meshgait.body.crop import crop_frame, to_crop
-from opengait_meshgait.body.markers import VirtualMarkers
+from opengait_meshgait.body.files import load_body
+from opengait_meshgait.body.markers import VirtualMarkers, load_markers
 from opengait_meshgait.body.model import JOINT_FLIP, BodyModel
 
 _FRAMES_AT_ONCE = 256  # bounds the memory: posing takes some 0.3 MB a frame for 6890 vertices
@@ -97,3 +99,13 @@ class BodySupervision(nn.Module):
         points = [to_crop(points, frame) for points in (joints, self.markers.select(vertices), vertices)]
         points = [torch.where(valid[:, None, None], p, 0.0) for p in points]
         return (*points, torch.where(valid, frame.height, 0.0), valid)
+
+
+def load_supervision(body: str | Path | None = None, markers: str | Path | None = None) -> BodySupervision:
+    """The supervision by a body file and a file of its markers; None is what ships with the package.
+
+    Raises:
+        UserError: a file cannot be used, or the markers belong to another body.
+    """
+    model = load_body(body)
+    return BodySupervision(model, load_markers(markers, model))

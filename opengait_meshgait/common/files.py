@@ -3,10 +3,14 @@
 import json
 import os
 import pickle
-from collections.abc import Iterator
+import zipfile
+import zlib
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from opengait_meshgait.common.errors import UserError
 
@@ -99,3 +103,24 @@ def read_pickle(path: str | Path, unpickler: type[pickle.Unpickler] = ArrayUnpic
             f"Cannot load {path} as a pickle of NumPy arrays: {error or type(error).__name__}. "
             "The file may be truncated or of another kind; make it again."
         ) from error
+
+
+def read_npz(path: str | Path, wanted: Container[str] | None = None) -> dict[str, np.ndarray | None]:
+    """Read an .npz of plain arrays.
+
+    Args:
+        path: the file.
+        wanted: names of the entries to read, all when None. Others may be Python objects, which do not load: they
+            come as None, for their names are enough to tell what the file is.
+
+    Raises:
+        ValueError: why it cannot be read, to be told with what the file was to be.
+    """
+    try:
+        # np.load would take a renamed .npy or pickle as well, and complain about something else.
+        if not zipfile.is_zipfile(path):
+            raise ValueError("it is not an npz archive, or is truncated")
+        with np.load(path) as archive:
+            return {key: archive[key] if wanted is None or key in wanted else None for key in archive}
+    except (OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(str(error)) from error

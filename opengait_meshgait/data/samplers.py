@@ -92,6 +92,10 @@ class InferenceSampler(Sampler[list[Key]]):
         rank: this process.
         world_size: how many processes there are.
 
+    Attributes:
+        batches: the indices of this process's batches.
+        first_time: for each of them whether it has not come before; False for the repeated ones.
+
     Raises:
         UserError: ``batch_size`` is no number, or not a multiple of ``world_size``.
     """
@@ -105,11 +109,12 @@ class InferenceSampler(Sampler[list[Key]]):
         size = len(dataset)
         shared = -(-size // world_size) * world_size
         self.dataset = dataset
-        self.batches = []
+        self.batches, self.first_time = [], []
         for first in range(0, shared, batch_size):
-            batch = [i % size for i in range(first, min(first + batch_size, shared))]
-            part = len(batch) // world_size
-            self.batches.append(batch[rank * part : (rank + 1) * part])
+            part = (min(first + batch_size, shared) - first) // world_size
+            own = range(first + rank * part, first + (rank + 1) * part)
+            self.batches.append([i % size for i in own])
+            self.first_time.append([i < size for i in own])
 
     def __len__(self) -> int:
         return len(self.batches)

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from opengait_meshgait.body import BodySupervision, load_body, load_markers
+from opengait_meshgait.body import BodySupervision, load_supervision
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.common.files import read_json
 from opengait_meshgait.data import FrameSampling, GaitDataset
@@ -22,8 +22,7 @@ def build_supervision(config: Config, device: torch.device) -> BodySupervision |
     """What turns 85-number frames into targets, on ``device``; None where the network or the data have no bodies."""
     if config.model_cfg.heatmap_cfg is None or modalities(config) < 2:
         return None
-    body = load_body(config.model_cfg.body_cfg.body)
-    return BodySupervision(body, load_markers(config.model_cfg.body_cfg.markers, body)).to(device)
+    return load_supervision(**config.model_cfg.body_cfg.model_dump()).to(device)
 
 
 def build_network(config: Config, supervision: BodySupervision | None) -> MeshGaitNet:

@@ -98,8 +98,7 @@ def _embed(
         embeddings.append(output.embeddings.float().cpu())
         if supervision is not None:
             targets = supervision(transform_bodies(batch.smpls))
-            # Sequences that come a second time, to fill up the last batch, have indices from the beginning.
-            new = batch.indices >= number * cfg.sampler.batch_size
+            new = torch.tensor(sampler.first_time[number], device=device)
             new = new[:, None] if batch.seqL is None else new.repeat_interleave(batch.seqL[0])[None]
             targets.valid = targets.valid & new
             errors.append(body_errors(output, targets))

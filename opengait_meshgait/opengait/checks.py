@@ -11,6 +11,7 @@ from typing import Any
 
 import torch.distributed as dist
 
+from opengait_meshgait.body import load_supervision
 from opengait_meshgait.common.errors import UserError, did_you_mean
 from opengait_meshgait.common.files import read_json
 from opengait_meshgait.data import FrameSampling, GaitDataset, TripletSampler, build_transforms, check_sequences
@@ -21,6 +22,7 @@ from opengait_meshgait.networks import MeshGaitNet
 Config = dict[str, Any]
 _NETWORK = set(inspect.signature(MeshGaitNet).parameters) - {"reconstruction"}
 _MODEL_KEYS = _NETWORK | {"model", "body_cfg", "augment_cfg"}
+_BODY_KEYS = set(inspect.signature(load_supervision).parameters)
 # Keys of our YAML files that only the embedded engine reads, with the value that means nothing.
 _EMBEDDED_ONLY = {"seed": 0, "clip_grad_norm": None}
 # What `evaluate_indoor_dataset` of OpenGait knows besides our own protocols.
@@ -61,6 +63,9 @@ def check(cfgs: Mapping[str, Any], training: bool, more_losses: Collection[str] 
     """
     data, model, trainer, evaluator = (cfgs[f"{name}_cfg"] for name in ("data", "model", "trainer", "evaluator"))
     problems = [_listed("model_cfg", key, _MODEL_KEYS) for key in model if key not in _MODEL_KEYS]
+    problems += [
+        _listed("model_cfg.body_cfg", key, _BODY_KEYS) for key in model.get("body_cfg") or {} if key not in _BODY_KEYS
+    ]
     problems += _modalities(cfgs)
     if training and not problems:
         bodies = uses_bodies(cfgs)

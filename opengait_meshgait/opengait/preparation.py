@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from opengait_meshgait.body import BodySupervision, BodyTargets, load_body, load_markers
+from opengait_meshgait.body import BodySupervision, BodyTargets, load_supervision
 from opengait_meshgait.data import Batch, build_transforms
 from opengait_meshgait.data.augmentation import PairedAugmentation, augmentation_from
 from opengait_meshgait.opengait.checks import entries
@@ -31,9 +31,7 @@ class Preparation:
         self.transform, self.transform_bodies = build_transforms(entries(cfgs["trainer_cfg"]["transform"]), bodies)
         model_cfg = cfgs["model_cfg"]
         if bodies:
-            files = model_cfg.get("body_cfg") or {}
-            body = load_body(files.get("body"))
-            self.supervision = BodySupervision(body, load_markers(files.get("markers"), body))
+            self.supervision = load_supervision(**model_cfg.get("body_cfg") or {})
         flips = None if self.supervision is None else self.supervision.flips
         self.augmentation = augmentation_from(model_cfg.get("augment_cfg"), flips)
 

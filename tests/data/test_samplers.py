@@ -111,6 +111,8 @@ def test_inference_goes_through_everything_once(size, part, world_size):
     assert len(gathered) - size < world_size  # the repeated ones
     assert set(gathered) == set(range(size))
     assert all(seed == index for batch in batches[0] for index, seed in batch)
+    first_time = [new for step in zip(*(sampler.first_time for sampler in samplers)) for part in step for new in part]
+    assert first_time == [place < size for place in range(len(gathered))]
 
 
 @pytest.mark.parametrize("batch_size", [0, 3, [4, 2]])

@@ -31,6 +31,7 @@ def test_a_good_config_passes(cfgs):
     ("section", "key", "value", "message"),
     [
         ("model_cfg", "fuson", "add", "model_cfg: unknown 'fuson'. Did you mean 'fusion'?"),
+        ("model_cfg", "body_cfg", {"bodi": None}, "model_cfg.body_cfg: unknown 'bodi'. Did you mean 'body'?"),
         ("data_cfg", "data_in_use", [1, 1], "reads as places, not as switches"),
         ("data_cfg", "data_in_use", [True, True, True], "expected one true (silhouettes) or two (with bodies)"),
         ("data_cfg", "data_in_use", [True, False], "marker, joint, mesh compare with bodies: write [true, true]"),
