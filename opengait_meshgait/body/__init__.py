@@ -1,4 +1,4 @@
-"""SMPL-format bodies, virtual markers, silhouettes and crop space."""
+"""SMPL-format bodies, virtual markers and crop space."""
 
 from opengait_meshgait.body.crop import (
     CropFrame,
@@ -14,7 +14,6 @@ from opengait_meshgait.body.files import load_body
 from opengait_meshgait.body.markers import VirtualMarkers, load_markers, save_markers
 from opengait_meshgait.body.model import JOINT_FLIP, JOINT_NAMES, BodyModel
 from opengait_meshgait.body.raster import rasterize
-from opengait_meshgait.body.silhouettes import normalize_silhouette
 from opengait_meshgait.body.supervision import BodyFlips, BodySupervision, BodyTargets, load_supervision
 
 __all__ = [
@@ -33,7 +32,6 @@ __all__ = [
     "load_markers",
     "load_supervision",
     "median_column",
-    "normalize_silhouette",
     "rasterize",
     "render_crop",
     "save_markers",

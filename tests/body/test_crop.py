@@ -17,7 +17,7 @@ from opengait_meshgait.body.crop import (
 from opengait_meshgait.body.files import load_body
 from opengait_meshgait.body.model import JOINT_FLIP
 from opengait_meshgait.body.raster import rasterize
-from opengait_meshgait.body.silhouettes import normalize_silhouette
+from opengait_meshgait.common.silhouettes import normalize_silhouette
 
 BODY = load_body()
 

@@ -6,6 +6,11 @@ import numpy as np
 _LEAST_MASS = 10_000  # grey levels; with fewer, some 39 white pixels, OpenGait calls the frame empty
 
 
+def has_person(image: np.ndarray) -> bool:
+    """Whether a silhouette, uint8 [h, w], has more in it than the 10000 grey levels below which OpenGait drops it."""
+    return cv2.sumElems(image)[0] > _LEAST_MASS
+
+
 def normalize_silhouette(image: np.ndarray, size: int = 64) -> np.ndarray | None:
     """Height-normalise and centre a silhouette, byte for byte as OpenGait's ``datasets/pretreatment.py`` does.
 
@@ -28,10 +33,10 @@ def normalize_silhouette(image: np.ndarray, size: int = 64) -> np.ndarray | None
         raise ValueError(f"size must be even, got {size}")
     if image.ndim != 2 or image.dtype != np.uint8:
         raise ValueError(f"image must be uint8 [h, w], got {image.dtype} {list(image.shape)}")
-    if image.sum() <= _LEAST_MASS:
+    if not has_person(image):
         return None
-    rows = np.flatnonzero(image.any(axis=1))
-    image = image[rows[0] : rows[-1] + 1]
+    _, top, _, height = cv2.boundingRect(image)
+    image = image[top : top + height]
     # int(size * (w / h)), and not size * w // h: the two differ by rounding, and with them the bytes.
     width = int(size * (image.shape[1] / image.shape[0]))
     if width == 0:
@@ -43,6 +48,6 @@ def normalize_silhouette(image: np.ndarray, size: int = 64) -> np.ndarray | None
         return None
     half = size // 2
     if centre <= half or centre + half >= width:
-        image = np.pad(image, ((0, 0), (half, half)))
+        image = cv2.copyMakeBorder(image, 0, 0, half, half, cv2.BORDER_CONSTANT)
         centre += half
     return image[:, centre - half : centre + half]

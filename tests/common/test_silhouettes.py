@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from opengait_meshgait.body.silhouettes import normalize_silhouette
+from opengait_meshgait.common.silhouettes import normalize_silhouette
 
 
 def person(height=120, width=90, top=10, bottom=110, left=30, right=60) -> np.ndarray:
