@@ -85,31 +85,12 @@ def find_sequences(
         UserError: no such root, none of the ids in it, sequences whose files are missing, empty or ambiguous, or a
             ``data_in_use`` that is not a list of true and false.
     """
-    root = Path(root)
-    if data_in_use is not None and not all(isinstance(use, bool) for use in data_in_use):
-        raise UserError(
-            f"data_in_use must be a list of true and false, one for each pickle of a sequence; found {data_in_use}."
-        )
-    if not root.is_dir():
-        raise UserError(f"dataset_root {root} is not a folder. Set data_cfg.dataset_root to the folder of ids.")
-    folders = {folder.name: folder for folder in _folders(root)}
-    found, problems, without = [], [], []
-    for label in labels:
-        types = _folders(folders[label].path) if label in folders else []
-        sequences = [(type_.name, view) for type_ in types for view in _folders(type_.path)]
-        if not sequences:
-            without.append(label)
-        for type_, view in sequences:
-            files = [entry for entry in _entries(view.path) if entry.name.endswith(".pkl")]
-            try:
-                found.append(SequenceInfo(label, type_, view.name, *_choose(files, with_bodies, data_in_use)))
-            except _Unusable as error:
-                names = ", ".join(entry.name for entry in files)
-                problems.append(f"{label}/{type_}/{view.name}: {error} among [{names}]")
-    if len(without) == len(labels):
+    survey = survey_sequences(root, labels, with_bodies, data_in_use)
+    found, problems = survey.found, survey.problems
+    if len(survey.absent) == len(labels):
         raise UserError(
             f"None of the partition's {len(labels)} ids has a sequence in {root}. The partition asks for "
-            f"{shorten(labels)}; the folder has {shorten(sorted(folders))}. "
+            f"{shorten(labels)}; the folder has {shorten(survey.folders)}. "
             "Check dataset_root and dataset_partition: the folders must be root/id/type/view/*.pkl."
         )
     if problems:
@@ -121,12 +102,62 @@ def find_sequences(
             f"A sequence folder needs one pickle with 'sil' in its name (or a single one){bodies}.{masked} "
             "Prepare these sequences again, or take their folders out."
         )
-    if without:
+    if survey.absent:
         logger.warning(
             "%d of the partition's %d ids have no sequence in %s and are left out: %s",
-            *(len(without), len(labels), root, shorten(without)),
+            *(len(survey.absent), len(labels), root, shorten(survey.absent)),
         )
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What a dataset folder has of some people.
+
+    Attributes:
+        found: the sequences that can be used, in the order of the ids asked for, then type, then view.
+        problems: ``id/type/view: what is wrong`` of those that cannot.
+        absent: ids without a folder or without sequences.
+        folders: the names of all folders in the root, sorted.
+    """
+
+    found: list[SequenceInfo]
+    problems: list[str]
+    absent: list[str]
+    folders: list[str]
+
+
+def survey_sequences(
+    root: str | Path, labels: Sequence[str], with_bodies: bool, data_in_use: Sequence[bool] | None = None
+) -> Survey:
+    """What :func:`find_sequences` finds, usable or not; the arguments are the same.
+
+    Raises:
+        UserError: no such root, a folder that cannot be listed, or a ``data_in_use`` that is not a list of true and
+            false.
+    """
+    root = Path(root)
+    if data_in_use is not None and not all(isinstance(use, bool) for use in data_in_use):
+        raise UserError(
+            f"data_in_use must be a list of true and false, one for each pickle of a sequence; found {data_in_use}."
+        )
+    if not root.is_dir():
+        raise UserError(f"dataset_root {root} is not a folder. Set data_cfg.dataset_root to the folder of ids.")
+    folders = {folder.name: folder for folder in _folders(root)}
+    survey = Survey([], [], [], list(folders))
+    for label in labels:
+        types = _folders(folders[label].path) if label in folders else []
+        sequences = [(type_.name, view) for type_ in types for view in _folders(type_.path)]
+        if not sequences:
+            survey.absent.append(label)
+        for type_, view in sequences:
+            files = [entry for entry in _entries(view.path) if entry.name.endswith(".pkl")]
+            try:
+                survey.found.append(SequenceInfo(label, type_, view.name, *_choose(files, with_bodies, data_in_use)))
+            except _Unusable as error:
+                names = ", ".join(entry.name for entry in files)
+                survey.problems.append(f"{label}/{type_}/{view.name}: {error} among [{names}]")
+    return survey
 
 
 def list_problems(heading: str, problems: Sequence[str]) -> str:
