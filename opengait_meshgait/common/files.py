@@ -20,6 +20,20 @@ _NUMPY_GLOBALS = {
     for package in ("core", "_core")
     for module, name in (("multiarray", "_reconstruct"), ("multiarray", "scalar"), ("numeric", "_frombuffer"))
 } | {("numpy", "ndarray"), ("numpy", "dtype"), ("_codecs", "encode")}
+# What the reading of a damaged pickle may end in.
+_UNPICKLABLE = (
+    pickle.UnpicklingError,
+    EOFError,
+    ValueError,
+    IndexError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    ImportError,
+    UnicodeDecodeError,
+    MemoryError,
+    OverflowError,
+)
 
 
 @contextmanager
@@ -86,19 +100,7 @@ def read_pickle(path: str | Path, unpickler: type[pickle.Unpickler] = ArrayUnpic
             return unpickler(file, **options).load()
     except OSError as error:
         raise UserError(f"Cannot read {path}: {error.strerror}.") from error
-    except (
-        pickle.UnpicklingError,
-        EOFError,
-        ValueError,
-        IndexError,
-        KeyError,
-        TypeError,
-        AttributeError,
-        ImportError,
-        UnicodeDecodeError,
-        MemoryError,
-        OverflowError,
-    ) as error:
+    except _UNPICKLABLE as error:
         raise UserError(
             f"Cannot load {path} as a pickle of NumPy arrays: {error or type(error).__name__}. "
             "The file may be truncated or of another kind; make it again."
@@ -124,3 +126,35 @@ def read_npz(path: str | Path, wanted: Container[str] | None = None) -> dict[str
             return {key: archive[key] if wanted is None or key in wanted else None for key in archive}
     except (OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(str(error)) from error
+
+
+def read_npz_object(path: str | Path, name: str) -> Any:
+    """The Python object in entry ``name`` of an .npz, as ``np.savez(path, name=object)`` writes it.
+
+    NumPy pickles such an entry; here it is read like every pickle: plain values and arrays, no code.
+
+    Returns:
+        The object; an array of objects, which holds it, where NumPy made one.
+
+    Raises:
+        UserError: the file is missing, no .npz, truncated, lacks the entry, or asks for more than arrays.
+    """
+    try:
+        if not zipfile.is_zipfile(path):
+            Path(path).open("rb").close()  # tells what is missing or forbidden from what is damaged
+            raise UserError(f"{path} is not an npz archive, or is truncated. Make it again.")
+        with zipfile.ZipFile(path) as archive:
+            names = [entry.removesuffix(".npy") for entry in archive.namelist()]
+            if name not in names:
+                raise UserError(f"{path} has no '{name}'. It holds: {', '.join(names) or 'nothing'}.")
+            with archive.open(f"{name}.npy") as file:
+                version = np.lib.format.read_magic(file)
+                header = np.lib.format.read_array_header_1_0 if version[0] == 1 else np.lib.format.read_array_header_2_0
+                if header(file)[2].hasobject:
+                    return ArrayUnpickler(file).load()
+        with np.load(path) as archive:
+            return archive[name]
+    except OSError as error:
+        raise UserError(f"Cannot read {path}: {error.strerror or error}.") from error
+    except (*_UNPICKLABLE, zipfile.BadZipFile, zlib.error) as error:
+        raise UserError(f"Cannot read '{name}' in {path}: {error or type(error).__name__}. Make it again.") from error
