@@ -1,5 +1,5 @@
 from opengait_meshgait.data.collate import Batch
-from opengait_meshgait.data.dataset import GaitDataset, check_sequences
+from opengait_meshgait.data.dataset import GaitDataset, SequenceTable, check_sequences
 from opengait_meshgait.data.frames import FrameSampling
 from opengait_meshgait.data.loader import make_loader
 from opengait_meshgait.data.samplers import InferenceSampler, TripletSampler
@@ -10,6 +10,7 @@ __all__ = [
     "FrameSampling",
     "GaitDataset",
     "InferenceSampler",
+    "SequenceTable",
     "TripletSampler",
     "build_transforms",
     "check_sequences",

@@ -10,11 +10,38 @@ from tqdm import tqdm
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.data.collate import Sequence
 from opengait_meshgait.data.frames import FrameSampling
-from opengait_meshgait.data.layout import find_sequences, list_problems, read_partition
+from opengait_meshgait.data.layout import SequenceInfo, find_sequences, list_problems, read_partition
 from opengait_meshgait.data.reader import read_sequence
 
 
-class GaitDataset(Dataset):
+class SequenceTable:
+    """Sequences, and who and what they show.
+
+    Args:
+        seqs: in any order.
+
+    Attributes:
+        seqs: one :class:`SequenceInfo` a sequence, in that order.
+        label_list, types_list, views_list: id, type and view of each sequence.
+        label_set: the ids, sorted.
+        indices_dict: the places of each id's sequences.
+    """
+
+    def __init__(self, seqs: list[SequenceInfo]):
+        self.seqs = seqs
+        self.label_list = [info.label for info in seqs]
+        self.types_list = [info.type for info in seqs]
+        self.views_list = [info.view for info in seqs]
+        self.label_set = sorted(set(self.label_list))
+        self.indices_dict: dict[str, list[int]] = {label: [] for label in self.label_set}
+        for index, label in enumerate(self.label_list):
+            self.indices_dict[label].append(index)
+
+    def __len__(self) -> int:
+        return len(self.seqs)
+
+
+class GaitDataset(SequenceTable, Dataset):
     """The sequences of one split.
 
     Args:
@@ -25,11 +52,8 @@ class GaitDataset(Dataset):
         with_bodies: whether to read body parameters besides the silhouettes.
         frames: which frames of a sequence to take.
 
-    Attributes:
-        seqs: one :class:`SequenceInfo` a sequence, people in the partition's order.
-        label_list, types_list, views_list: id, type and view of each sequence.
-        label_set: the ids, sorted; labels of batches are places in this list.
-        indices_dict: the places of each id's sequences.
+    The table is in the partition's order of people, then type, then view; labels of batches are places in its
+    ``label_set``.
 
     Raises:
         UserError: what is missing, ambiguous or, with ``cache``, unreadable.
@@ -37,22 +61,12 @@ class GaitDataset(Dataset):
 
     def __init__(self, data_cfg: Mapping[str, Any], split: str, with_bodies: bool, frames: FrameSampling):
         labels = read_partition(data_cfg["dataset_partition"], split)
-        self.seqs = find_sequences(data_cfg["dataset_root"], labels, with_bodies, data_cfg.get("data_in_use"))
+        super().__init__(find_sequences(data_cfg["dataset_root"], labels, with_bodies, data_cfg.get("data_in_use")))
         self.frames = frames
-        self.label_list = [info.label for info in self.seqs]
-        self.types_list = [info.type for info in self.seqs]
-        self.views_list = [info.view for info in self.seqs]
-        self.label_set = sorted(set(self.label_list))
-        self.indices_dict: dict[str, list[int]] = {label: [] for label in self.label_set}
-        for index, label in enumerate(self.label_list):
-            self.indices_dict[label].append(index)
         self._places = {label: place for place, label in enumerate(self.label_set)}
         self._cache: dict[int, tuple[np.ndarray, np.ndarray | None]] | None = {} if data_cfg.get("cache") else None
         if self._cache is not None:
             check_sequences(self)
-
-    def __len__(self) -> int:
-        return len(self.seqs)
 
     def load(self, index: int) -> tuple[np.ndarray, np.ndarray | None]:
         """All frames of a sequence: silhouettes uint8 [T, h, w], 0…255, and bodies float32 [T, 85] or None.

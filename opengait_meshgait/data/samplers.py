@@ -7,7 +7,7 @@ import numpy as np
 from torch.utils.data import Sampler
 
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.data.dataset import GaitDataset
+from opengait_meshgait.data.dataset import SequenceTable
 
 # The index of a sequence, and the seed of everything drawn for it.
 Key = tuple[int, int]
@@ -34,7 +34,7 @@ class TripletSampler(Sampler[list[Key]]):
 
     def __init__(
         self,
-        dataset: GaitDataset,
+        dataset: SequenceTable,
         batch_size: Sequence[int],
         batch_shuffle: bool = False,
         seed: int = 0,
@@ -100,7 +100,7 @@ class InferenceSampler(Sampler[list[Key]]):
         UserError: ``batch_size`` is no number, or not a multiple of ``world_size``.
     """
 
-    def __init__(self, dataset: GaitDataset, batch_size: int, rank: int = 0, world_size: int = 1):
+    def __init__(self, dataset: SequenceTable, batch_size: int, rank: int = 0, world_size: int = 1):
         if not isinstance(batch_size, int) or batch_size < 1 or batch_size % world_size:
             raise UserError(
                 f"InferenceSampler needs a batch_size that {world_size} process(es) can share evenly, "

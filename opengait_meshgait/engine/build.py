@@ -9,11 +9,11 @@ from torch import nn
 from opengait_meshgait.body import BodySupervision, load_supervision
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.common.files import read_json
-from opengait_meshgait.data import FrameSampling, GaitDataset
+from opengait_meshgait.data import FrameSampling, GaitDataset, SequenceTable
 from opengait_meshgait.data.augmentation import PairedAugmentation, augmentation_from
 from opengait_meshgait.engine.checks import modalities
 from opengait_meshgait.engine.schema import Config
-from opengait_meshgait.evaluation import split_Gait3D, split_indoor_dataset
+from opengait_meshgait.evaluation import Split, split_Gait3D, split_indoor_dataset
 from opengait_meshgait.losses import BODY_TERMS, RECOGNITION_TERMS, LossSum
 from opengait_meshgait.networks import MeshGaitNet, Reconstruction
 
@@ -97,9 +97,18 @@ def build_test_set(config: Config, split: str, with_bodies: bool) -> GaitDataset
     """
     frames = FrameSampling.from_config(config.evaluator_cfg.sampler.model_dump())
     dataset = GaitDataset(config.data_cfg.model_dump(), split, with_bodies, frames)
-    check = split_Gait3D if config.evaluator_cfg.eval_func == "evaluate_Gait3D" else split_indoor_dataset
-    check(dataset.label_list, dataset.types_list, dataset.views_list, **protocol(config))
+    split_test_set(config, dataset)
     return dataset
+
+
+def split_test_set(config: Config, table: SequenceTable) -> Split:
+    """Gallery and probes among test sequences, by the protocol of ``eval_func``.
+
+    Raises:
+        UserError: the protocol cannot be applied.
+    """
+    split = split_Gait3D if config.evaluator_cfg.eval_func == "evaluate_Gait3D" else split_indoor_dataset
+    return split(table.label_list, table.types_list, table.views_list, **protocol(config))
 
 
 def protocol(config: Config) -> dict[str, Any]:
