@@ -35,6 +35,12 @@ def parser(prog: str) -> argparse.ArgumentParser:
         metavar="LEVEL",
         help="damage silhouettes: 0 not at all, 1 heavily (default: %(default)s)",
     )
+    result.add_argument(
+        "--raw",
+        choices=("gait3d", "oumvlp"),
+        help="write un-normalised pictures and one body file a frame in the layout of this raw dataset, to try "
+        "meshgait prepare on (default: OpenGait's layout, to train with)",
+    )
     result.add_argument("--train", type=int, metavar="N", help="people to train on (default: two thirds)")
     result.add_argument("--val", type=int, default=0, metavar="N", help="people to validate on (default: %(default)s)")
     return result
@@ -54,7 +60,8 @@ def run(arguments: argparse.Namespace) -> int:
         train=arguments.train,
         val=arguments.val,
     )
-    record = write_walkers(options, arguments.out, arguments.workers, shlex.join(["meshgait", *sys.argv[1:]]))
+    command = shlex.join(["meshgait", *sys.argv[1:]])
+    record = write_walkers(options, arguments.out, arguments.workers, command, arguments.raw)
     counts = record["counts"]
     print(f"{arguments.out}: {counts['ids']} people, {counts['sequences']} sequences, {counts['frames']} frames")
     return 0

@@ -1,7 +1,6 @@
-"""Walkers on disk, in OpenGait's layout: ``id/type/view/{0-sils,1-smpls}.pkl``."""
+"""Walkers on disk: whole sequences only, and a run that goes on where it was stopped."""
 
 import os
-import pickle
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -13,66 +12,87 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import numpy as np
 import torch
 from tqdm import tqdm
 
 from opengait_meshgait import __version__
 from opengait_meshgait.body.files import load_body
 from opengait_meshgait.body.model import BodyModel
-from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.common.errors import UserError, did_you_mean
 from opengait_meshgait.common.files import read_json, write_json
 from opengait_meshgait.walkers.gait import FRAMES_PER_SECOND
+from opengait_meshgait.walkers.layout import Layout, OpenGaitLayout
 from opengait_meshgait.walkers.options import WalkerSet
-from opengait_meshgait.walkers.partition import make_partition, sequence_name, view_folder
+from opengait_meshgait.walkers.partition import make_partition, sequence_name
 from opengait_meshgait.walkers.person import WalkName
-from opengait_meshgait.walkers.sequence import render_walk
+from opengait_meshgait.walkers.raw import Gait3DLayout, OUMVLPLayout
+from opengait_meshgait.walkers.sequence import film_walk
 
-FILES = ("0-sils.pkl", "1-smpls.pkl")
 _UNFINISHED = ".unfinished"  # beside the people's folders, so that no reader takes half a sequence for a whole one
 
 
-def write_walkers(options: WalkerSet, out: str | Path, workers: int | None = None, command: str = "") -> dict[str, Any]:
+def write_walkers(
+    options: WalkerSet, out: str | Path, workers: int | None = None, command: str = "", raw: str | None = None
+) -> dict[str, Any]:
     """Write a dataset, or what is still missing of it.
 
-    The bytes depend on ``options`` alone, not on the number of workers, nor on whether the run was ever stopped.
+    The bytes depend on ``options`` and ``raw`` alone, not on the number of workers, nor on whether the run was ever
+    stopped.
 
     Args:
         options: which walkers.
         out: the dataset's folder.
         workers: processes; 1 works in this one, None takes one a CPU core.
         command: that asked for it, for ``dataset.json``.
+        raw: the raw dataset in whose layout to write, ``gait3d`` or ``oumvlp``; None is OpenGait's, to train with.
 
     Returns:
         What ``dataset.json`` holds.
 
     Raises:
-        UserError: ``out`` cannot be written, or holds something else than a part of this dataset.
+        UserError: ``raw`` is unknown, or ``out`` cannot be written, or holds something else than a part of this
+            dataset.
     """
     out = Path(out)
     workers = os.cpu_count() or 1 if workers is None else workers
     if workers < 1:
         raise UserError(f"workers is {workers}: give at least 1.")
-    record = _describe(options, load_body(), command)
+    layout = _choose_layout(options, raw)
+    record = _describe(options, layout, load_body(), command)
     _claim(out, record)
-    missing = [walk for walk in options.walks() if not all(_complete(out, walk, view) for view in options.views)]
+    missing = [
+        walk
+        for walk in options.walks()
+        if not all(_complete(out, layout.folders(walk, view, options.frames)) for view in options.views)
+    ]
     total = len(options.walks()) * len(options.views) * options.frames
     done = total - len(missing) * len(options.views) * options.frames
     with tqdm(total=total, initial=done, unit=" frames", desc=f"walkers in {out}") as bar:
-        for _ in _write_all(options, out, missing, min(workers, len(missing))):
+        for _ in _write_all(options, layout, out, missing, min(workers, len(missing))):
             bar.update(len(options.views) * options.frames)
     shutil.rmtree(out / _UNFINISHED, ignore_errors=True)
-    write_json(out / "partition.json", make_partition(options))
+    write_json(out / "partition.json", make_partition(options, layout.sequence_name))
     record["complete"] = True
     write_json(out / "dataset.json", record)
     return record
 
 
-def _describe(options: WalkerSet, body: BodyModel, command: str) -> dict[str, Any]:
+def _choose_layout(options: WalkerSet, raw: str | None) -> Layout:
+    if raw is None:
+        return OpenGaitLayout()
+    if raw == Gait3DLayout.name:
+        return Gait3DLayout()
+    if raw == OUMVLPLayout.name:
+        return OUMVLPLayout(options)
+    raise UserError(f"Unknown raw layout '{raw}'. {did_you_mean(raw, (Gait3DLayout.name, OUMVLPLayout.name))}")
+
+
+def _describe(options: WalkerSet, layout: Layout, body: BodyModel, command: str) -> dict[str, Any]:
     walks = options.walks()
     sequences = len(walks) * len(options.views)
     return {
-        "dataset": "Walkers: synthetic people with ground-truth bodies, in OpenGait's layout",
+        "dataset": f"Walkers: synthetic people with ground-truth bodies, {layout.title}",
+        "layout": layout.name,
         "complete": False,
         "version": __version__,
         "command": command,
@@ -85,14 +105,8 @@ def _describe(options: WalkerSet, body: BodyModel, command: str) -> dict[str, An
             "sequences": sequences,
             "frames": sequences * options.frames,
         },
-        "files": {
-            FILES[0]: "silhouettes, uint8 [frames, 64, 64]",
-            FILES[
-                1
-            ]: "float32 [frames, 85]: weak-perspective camera (s, tx, ty), axis-angle of 24 joints with the root "
-            "in camera orientation (x right, y down, z away), 10 betas",
-        },
-    }
+        "files": layout.files,
+    } | layout.notes()
 
 
 def _claim(out: Path, record: dict[str, Any]) -> None:
@@ -110,7 +124,7 @@ def _claim(out: Path, record: dict[str, Any]) -> None:
     except OSError as error:
         raise UserError(f"Cannot write to {out}: {error.strerror}. Give another folder.") from error
     found = read_json(path)
-    for key in ("version", "body", "options"):
+    for key in ("version", "layout", "body", "options"):
         before, now = found.get(key), record[key]
         if before == now:
             continue
@@ -122,26 +136,26 @@ def _claim(out: Path, record: dict[str, Any]) -> None:
         )
 
 
-def _complete(out: Path, walk: WalkName, view: int) -> bool:
-    return all((_folder(out, walk, view) / name).is_file() for name in FILES)
+def _complete(out: Path, folders: dict[Path, list[str]]) -> bool:
+    """Whether all folders of a sequence are there, with all their files."""
+    try:
+        return all({*names} <= {path.name for path in (out / folder).iterdir()} for folder, names in folders.items())
+    except (FileNotFoundError, NotADirectoryError):
+        return False
 
 
-def _folder(out: Path, walk: WalkName, view: int) -> Path:
-    return out / walk.label / walk.type / view_folder(view)
-
-
-def _write_all(options: WalkerSet, out: Path, walks: list[WalkName], workers: int) -> Iterator[None]:
+def _write_all(options: WalkerSet, layout: Layout, out: Path, walks: list[WalkName], workers: int) -> Iterator[None]:
     """Write the walks; yields once for each."""
     if workers <= 1:
         with _one_thread():
             body = load_body()
             for walk in walks:
-                yield _write_walk(body, options, out, walk)
+                yield _write_walk(body, options, layout, out, walk)
         return
     # Spawned, not forked: a forked copy of torch's thread pool can hang.
     pool = ProcessPoolExecutor(workers, get_context("spawn"), _start_worker)
     try:
-        futures = [pool.submit(_work, options, out, walk) for walk in walks]
+        futures = [pool.submit(_work, options, layout, out, walk) for walk in walks]
         for future in as_completed(futures):
             yield future.result()
     except BrokenProcessPool as error:
@@ -175,21 +189,24 @@ def _start_worker() -> None:
     _worker_body = load_body()
 
 
-def _work(options: WalkerSet, out: Path, walk: WalkName) -> None:
-    _write_walk(_worker_body, options, out, walk)
+def _work(options: WalkerSet, layout: Layout, out: Path, walk: WalkName) -> None:
+    _write_walk(_worker_body, options, layout, out, walk)
 
 
-def _write_walk(body: BodyModel, options: WalkerSet, out: Path, walk: WalkName) -> None:
+def _write_walk(body: BodyModel, options: WalkerSet, layout: Layout, out: Path, walk: WalkName) -> None:
     """Write those views of a walk that are not there yet, each folder whole or not at all."""
-    rendered = render_walk(body, walk, options.views, options.frames, options.seed, options.noise)
-    for view, arrays in rendered.items():
-        if _complete(out, walk, view):
+    filmed = film_walk(body, walk, options.views, options.frames, options.seed, options.noise)
+    for view, (pictures, smpls) in filmed.items():
+        folders = layout.folders(walk, view, options.frames)
+        if _complete(out, folders):
             continue
         unfinished = out / _UNFINISHED / sequence_name(walk, view)
-        unfinished.mkdir(parents=True, exist_ok=True)
-        for name, array in zip(FILES, arrays):
-            (unfinished / name).write_bytes(pickle.dumps(np.ascontiguousarray(array), protocol=4))
-        folder = _folder(out, walk, view)
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        unfinished.replace(folder)
+        shutil.rmtree(unfinished, ignore_errors=True)
+        for (folder, names), contents in zip(folders.items(), layout.contents(body, pictures, smpls), strict=True):
+            (unfinished / folder).mkdir(parents=True)
+            for name, content in zip(names, contents, strict=True):
+                (unfinished / folder / name).write_bytes(content)
+        for folder in folders:
+            shutil.rmtree(out / folder, ignore_errors=True)
+            (out / folder).parent.mkdir(parents=True, exist_ok=True)
+            (unfinished / folder).replace(out / folder)

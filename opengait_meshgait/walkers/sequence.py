@@ -9,7 +9,7 @@ import torch
 from opengait_meshgait.body.crop import CropFrame
 from opengait_meshgait.body.model import NUM_JOINTS, BodyModel
 from opengait_meshgait.body.raster import rasterize
-from opengait_meshgait.body.silhouettes import normalize_silhouette
+from opengait_meshgait.common.silhouettes import normalize_silhouette
 from opengait_meshgait.walkers.accessories import HANDS, HANGING, Accessory, make_accessories
 from opengait_meshgait.walkers.camera import (
     PICTURE_SIZE,
@@ -103,10 +103,10 @@ def make_scene(body: BodyModel, name: WalkName, frames: int, seed: int) -> Scene
     )
 
 
-def render_walk(
+def film_walk(
     body: BodyModel, name: WalkName, views: Iterable[int], frames: int, seed: int, noise: float = 0.0
 ) -> dict[int, tuple[np.ndarray, np.ndarray]]:
-    """One walk from several views at once.
+    """One walk from several views at once, in pictures as a tracker cuts them.
 
     Args:
         body: the body that all people share.
@@ -117,8 +117,9 @@ def render_walk(
         noise: how much the silhouettes are damaged, 0 … 1.
 
     Returns:
-        For each view silhouettes, uint8 [T, 64, 64], and frames of 85 numbers, float32 [T, 85]: the weak-perspective
-        camera (s, tx, ty) of :func:`weak_perspective`, the pose with its root in camera orientation, the betas.
+        For each view pictures, uint8 [T, 180, 180], 0 or 255, and frames of 85 numbers, float32 [T, 85]: the
+        weak-perspective camera (s, tx, ty) of :func:`weak_perspective`, the pose with its root in camera orientation,
+        the betas.
     """
     scene = make_scene(body, name, frames, seed)
     faces = torch.from_numpy(scene.faces)
@@ -127,18 +128,26 @@ def render_walk(
     flat = project(np.concatenate([look.orient(scene.surface) for look in looks.values()]))
     pictures = cut_picture(flat, faces)
     covered = rasterize(to_pixels(flat, pictures), faces, PICTURE_SIZE, PICTURE_SIZE).numpy()
-    rendered = {}
+    filmed = {}
     for index, (view, look) in enumerate(looks.items()):
         part = slice(index * frames, (index + 1) * frames)
-        silhouettes = _normalized(degrade(covered[part], noise, rngs[view]))
+        seen = degrade(covered[part], noise, rngs[view]).astype(np.uint8) * 255
         picture = CropFrame(pictures.origin[part], pictures.height[part])
-        rendered[view] = silhouettes, _smpl_frames(scene, look, picture)
-    return rendered
+        filmed[view] = seen, _smpl_frames(scene, look, picture)
+    return filmed
 
 
-def _normalized(silhouettes: np.ndarray) -> np.ndarray:
-    """bool [T, h, w] to uint8 [T, 64, 64]."""
-    return np.stack([normalize_silhouette(image, _SILHOUETTE_SIZE) for image in silhouettes.astype(np.uint8) * 255])
+def render_walk(
+    body: BodyModel, name: WalkName, views: Iterable[int], frames: int, seed: int, noise: float = 0.0
+) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+    """One walk as a gait dataset holds it: :func:`film_walk` with silhouettes, uint8 [T, 64, 64], for pictures."""
+    filmed = film_walk(body, name, views, frames, seed, noise)
+    return {view: (normalize_pictures(pictures), smpls) for view, (pictures, smpls) in filmed.items()}
+
+
+def normalize_pictures(pictures: np.ndarray) -> np.ndarray:
+    """Pictures of :func:`film_walk`, uint8 [T, h, w], to silhouettes, uint8 [T, 64, 64]."""
+    return np.stack([normalize_silhouette(picture, _SILHOUETTE_SIZE) for picture in pictures])
 
 
 def _smpl_frames(scene: Scene, look: Look, picture: CropFrame) -> np.ndarray:
