@@ -92,6 +92,12 @@ def detach(root: str | Path) -> list[Path]:
     return removed
 
 
+def is_attached(root: str | Path) -> bool:
+    """Whether the checkout finds this version of MeshGait by itself."""
+    shim = Path(root) / SHIM
+    return shim.is_file() and shim.read_text(encoding="utf-8", errors="replace") == _signed(_SHIM)
+
+
 def shipped_configs() -> list[Path]:
     """The YAML files of this package, in its source tree or else where its wheel puts them."""
     folder = Path(__file__).parents[2] / CONFIGS

@@ -53,6 +53,12 @@ class Checkout:
         except (OSError, subprocess.CalledProcessError):
             return "unknown"
 
+    def losses(self) -> set[str]:
+        """The names of the classes in its loss modules, read without importing them."""
+        files = sorted((self.root / "opengait/modeling/losses").glob("*.py"))
+        trees = (ast.parse(path.read_text(encoding="utf-8")) for path in files)
+        return {node.name for tree in trees for node in tree.body if isinstance(node, ast.ClassDef)}
+
     def missing_packages(self) -> list[str]:
         """What importing its models takes and this Python lacks, by the names to install."""
         code = self.root / "opengait"

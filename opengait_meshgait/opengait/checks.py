@@ -14,7 +14,14 @@ import torch.distributed as dist
 from opengait_meshgait.body import load_supervision
 from opengait_meshgait.common.errors import UserError, did_you_mean
 from opengait_meshgait.common.files import read_json
-from opengait_meshgait.data import FrameSampling, GaitDataset, TripletSampler, build_transforms, check_sequences
+from opengait_meshgait.data import (
+    FrameSampling,
+    GaitDataset,
+    SequenceTable,
+    TripletSampler,
+    build_transforms,
+    check_sequences,
+)
 from opengait_meshgait.evaluation import METRICS, PROTOCOLS, split_Gait3D, split_indoor_dataset
 from opengait_meshgait.losses import BODY_TERMS, LOSSES, RECOGNITION_TERMS, LossSum
 from opengait_meshgait.networks import MeshGaitNet
@@ -176,8 +183,13 @@ def check_train_set(cfgs: Mapping[str, Any], dataset: GaitDataset) -> list[str]:
     return []
 
 
-def check_test_set(cfgs: Mapping[str, Any], dataset: GaitDataset) -> list[str]:
+def check_test_set(cfgs: Mapping[str, Any], dataset: SequenceTable, root: str | Path = ".") -> list[str]:
     """Refuse test sequences among which OpenGait's evaluator would find no gallery or no probes.
+
+    Args:
+        cfgs: the merged config.
+        dataset: the test sequences.
+        root: the checkout; OpenGait is started in it.
 
     Returns:
         What will be left out, one line each.
@@ -188,7 +200,7 @@ def check_test_set(cfgs: Mapping[str, Any], dataset: GaitDataset) -> list[str]:
     function = cfgs["evaluator_cfg"]["eval_func"]
     sequences = (dataset.label_list, dataset.types_list, dataset.views_list)
     if function == "evaluate_Gait3D":
-        split = split_Gait3D(*sequences, read_json(GAIT3D_PROBES)["PROBE_SET"])
+        split = split_Gait3D(*sequences, read_json(Path(root, GAIT3D_PROBES))["PROBE_SET"])
         if len(split.gallery) < _GAIT3D_RANKS:
             raise UserError(
                 f"evaluate_Gait3D of OpenGait needs a gallery of {_GAIT3D_RANKS} sequences or more, and takes its "
