@@ -128,33 +128,33 @@ def read_npz(path: str | Path, wanted: Container[str] | None = None) -> dict[str
         raise ValueError(str(error)) from error
 
 
-def read_npz_object(path: str | Path, name: str) -> Any:
-    """The Python object in entry ``name`` of an .npz, as ``np.savez(path, name=object)`` writes it.
+def read_npz_objects(path: str | Path) -> dict[str, Any]:
+    """Read an .npz whose entries may be Python objects, as ``np.savez(path, name=object)`` writes them.
 
     NumPy pickles such an entry; here it is read like every pickle: plain values and arrays, no code.
 
     Returns:
-        The object; an array of objects, which holds it, where NumPy made one.
+        The entries: arrays, and for an object the array of type ``object`` that NumPy put it into.
 
     Raises:
-        UserError: the file is missing, no .npz, truncated, lacks the entry, or asks for more than arrays.
+        UserError: the file is missing, no .npz, truncated, or asks for more than arrays.
     """
     try:
-        if not zipfile.is_zipfile(path):
-            Path(path).open("rb").close()  # tells what is missing or forbidden from what is damaged
-            raise UserError(f"{path} is not an npz archive, or is truncated. Make it again.")
         with zipfile.ZipFile(path) as archive:
-            names = [entry.removesuffix(".npy") for entry in archive.namelist()]
-            if name not in names:
-                raise UserError(f"{path} has no '{name}'. It holds: {', '.join(names) or 'nothing'}.")
-            with archive.open(f"{name}.npy") as file:
-                version = np.lib.format.read_magic(file)
-                header = np.lib.format.read_array_header_1_0 if version[0] == 1 else np.lib.format.read_array_header_2_0
-                if header(file)[2].hasobject:
-                    return ArrayUnpickler(file).load()
-        with np.load(path) as archive:
-            return archive[name]
+            return {name.removesuffix(".npy"): _read_entry(archive, name) for name in archive.namelist()}
     except OSError as error:
         raise UserError(f"Cannot read {path}: {error.strerror or error}.") from error
-    except (*_UNPICKLABLE, zipfile.BadZipFile, zlib.error) as error:
-        raise UserError(f"Cannot read '{name}' in {path}: {error or type(error).__name__}. Make it again.") from error
+    except zipfile.BadZipFile as error:
+        raise UserError(f"{path} is not an npz archive, or is truncated. Make it again.") from error
+    except (*_UNPICKLABLE, zlib.error) as error:
+        raise UserError(f"Cannot read {path}: {error or type(error).__name__}. Make it again.") from error
+
+
+def _read_entry(archive: zipfile.ZipFile, name: str) -> Any:
+    with archive.open(name) as file:
+        version = np.lib.format.read_magic(file)
+        header = np.lib.format.read_array_header_1_0 if version[0] == 1 else np.lib.format.read_array_header_2_0
+        if header(file)[2].hasobject:
+            return ArrayUnpickler(file).load()
+    with archive.open(name) as file:
+        return np.lib.format.read_array(file, allow_pickle=False)
