@@ -15,7 +15,7 @@ from opengait_meshgait.common.files import atomic_path, read_npz
 
 ARRAYS = ("interpolation", "vertex_ids", "flip")
 LABELS = ("name", "body_name", "body_fingerprint")
-LEARN = "python tools/learn_markers.py --body BODY --out MARKERS.npz"
+LEARN = "meshgait markers learn --body BODY --out MARKERS.npz"
 
 
 class VirtualMarkers(nn.Module):

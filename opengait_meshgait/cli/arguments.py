@@ -1,6 +1,9 @@
 """Arguments that several subcommands share."""
 
 import argparse
+from pathlib import Path
+
+from opengait_meshgait.common.errors import UserError
 
 
 def add_config(parser: argparse.ArgumentParser) -> None:
@@ -21,3 +24,19 @@ def add_device(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--device", choices=["auto", "cpu", "cuda"], default="auto", help="auto takes CUDA if it is there"
     )
+
+
+def check_out(path: Path, suffix: str) -> None:
+    """See to it, before the work, that a file of this kind can be written at ``path``.
+
+    Raises:
+        UserError: another suffix, a folder, or a place where nothing can be written.
+    """
+    if path.suffix.lower() != suffix:
+        raise UserError(f"--out {path} should end in {suffix}.")
+    if path.is_dir():
+        raise UserError(f"--out {path} is a folder. Name a file.")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"Cannot make the folder of --out {path}: {error.strerror}.") from error

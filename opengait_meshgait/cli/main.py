@@ -10,6 +10,7 @@ from opengait_meshgait.common.errors import UserError
 COMMANDS = {
     "demo": "make walkers, train Mesh-Gait and its silhouette-only baseline, write a report",
     "walkers": "write a synthetic dataset in OpenGait's layout",
+    "markers": "learn, show or import the virtual markers of a body",
     "train": "train from a YAML file",
     "test": "test a checkpoint from a YAML file",
     "attach": "let an OpenGait checkout find MeshGait",

@@ -1,0 +1,50 @@
+"""What ``meshgait markers`` does."""
+
+from pathlib import Path
+
+import numpy as np
+
+from opengait_meshgait.body import VirtualMarkers, load_body, save_markers
+from opengait_meshgait.body.archetypes import farthest_point_markers, learn_markers
+from opengait_meshgait.body.marker_errors import marker_errors, pose_body
+from opengait_meshgait.body.pose_samples import sample_poses
+from opengait_meshgait.data.poses import dataset_poses
+from opengait_meshgait.report.results import markdown
+
+LEARNED_POSES, HELD_OUT_POSES = 600, 400
+_ERRORS = ("mesh, mean mm", "mesh, p99 mm")
+
+
+def learn(body_file: str | None, dataset: str | None, count: int, out: Path) -> None:
+    """Learn ``count`` markers for a body, write them and print how good they are."""
+    body = load_body(body_file)
+    if dataset is None:
+        poses = sample_poses(LEARNED_POSES, seed=0)
+        pose, betas = sample_poses(HELD_OUT_POSES, seed=1)
+        half = HELD_OUT_POSES // 2
+        held_out = {"walking": (pose[:half], betas[:half]), "any pose": (pose[half:], betas[half:])}
+    else:
+        poses, others = dataset_poses(dataset, LEARNED_POSES, HELD_OUT_POSES)
+        held_out = {"people held out": others}
+    print(f"Learning {count} markers for {body.name} ({body.num_vertices} vertices) from {len(poses[0])} poses …")
+    meshes, _ = pose_body(body, *poses)
+    kinds = {
+        kind: VirtualMarkers(
+            make(meshes, body.mirror.numpy(), count), f"{body.name}-{count}", body.name, body.fingerprint
+        )
+        for kind, make in (("learned", learn_markers), ("farthest-point", farthest_point_markers))
+    }
+    save_markers(kinds["learned"], out)
+    print(f"{out}: fingerprint {kinds['learned'].fingerprint}, for body {body.fingerprint}\n")
+    rows = [["poses", "markers", *_ERRORS, "joints, mean mm"]]
+    for name, others in held_out.items():
+        posed = pose_body(body, *others)
+        for kind, markers in kinds.items():
+            vertices, joints = marker_errors(markers, body, *posed)
+            rows.append([name, kind, *_cells(vertices), f"{joints.mean():.1f}"])
+    print(markdown(rows))
+
+
+def _cells(vertices: np.ndarray) -> list[str]:
+    """Vertex errors in mm under the headings ``_ERRORS``."""
+    return [f"{vertices.mean():.1f}", f"{np.percentile(vertices, 99):.1f}"]

@@ -1,0 +1,54 @@
+"""``meshgait markers``: the virtual markers of a body."""
+
+import argparse
+from pathlib import Path
+
+FEWEST, MOST = 16, 96
+
+
+def parser(prog: str) -> argparse.ArgumentParser:
+    """Arguments of the command."""
+    result = argparse.ArgumentParser(prog=prog, description=__doc__.splitlines()[0])
+    actions = result.add_subparsers(dest="action", required=True, metavar="ACTION")
+
+    learn = actions.add_parser(
+        "learn",
+        help="learn markers for a body",
+        description="Learn virtual markers for a body by archetypal analysis, and print how well meshes and joints are "
+        "rebuilt from them, beside farthest-point markers, for people and poses not learned from. The same machine "
+        "writes the same bytes every time.",
+    )
+    _add_body(learn)
+    learn.add_argument(
+        "--poses",
+        metavar="DATASET",
+        help="take people and poses from the body frames of this prepared dataset, id/type/view/*smpl*.pkl (default: "
+        "poses that come with the package)",
+    )
+    learn.add_argument("--k", type=_count, default=64, help=f"markers, {FEWEST} to {MOST} (default: %(default)s)")
+    _add_out(learn, "MARKERS.npz", "file to write; a config names it in model_cfg.body_cfg.markers")
+    return result
+
+
+def _add_body(action: argparse.ArgumentParser) -> None:
+    action.add_argument("--body", metavar="FILE", help="SMPL-format .npz or .pkl (default: the stand-in body)")
+
+
+def _add_out(action: argparse.ArgumentParser, metavar: str, text: str) -> None:
+    action.add_argument("--out", required=True, type=Path, metavar=metavar, help=text)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not FEWEST <= int(text) <= MOST:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number of markers from {FEWEST} to {MOST}")
+    return int(text)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do what the action says."""
+    from opengait_meshgait.cli import marker_actions
+    from opengait_meshgait.cli.arguments import check_out
+
+    check_out(arguments.out, ".npz")
+    marker_actions.learn(arguments.body, arguments.poses, arguments.k, arguments.out)
+    return 0

@@ -1,0 +1,117 @@
+"""The markers command, with a body of few vertices."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from opengait_meshgait.body import load_body, load_markers
+from opengait_meshgait.cli import marker_actions
+from opengait_meshgait.cli.main import main
+
+
+@pytest.fixture(scope="module")
+def body_file(tmp_path_factory) -> Path:
+    """Some 180 vertices of the stand-in body, under faces without meaning."""
+    body = load_body()
+    mirror = body.mirror.numpy()
+    kept = np.unique(np.concatenate([np.arange(0, len(mirror), 19), mirror[np.arange(0, len(mirror), 19)]]))
+    place = {int(vertex): number for number, vertex in enumerate(kept)}
+    arrays = {key: getattr(body, key).numpy()[kept] for key in ("v_template", "shapedirs", "weights")}
+    near = np.linalg.norm(arrays["v_template"] - body.joint_template.numpy()[:, None], axis=2)
+    path = tmp_path_factory.mktemp("with space") / "few.npz"
+    np.savez(
+        path,
+        **arrays,
+        J_regressor=np.eye(len(kept))[near.argmin(1)],
+        kintree_table=np.array([[0, *body.parents[1:]], range(24)]),
+        f=np.arange(3 * (len(kept) // 3)).reshape(-1, 3),
+        mirror=np.array([place[int(vertex)] for vertex in mirror[kept]]),
+    )
+    return path
+
+
+@pytest.fixture
+def few_poses(monkeypatch):
+    monkeypatch.setattr(marker_actions, "LEARNED_POSES", 120)
+    monkeypatch.setattr(marker_actions, "HELD_OUT_POSES", 40)
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory) -> Path:
+    """Ten people who walk, in a prepared folder."""
+    from opengait_meshgait.body.pose_samples import sample_poses
+
+    root = tmp_path_factory.mktemp("dataset")
+    pose, betas = sample_poses(400, seed=7)
+    frames = np.concatenate([np.ones((200, 3), np.float32), pose[:200], betas[:200]], 1).reshape(10, 20, 85)
+    for number, sequence in enumerate(frames):
+        path = root / f"{number:04}" / "nm-01" / "090" / "1-smpls.pkl"
+        path.parent.mkdir(parents=True)
+        sequence.dump(path)
+    return root
+
+
+def rows(printed: str) -> list[list[str]]:
+    """The body of the Markdown table."""
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in printed.splitlines() if "|" in line][2:]
+
+
+@pytest.mark.parametrize("count", [16, 17, 40])
+def test_learn_writes_markers_that_fit_the_body(body_file, few_poses, tmp_path, capsys, count):
+    out = tmp_path / "new" / "markers.npz"
+    assert main(["markers", "learn", "--body", str(body_file), "--k", str(count), "--out", str(out)]) == 0
+    markers = load_markers(out, load_body(body_file))
+    assert (markers.num_markers, markers.name) == (count, f"few-{count}")
+    printed = capsys.readouterr().out
+    assert markers.fingerprint in printed
+    table = rows(printed)
+    assert [row[:2] for row in table] == [
+        ["walking", "learned"],
+        ["walking", "farthest-point"],
+        ["any pose", "learned"],
+        ["any pose", "farthest-point"],
+    ]
+    assert float(table[0][2]) < float(table[1][2]) and float(table[2][2]) < float(table[3][2])
+
+
+def test_learn_from_a_dataset(body_file, dataset, few_poses, tmp_path, capsys):
+    outs = tmp_path / "theirs.npz", tmp_path / "ours.npz"
+    for out, poses in zip(outs, (["--poses", str(dataset)], [])):
+        command = ["markers", "learn", "--body", str(body_file), "--k", "16", "--out", str(out), *poses]
+        assert main(command) == 0
+    printed = capsys.readouterr().out
+    assert "from 120 poses" in printed
+    assert [row[0] for row in rows(printed)[:2]] == ["people held out"] * 2
+    theirs, ours = map(load_markers, outs)
+    assert theirs.fingerprint != ours.fingerprint
+
+
+@pytest.mark.parametrize("count", ["15", "97", "-64", "6.4", "many"])
+def test_numbers_of_markers_out_of_range(capsys, count):
+    with pytest.raises(SystemExit) as caught:
+        main(["markers", "learn", "--out", "x.npz", f"--k={count}"])
+    assert caught.value.code == 2
+    assert f"'{count}' is not a number of markers from 16 to 96" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["markers"], ["markers", "learn"], ["markers", "forget"]])
+def test_wrong_usage(capsys, command):
+    with pytest.raises(SystemExit) as caught:
+        main(command)
+    assert caught.value.code == 2
+    assert re.search("required|invalid choice", capsys.readouterr().err)
+
+
+def test_bad_places_for_the_file_are_told_before_the_work(body_file, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(marker_actions, "learn_markers", None)
+    (tmp_path / "folder.npz").mkdir()
+    (tmp_path / "file").touch()
+    for out, message in {
+        "folder.npz": "is a folder",
+        "markers.pkl": "should end in .npz",
+        "file/markers.npz": "Cannot make the folder",
+    }.items():
+        assert main(["markers", "learn", "--body", str(body_file), "--out", str(tmp_path / out)]) == 1
+        assert message in capsys.readouterr().err
