@@ -11,6 +11,7 @@ COMMANDS = {
     "demo": "make walkers, train Mesh-Gait and its silhouette-only baseline, write a report",
     "walkers": "write a synthetic dataset in OpenGait's layout",
     "markers": "learn, show or import the virtual markers of a body",
+    "doctor": "look at everything that a training needs, and say what must be mended first",
     "train": "train from a YAML file",
     "test": "test a checkpoint from a YAML file",
     "attach": "let an OpenGait checkout find MeshGait",

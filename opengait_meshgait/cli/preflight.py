@@ -1,0 +1,119 @@
+"""Checks that are run one after the other, and told one numbered line each."""
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from opengait_meshgait.common.errors import UserError
+
+PASSED, FAILED, SKIPPED = "✓✗–"
+_ASCII = {PASSED: "ok", FAILED: "XX", SKIPPED: "--"}
+
+
+class NotApplicable(Exception):
+    """A check has nothing to look at; the message says why."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One question.
+
+    Attributes:
+        name: of what is looked at.
+        run: is given what all checks share, and answers with what was found; raises UserError where something must be
+            mended, or :class:`NotApplicable`.
+        needs: names of earlier checks without whose success this one makes no sense.
+    """
+
+    name: str
+    run: Callable[[Any], str]
+    needs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The answer.
+
+    Attributes:
+        number: of the check, from 1.
+        name: of the check.
+        mark: :data:`PASSED`, :data:`FAILED` or :data:`SKIPPED`.
+        text: what was found, what must be mended, or why nothing was looked at.
+    """
+
+    number: int
+    name: str
+    mark: str
+    text: str
+
+
+def run_checks(checks: Iterable[Check], shared: Any) -> Iterator[Outcome]:
+    """Run checks in their order, each on ``shared``; none keeps the others from running that do not need it."""
+    outcomes: dict[str, Outcome] = {}
+    for number, check in enumerate(checks, start=1):
+        lacking = [outcomes[name] for name in check.needs if outcomes[name].mark != PASSED]
+        if lacking:
+            mark, text = SKIPPED, f"needs {lacking[0].number}, {lacking[0].name}"
+        else:
+            mark, text = _run(check, shared)
+        outcomes[check.name] = Outcome(number, check.name, mark, text)
+        yield outcomes[check.name]
+
+
+def _run(check: Check, shared: Any) -> tuple[str, str]:
+    try:
+        return PASSED, check.run(shared)
+    except UserError as error:
+        return FAILED, str(error)
+    except NotApplicable as reason:
+        return SKIPPED, str(reason)
+    except Exception as error:
+        # The other checks are worth more than a traceback of this one.
+        return FAILED, f"{type(error).__name__}: {error}. This was not foreseen: please report it with your config."
+
+
+def collect(problems: list[str], function: Callable, *arguments: Any) -> Any:
+    """The result; None, and a line more in ``problems``, where a mistake of the user's keeps it from coming."""
+    try:
+        return function(*arguments)
+    except UserError as error:
+        problems.append(str(error))
+        return None
+
+
+def unless(problems: list[str], found: str) -> str:
+    """What was found, unless there are problems.
+
+    Raises:
+        UserError: all of them, one a line.
+    """
+    if problems:
+        raise UserError("\n".join(dict.fromkeys(problems)))
+    return found
+
+
+def tell(outcome: Outcome) -> None:
+    """Print an outcome; further lines of it are indented."""
+    first, *rest = outcome.text.splitlines() or [""]
+    say("\n".join([f"{outcome.number:2} {outcome.mark} {outcome.name}: {first}", *(f"     {line}" for line in rest)]))
+
+
+def summary(outcomes: Sequence[Outcome]) -> str:
+    """How many checks there were of each kind, and which must be mended."""
+    failed = [str(outcome.number) for outcome in outcomes if outcome.mark == FAILED]
+    skipped = sum(outcome.mark == SKIPPED for outcome in outcomes)
+    passed = len(outcomes) - len(failed) - skipped
+    end = f"Mend {', '.join(failed)} and run it again." if failed else "Ready to train."
+    return f"{len(outcomes)} checks: {passed} passed, {len(failed)} failed, {skipped} skipped. {end}"
+
+
+def say(text: str) -> None:
+    """Print at once, with what the terminal's encoding lacks replaced."""
+    encoding = sys.stdout.encoding or "ascii"
+    try:
+        PASSED.encode(encoding)
+    except UnicodeEncodeError:
+        for mark, plain in _ASCII.items():
+            text = text.replace(mark, plain)
+    print(text.encode(encoding, "replace").decode(encoding), flush=True)
