@@ -10,6 +10,7 @@ from opengait_meshgait.common.errors import UserError
 COMMANDS = {
     "demo": "make walkers, train Mesh-Gait and its silhouette-only baseline, write a report",
     "walkers": "write a synthetic dataset in OpenGait's layout",
+    "prepare": "turn a raw dataset (Gait3D, OUMVLP with its meshes, others) into training data",
     "markers": "learn, show or import the virtual markers of a body",
     "doctor": "look at everything that a training needs, and say what must be mended first",
     "train": "train from a YAML file",

@@ -1,0 +1,87 @@
+"""``meshgait prepare``: a raw dataset becomes training data."""
+
+import argparse
+from pathlib import Path
+
+DATASETS = {
+    "gait3d": "ROOT/2D_Silhouettes/<id>/<camera>/<sequence>/*.png and ROOT/3D_SMPLs/<id>/<camera>/<sequence>/*.npz",
+    "oumvlp": "ROOT/Silhouette_VVV-SS/<id>/*.png and OUMVLP-Mesh/<id>/<VVV_SS>/*.json",
+    "generic": "ROOT/<id>/<type>/<view>/ with *.png or one pickle of silhouettes, and .npz or .pkl of bodies, one a "
+    "frame or one for all",
+}
+
+
+def parser(prog: str) -> argparse.ArgumentParser:
+    """Arguments of the command."""
+    result = argparse.ArgumentParser(
+        prog=prog,
+        description="Normalise the silhouettes of a raw dataset, join them with their bodies frame by frame, by the "
+        "names of the files, and weigh each body by its overlap with the silhouette. Run again after a stop to go on.",
+        epilog="Layouts. " + ". ".join(f"{name}: {layout}" for name, layout in DATASETS.items()) + ".",
+    )
+    result.add_argument("dataset", choices=DATASETS, help="how the raw dataset lies on disk")
+    add_arguments(result)
+    return result
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """All but the dataset's name."""
+    parser.add_argument("--root", required=True, type=Path, help="folder of the raw dataset")
+    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder of the prepared dataset")
+    parser.add_argument("--workers", type=int, help="processes (default: one a CPU core)")
+    parser.add_argument("--size", type=int, default=64, help="of the silhouettes, px (default: %(default)s)")
+    parser.add_argument(
+        "--drop-bad",
+        action="store_true",
+        help="drop frames that cannot be read, and leave out sequences that cannot be used; without it they are listed "
+        "and the command fails once the others are done",
+    )
+    bodies = parser.add_argument_group("bodies")
+    bodies.add_argument("--silhouettes-only", action="store_true", help="leave bodies alone")
+    bodies.add_argument("--bodies", type=Path, metavar="DIR", help="folder of the bodies, if not the usual one")
+    bodies.add_argument("--pose-key", metavar="KEY", help="name of the pose in body files")
+    bodies.add_argument("--betas-key", metavar="KEY", help="name of the shape in body files")
+    bodies.add_argument("--cam-key", metavar="KEY", help="name of the weak-perspective camera in body files")
+    bodies.add_argument("--joints-key", metavar="KEY", help="name of the 24 joints in body files (OUMVLP: hc3d)")
+    bodies.add_argument("--y-up", action="store_true", help="y points up and z to the camera in body files")
+    bodies.add_argument("--body", type=Path, metavar="FILE", help="SMPL-format body to pose (default: the stand-in)")
+    bodies.add_argument(
+        "--min-iou",
+        type=float,
+        default=0.5,
+        metavar="IOU",
+        help="bodies that overlap their silhouette less get weight 0 (default: %(default)s)",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Prepare."""
+    from opengait_meshgait.common.errors import UserError
+    from opengait_meshgait.prepare.parameters import keys_of
+    from opengait_meshgait.prepare.run import Preparation, prepare
+    from opengait_meshgait.prepare.sequence import Reading
+    from opengait_meshgait.prepare.summary import in_words
+
+    if arguments.size < 2 or arguments.size % 2:
+        raise UserError(f"--size is {arguments.size}: give an even number of pixels, such as 64.")
+    if not 0 <= arguments.min_iou <= 1:
+        raise UserError(f"--min-iou is {arguments.min_iou}: an overlap lies between 0 and 1.")
+    named = {name: getattr(arguments, f"{name}_key") for name in ("pose", "betas", "cam", "joints")}
+    reading = Reading(
+        size=arguments.size,
+        keys=keys_of(arguments.dataset, named),
+        y_up=arguments.y_up,
+        drop_bad=arguments.drop_bad,
+        min_iou=arguments.min_iou,
+    )
+    preparation = Preparation(
+        dataset=arguments.dataset,
+        root=arguments.root,
+        bodies=arguments.bodies,
+        silhouettes_only=arguments.silhouettes_only,
+        reading=reading,
+        body=arguments.body,
+    )
+    record = prepare(preparation, arguments.out, arguments.workers)
+    print(in_words(record))
+    return 1 if record["problems"] and not arguments.drop_bad else 0

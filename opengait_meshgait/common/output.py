@@ -1,0 +1,47 @@
+"""A folder that a command fills, and goes on filling after a stop."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.common.files import read_json, write_json
+
+UNFINISHED = ".unfinished"
+"""What is not whole yet lies in a folder of this name, which no reader of datasets looks into."""
+
+
+def claim(out: Path, name: str, record: dict[str, Any], keys: Sequence[str], what: str) -> None:
+    """Make sure that ``out`` is free, or holds a part of the same thing.
+
+    Args:
+        out: the folder; it is made.
+        name: of the JSON file in it that says what it holds.
+        record: what that file is to say.
+        keys: the entries of ``record`` that must be equal for going on.
+        what: is made there, in the plural, for messages.
+
+    Raises:
+        UserError: it cannot be written, or holds other files, or things made with other ``keys``.
+    """
+    path = out / name
+    try:
+        if out.exists() and not out.is_dir():
+            raise UserError(f"{out} is a file. Give a folder, or a name that is still free.")
+        if not path.exists():
+            if out.is_dir() and any(out.iterdir()):
+                raise UserError(f"{out} holds files but no {name} of {what}. Give an empty folder or a new name.")
+            write_json(path, record)
+    except OSError as error:
+        raise UserError(f"Cannot write to {out}: {error.strerror}. Give another folder.") from error
+    found = read_json(path)
+    for key in keys:
+        before, now = found.get(key), record[key]
+        if before == now:
+            continue
+        if isinstance(before, dict) and isinstance(now, dict):
+            key, before, now = next((k, before.get(k), now[k]) for k in now if before.get(k) != now[k])
+        raise UserError(
+            f"{out} already holds {what} made with {key} {before}, and now {key} is {now}. "
+            "Give another folder, or the same options to go on there."
+        )

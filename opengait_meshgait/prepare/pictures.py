@@ -1,0 +1,148 @@
+"""The silhouettes of one sequence: raw pictures, or a pickle of them that is prepared already."""
+
+import os
+import struct
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+from kornia_rs.io import decode_image_png_u8
+
+from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.common.silhouettes import has_person, normalize_silhouette
+from opengait_meshgait.prepare.raw import entries, frame_key, listed
+
+# A PNG's signature and the beginning of its header; then width, height, bit depth, colour type, 2 bytes, interlacing.
+_PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
+_HEADER = struct.Struct(">IIBBBBB")
+_PLAIN = (8, 0, 0, 0, 0)  # 8 bits of grey, not interlaced
+
+
+@dataclass(slots=True)
+class Silhouettes:
+    """What became of a sequence's pictures.
+
+    Attributes:
+        frames: all frames, by what they are joined by, in order; of a pickle their numbers.
+        named: whether ``frames`` come from file names.
+        kept: the places in ``frames`` of those that are in ``pictures``, int64 [T].
+        pictures: uint8 [T, size, size].
+        too_little: frames with hardly anything in them.
+        no_centre: frames whose median column OpenGait cannot use.
+        unreadable: why others could not be read, one message each.
+    """
+
+    frames: list[tuple[str | int, ...]]
+    named: bool
+    kept: np.ndarray
+    pictures: np.ndarray
+    too_little: int = 0
+    no_centre: int = 0
+    unreadable: list[str] = field(default_factory=list)
+
+
+def read_silhouettes(folder: str, size: int) -> Silhouettes:
+    """Normalise the silhouettes in a folder.
+
+    Args:
+        folder: holds one ``.png`` a frame, or one pickle as OpenGait's ``pretreatment.py`` writes it.
+        size: height and width of the normalised pictures, px.
+
+    Raises:
+        UserError: the folder holds neither, or two pictures of one frame; or the pickle cannot be used.
+    """
+    # OpenGait leaves out gait energy images that some datasets keep beside the frames.
+    files = [e for e in entries(folder) if e.name.lower().endswith(".png") and "gei.png" not in e.name]
+    if not files:
+        return _read_pickle(folder, size)
+    places = by_frame(files)
+    result, pictures, kept = Silhouettes(list(places), True, np.empty(0), np.empty(0)), [], []
+    for place, path in enumerate(places.values()):
+        try:
+            picture = read_picture(path)
+        except UserError as error:
+            result.unreadable.append(str(error))
+            continue
+        silhouette = normalize_silhouette(picture, size)
+        if silhouette is not None:
+            kept.append(place)
+            pictures.append(silhouette)
+        elif has_person(picture):
+            result.no_centre += 1
+        else:
+            result.too_little += 1
+    result.kept = np.array(kept, np.int64)
+    result.pictures = np.stack(pictures) if pictures else np.empty((0, size, size), np.uint8)
+    return result
+
+
+def read_picture(path: str) -> np.ndarray:
+    """A picture's grey levels, uint8 [h, w], as OpenCV reads them.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            data = file.read()
+    except OSError as error:
+        raise UserError(f"Cannot read {path}: {error.strerror}.") from error
+    if not data:
+        raise UserError(f"{path} is empty (0 bytes).")
+    picture = None
+    if data.startswith(_PNG) and len(data) > len(_PNG) + _HEADER.size:
+        width, height, *kind = _HEADER.unpack_from(data, len(_PNG))
+        if tuple(kind) == _PLAIN:
+            try:
+                # Some three times as fast as OpenCV, and silhouettes are nearly always of this kind.
+                return decode_image_png_u8(data, (height, width), "mono")[..., 0]
+            except Exception as error:  # whatever kornia_rs raises: it documents nothing
+                raise UserError(f"{path} is damaged or truncated: {error}.") from error
+    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
+    if picture is None:
+        raise UserError(f"{path} is damaged, truncated or no picture.")
+    return picture
+
+
+def by_frame(files: list[os.DirEntry]) -> dict[tuple[str | int, ...], str]:
+    """The paths of one file a frame, in the frames' order.
+
+    Raises:
+        UserError: two files are of the same frame.
+    """
+    places: dict[tuple[str | int, ...], str] = {}
+    for entry in files:
+        key = frame_key(Path(entry.name).stem)
+        if key in places:
+            raise UserError(
+                f"{Path(places[key]).name} and {entry.name} in {Path(entry.path).parent} are of the same frame: "
+                "remove one of them."
+            )
+        places[key] = entry.path
+    return dict(sorted(places.items()))
+
+
+def silhouette_pickle(folder: str) -> str | None:
+    """The pickle of silhouettes in a folder, by the rules of the training data's reader; None if there is none."""
+    pickles = [entry for entry in entries(folder) if entry.name.endswith(".pkl")]
+    others = [e for e in pickles if not any(part in e.name.lower() for part in ("smpl", "joint", "weight"))]
+    named = [entry for entry in others if "sil" in entry.name.lower()] or others
+    return named[0].path if len(named) == 1 else None
+
+
+def _read_pickle(folder: str, size: int) -> Silhouettes:
+    # Not above: it loads torch, which pictures do without.
+    from opengait_meshgait.data.reader import read_silhouettes as read_prepared
+
+    path = silhouette_pickle(folder)
+    if path is None:
+        raise UserError(
+            f"{folder} holds no silhouettes: looked for *.png, or one pickle of silhouettes; found "
+            f"{listed(entry.name for entry in entries(folder))}."
+        )
+    pictures = read_prepared(path)
+    if pictures.shape[1:] != (size, size):
+        raise UserError(f"{path} holds pictures of {list(pictures.shape[1:])} px; expected {size} x {size}, as --size.")
+    number = len(pictures)
+    return Silhouettes([(place,) for place in range(number)], False, np.arange(number), pictures)

@@ -1,0 +1,154 @@
+"""One raw sequence becomes the arrays that training reads, and an account of every frame."""
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.prepare.bodies import Bodies, read_bodies
+from opengait_meshgait.prepare.parameters import FRAME, BodyKeys
+from opengait_meshgait.prepare.pictures import Silhouettes, read_silhouettes
+from opengait_meshgait.prepare.raw import RawSequence
+
+if TYPE_CHECKING:
+    from opengait_meshgait.body.model import BodyModel
+
+SILHOUETTES, SMPLS, JOINTS, WEIGHTS = "0-sils.pkl", "1-smpls.pkl", "1-joints.pkl", "2-weights.pkl"
+_SHOWN = 3
+_HEAD, _FEET = 15, [10, 11]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How sequences are read.
+
+    Attributes:
+        size: height and width of the normalised silhouettes, px.
+        keys: the names in body files.
+        y_up: bodies have y up and z to the camera.
+        drop_bad: drop frames that cannot be read; else their sequence is refused.
+        min_iou: bodies that overlap their silhouette less get weight 0.
+    """
+
+    size: int = 64
+    keys: BodyKeys = BodyKeys()
+    y_up: bool = False
+    drop_bad: bool = False
+    min_iou: float = 0.5
+
+
+@dataclass(slots=True)
+class Account:
+    """What became of a sequence's frames.
+
+    Attributes:
+        sequence: ``id/type/view``.
+        frames: pictures found.
+        kept: of these, in the prepared sequence.
+        too_little, no_centre, unreadable: dropped, because there is hardly anything in them, because OpenGait finds
+            no median column, because they cannot be read.
+        bodies: found.
+        without_body: kept frames that have none.
+        without_silhouette: bodies whose frame is not kept.
+        unreadable_bodies: dropped, because they cannot be read.
+        masked: kept frames whose body has weight 0 although there is one.
+        ious: overlap of each kept frame's body with its silhouette, None where it has no body; None where that was
+            not measured.
+        disagrees: why most bodies seem to belong to other silhouettes, or None.
+    """
+
+    sequence: str
+    frames: int
+    kept: int
+    too_little: int = 0
+    no_centre: int = 0
+    unreadable: int = 0
+    bodies: int = 0
+    without_body: int = 0
+    without_silhouette: int = 0
+    unreadable_bodies: int = 0
+    masked: int = 0
+    ious: list[float | None] | None = None
+    disagrees: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """A mapping of plain values."""
+        return asdict(self)
+
+
+def prepare_sequence(
+    raw: RawSequence, reading: Reading, body: "BodyModel | None" = None
+) -> tuple[dict[str, np.ndarray], Account]:
+    """Read a sequence.
+
+    Args:
+        raw: where it lies.
+        reading: how it is read.
+        body: poses body parameters to compare them with the silhouettes; needed where ``raw.bodies`` is not None.
+
+    Returns:
+        The prepared files by name, and the account.
+
+    Raises:
+        UserError: it has no frames, or there are files that cannot be read.
+    """
+    silhouettes = read_silhouettes(raw.silhouettes, reading.size)
+    frames = len(silhouettes.frames)
+    bodies = None
+    if raw.bodies is not None:
+        bodies = read_bodies(raw.bodies, silhouettes.frames, silhouettes.named, reading.keys, reading.y_up)
+    unreadable = silhouettes.unreadable + (bodies.unreadable if bodies else [])
+    if unreadable and not reading.drop_bad:
+        more = f" And {len(unreadable) - _SHOWN} more files." if len(unreadable) > _SHOWN else ""
+        raise UserError(" ".join(unreadable[:_SHOWN]) + more)
+    if not len(silhouettes.kept):
+        raise UserError(
+            f"None of the {frames} frames in {raw.silhouettes} is left: {silhouettes.too_little} hardly show anybody, "
+            f"{silhouettes.no_centre} have no centre, {len(silhouettes.unreadable)} cannot be read."
+        )
+    account = Account(
+        sequence=raw.name,
+        frames=frames,
+        kept=len(silhouettes.kept),
+        too_little=silhouettes.too_little,
+        no_centre=silhouettes.no_centre,
+        unreadable=len(silhouettes.unreadable),
+    )
+    files = {SILHOUETTES: silhouettes.pictures}
+    if bodies is not None:
+        files |= _match(silhouettes, bodies, reading, body, account)
+    return files, account
+
+
+def _match(
+    silhouettes: Silhouettes, bodies: Bodies, reading: Reading, body: "BodyModel | None", account: Account
+) -> dict[str, np.ndarray]:
+    """The files of the kept frames' bodies; fills the account of them."""
+    rows, present = bodies.rows[silhouettes.kept], bodies.present[silhouettes.kept]
+    account.bodies = bodies.found + len(bodies.unreadable)
+    account.without_body = int((~present).sum())
+    account.without_silhouette = bodies.found - int(present.sum())
+    account.unreadable_bodies = len(bodies.unreadable)
+    if rows.shape[1:] != (FRAME,):
+        _require_upright(rows[present])
+        return {JOINTS: rows, WEIGHTS: present.astype(np.float32)}
+    # Not above: it loads torch, which silhouettes alone do without.
+    from opengait_meshgait.prepare.alignment import align, disagrees, weights
+
+    alignment = align(silhouettes.pictures, rows, body)
+    validity = np.where(present, weights(alignment.ious, reading.min_iou), 0).astype(np.float32)
+    account.masked = int((present & (validity == 0)).sum())
+    account.ious = [round(float(iou), 3) if there else None for iou, there in zip(alignment.ious, present)]
+    account.disagrees = disagrees(alignment, reading.min_iou) if present.any() else None
+    return {SMPLS: rows, WEIGHTS: validity}
+
+
+def _require_upright(joints: np.ndarray) -> None:
+    """Joints [m, 24, 3] whose y seems to point up would teach bodies that stand on their heads."""
+    upside_down = int((joints[:, _HEAD, 1] > joints[:, _FEET, 1].mean(1)).sum())
+    if upside_down > len(joints) / 2:
+        raise UserError(
+            f"The head is below the feet in {upside_down} of {len(joints)} frames: y should point down. If it points "
+            "up in these files, give --y-up."
+        )
