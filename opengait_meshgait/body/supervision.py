@@ -1,4 +1,4 @@
-"""From body parameters to what the heatmap branch is compared with."""
+"""From body parameters, or from joints alone, to what the heatmap branch is compared with."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,8 +8,9 @@ from torch import nn
 
 from opengait_meshgait.body.crop import crop_frame, to_crop
 from opengait_meshgait.body.files import load_body
+from opengait_meshgait.body.joint_crop import joint_crop_frame
 from opengait_meshgait.body.markers import VirtualMarkers, load_markers
-from opengait_meshgait.body.model import JOINT_FLIP, BodyModel
+from opengait_meshgait.body.model import JOINT_FLIP, NUM_JOINTS, BodyModel
 
 _FRAMES_AT_ONCE = 256  # bounds the memory: posing takes some 0.3 MB a frame for 6890 vertices
 
@@ -23,14 +24,16 @@ class BodyTargets:
         markers: crop heights, [n, s, K, 3].
         vertices: crop heights, [n, s, V, 3].
         height: one crop height, m, [n, s].
-        valid: bool [n, s]; where False, all of the above are 0.
+        joint_weights: how much the frame's joints count, 0…1, [n, s]; where 0, they are 0.
+        mesh_weights: how much its markers and vertices count, 0…1, [n, s]; where 0, they are 0.
     """
 
     joints: torch.Tensor
     markers: torch.Tensor
     vertices: torch.Tensor
     height: torch.Tensor
-    valid: torch.Tensor
+    joint_weights: torch.Tensor
+    mesh_weights: torch.Tensor
 
 
 @dataclass
@@ -68,37 +71,64 @@ class BodySupervision(nn.Module):
         return BodyFlips(self.joint_flip, self.markers.flip, self.body.mirror)
 
     @torch.no_grad()
-    def forward(self, smpls: torch.Tensor) -> BodyTargets:
-        """Pose the bodies and bring them into crop space, in float32 under autocast too.
+    def forward(self, bodies: torch.Tensor, weights: torch.Tensor | None = None) -> BodyTargets:
+        """Bring the bodies into crop space, in float32 under autocast too.
 
-        A frame is invalid if it holds a number that is not finite, if its pose is all zeros (as trackers write where
-        they found nobody), or if no body comes out of it.
+        Parameters are posed. Of joints alone (see :mod:`opengait_meshgait.body.joint_crop`), markers and vertices stay
+        unknown and have no weight. A frame has no weight at all if it holds a number that is not finite, if its pose
+        or its joints are all zeros (as trackers write where they found nobody), or if no body comes out of it.
 
         Args:
-            smpls: camera (3, not used: the crop takes scale and translation away), axis-angle pose (72, rad, the root
-                turning the body into camera orientation) and betas (10), [n, s, 85].
+            bodies: camera (3, not used: the crop takes scale and translation away), axis-angle pose (72, rad, the root
+                turning the body into camera orientation) and betas (10), [n, s, 85]; or joints in camera orientation,
+                m, [n, s, 24, 3].
+            weights: how much each frame counts, 0…1, [n, s]; None: all of them fully.
 
         Raises:
-            ValueError: ``smpls`` is not [n, s, 85].
+            ValueError: ``bodies`` is neither [n, s, 85] nor [n, s, 24, 3], or ``weights`` is not [n, s].
         """
-        if smpls.ndim != 3 or smpls.shape[-1] != 85:
-            raise ValueError(f"smpls must be [n, s, 85], got {list(smpls.shape)}")
-        with torch.autocast(smpls.device.type, enabled=False):
-            parts = [self._targets(part) for part in smpls.flatten(0, 1).float().split(_FRAMES_AT_ONCE)]
-        return BodyTargets(*(torch.cat(parts).unflatten(0, smpls.shape[:2]) for parts in zip(*parts)))
+        if bodies.shape[2:] not in ((85,), (NUM_JOINTS, 3)):
+            raise ValueError(f"bodies must be [n, s, 85] or [n, s, {NUM_JOINTS}, 3], got {list(bodies.shape)}")
+        leading = bodies.shape[:2]
+        if weights is None:
+            weights = bodies.new_ones(leading)
+        if weights.shape != leading:
+            raise ValueError(f"weights must be [n, s] = {list(leading)}, got {list(weights.shape)}")
+        frames = zip(*(tensor.flatten(0, 1).float().split(_FRAMES_AT_ONCE) for tensor in (bodies, weights)))
+        targets = self._from_joints if bodies.ndim == 4 else self._from_parameters
+        with torch.autocast(bodies.device.type, enabled=False):
+            parts = [targets(*part) for part in frames]
+        return BodyTargets(*(torch.cat(fields).unflatten(0, leading) for fields in zip(*parts)))
 
-    def _targets(self, frames: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """The fields of :class:`BodyTargets` for frames [m, 85], each [m, ...]."""
+    def _from_parameters(self, frames: torch.Tensor, weights: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """The fields of :class:`BodyTargets` for frames [m, 85] and weights [m], each [m, ...]."""
         pose, betas = frames[:, 3:75], frames[:, 75:]
         valid = frames[:, 3:].isfinite().all(1) & pose.any(1)
-        vertices, joints = self.body(torch.where(valid[:, None], pose, 0.0), torch.where(valid[:, None], betas, 0.0))
+        vertices, joints = self.body(_where(valid, pose), _where(valid, betas))
         valid = valid & vertices.isfinite().all(-1).all(-1)
-        vertices = torch.where(valid[:, None, None], vertices, 0.0)
+        vertices = _where(valid, vertices)
         frame = crop_frame(vertices, self.body.faces, joints[:, 0])
-        valid = valid & frame.origin.isfinite().all(-1) & frame.height.isfinite()
+        valid = valid & frame.origin.isfinite().all(-1) & frame.height.isfinite() & (weights > 0)
         points = [to_crop(points, frame) for points in (joints, self.markers.select(vertices), vertices)]
-        points = [torch.where(valid[:, None, None], p, 0.0) for p in points]
-        return (*points, torch.where(valid, frame.height, 0.0), valid)
+        weights = _where(valid, weights)
+        return (*(_where(valid, p) for p in (*points, frame.height)), weights, weights)
+
+    def _from_joints(self, joints: torch.Tensor, weights: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """The same for joints [m, 24, 3]."""
+        joints = _where(joints.isfinite().flatten(1).all(1), joints)
+        frame = joint_crop_frame(joints)
+        # Joints that are far too large overflow; joints that lie in one point have no height.
+        valid = frame.origin.isfinite().all(-1) & frame.height.isfinite() & (frame.height > 0) & (weights > 0)
+        markers = joints.new_zeros(len(joints), len(self.markers.flip), 3)
+        vertices = joints.new_zeros(len(joints), self.body.num_vertices, 3)
+        weights = _where(valid, weights)
+        points = _where(valid, to_crop(joints, frame))
+        return points, markers, vertices, _where(valid, frame.height), weights, torch.zeros_like(weights)
+
+
+def _where(chosen: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
+    """``values [m, ...]`` where ``chosen [m]``, else 0, whatever they are there."""
+    return torch.where(chosen.view(-1, *[1] * (values.ndim - 1)), values, 0.0)
 
 
 def load_supervision(body: str | Path | None = None, markers: str | Path | None = None) -> BodySupervision:

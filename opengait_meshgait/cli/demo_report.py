@@ -124,9 +124,9 @@ def body_samples(net: torch.nn.Module, dataset: GaitDataset, config: Config, sup
     for number, label in enumerate(dataset.label_set[:5]):
         wanted = (label, types[-1 - number % len(types)], views[(2 * number + 2) % len(views)])
         index = next(i for i, info in enumerate(dataset.seqs) if (info.label, info.type, info.view) == wanted)
-        sils, smpls = dataset.load(index)
+        sils, bodies, _ = dataset.load(index)
         sils = transform(torch.from_numpy(sils[None, _FRAME : _FRAME + 1].copy()))
-        targets = supervision(transform_bodies(torch.from_numpy(smpls[None, _FRAME : _FRAME + 1].copy())))
+        targets = supervision(transform_bodies(torch.from_numpy(bodies[None, _FRAME : _FRAME + 1].copy())))
         output = net(sils, reconstruct=True)
         error = point_errors(output.vertices, targets.vertices, targets.height).mean().item()
         samples.append(

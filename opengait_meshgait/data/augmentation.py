@@ -15,6 +15,7 @@ After a change the person no longer fills the crop's height exactly; the targets
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -134,15 +135,16 @@ class PairedAugmentation:
         device = targets.joints.device
         mirrored, plane, scale = mirrored.to(device), plane.to(device), scale.to(device)
         moved = {}
-        for name in ("joints", "markers", "vertices"):
+        weights = {"joints": targets.joint_weights, "markers": targets.mesh_weights, "vertices": targets.mesh_weights}
+        for name, weight in weights.items():
             points = getattr(targets, name)
             if self.flips is not None:
                 flipped = flip_crop(points, getattr(self.flips, name).to(device))
                 points = torch.where(mirrored[:, None, None, None], flipped, points)
             xy = transform_points(plane, points[..., :2].flatten(1, 2)).view_as(points[..., :2])
             points = torch.cat([xy, points[..., 2:] * scale[:, None, None, None]], -1)
-            moved[name] = torch.where(targets.valid[..., None, None], points, 0.0)
-        return BodyTargets(**moved, height=targets.height / scale[:, None], valid=targets.valid)
+            moved[name] = torch.where(weight[..., None, None] > 0, points, 0.0)
+        return replace(targets, **moved, height=targets.height / scale[:, None])
 
 
 def augmentation_from(cfg: Mapping[str, Any] | None, flips: BodyFlips | None) -> PairedAugmentation | None:

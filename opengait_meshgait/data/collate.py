@@ -14,7 +14,8 @@ class Sequence:
 
     Attributes:
         sils: silhouettes, uint8 [s, h, w], 0…255.
-        smpls: cam 3, pose 72 (rad), betas 10 of the same frames, float32 [s, 85], or None.
+        bodies: of the same frames, float32: cam 3, pose 72 (rad), betas 10, [s, 85], or joints, m, [s, 24, 3]; or None.
+        weights: how much each body counts, float32 [s], 0…1; None: fully.
         label: the person, as an index into ``GaitDataset.label_set``.
         type: walking condition.
         view: view.
@@ -24,7 +25,8 @@ class Sequence:
     """
 
     sils: np.ndarray
-    smpls: np.ndarray | None
+    bodies: np.ndarray | None
+    weights: np.ndarray | None
     label: int
     type: str
     view: str
@@ -39,7 +41,9 @@ class Batch:
 
     Attributes:
         sils: silhouettes, uint8 [n, s, h, w], or packed [1, sum of seqL, h, w]; 0…255.
-        smpls: cam 3, pose 72 (rad), betas 10, float32 [n, s, 85], or packed [1, sum of seqL, 85], or None.
+        bodies: float32, cam 3, pose 72 (rad), betas 10, [n, s, 85], or joints, m, [n, s, 24, 3]; packed as the
+            silhouettes; or None.
+        weights: how much each body counts, float32 [n, s], 0…1, packed as the silhouettes; None: all fully.
         seqL: the lengths of packed sequences, int64 [1, n], or None.
         labels: people, int64 [n].
         types: walking conditions, n of them.
@@ -49,7 +53,8 @@ class Batch:
     """
 
     sils: torch.Tensor
-    smpls: torch.Tensor | None
+    bodies: torch.Tensor | None
+    weights: torch.Tensor | None
     seqL: torch.Tensor | None
     labels: torch.Tensor
     types: list[str]
@@ -78,7 +83,7 @@ def collate(sequences: list[Sequence], packed: bool) -> Batch:
     """One batch of sequences.
 
     Args:
-        sequences: all with or all without bodies.
+        sequences: all with 85-number frames, all with joints, or all without bodies.
         packed: put them one after the other; else stack them, and they must be equally long.
 
     Raises:
@@ -91,10 +96,18 @@ def collate(sequences: list[Sequence], packed: bool) -> Batch:
                 f"Silhouettes of {first.name} are {list(first.sils.shape[1:])} and those of {sequence.name} are "
                 f"{list(sequence.sils.shape[1:])}. Prepare the whole dataset with one size."
             )
-    join = (lambda arrays: np.concatenate(arrays)[None]) if packed else np.stack
+    weights = None
+    if any(sequence.weights is not None for sequence in sequences):
+        # A sequence without a file of weights counts fully.
+        weights = [np.ones(len(s.sils), np.float32) if s.weights is None else s.weights for s in sequences]
+
+    def join(arrays: list[np.ndarray]) -> torch.Tensor:
+        return torch.from_numpy(np.concatenate(arrays)[None] if packed else np.stack(arrays))
+
     return Batch(
-        sils=torch.from_numpy(join([sequence.sils for sequence in sequences])),
-        smpls=None if first.smpls is None else torch.from_numpy(join([sequence.smpls for sequence in sequences])),
+        sils=join([sequence.sils for sequence in sequences]),
+        bodies=None if first.bodies is None else join([sequence.bodies for sequence in sequences]),
+        weights=None if weights is None else join(weights),
         seqL=torch.tensor([[len(sequence.sils) for sequence in sequences]]) if packed else None,
         labels=torch.tensor([sequence.label for sequence in sequences]),
         types=[sequence.type for sequence in sequences],

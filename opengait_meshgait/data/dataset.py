@@ -11,7 +11,7 @@ from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.data.collate import Sequence
 from opengait_meshgait.data.frames import FrameSampling
 from opengait_meshgait.data.layout import SequenceInfo, find_sequences, list_problems, read_partition
-from opengait_meshgait.data.reader import read_sequence
+from opengait_meshgait.data.reader import Arrays, read_sequence
 
 
 class SequenceTable:
@@ -49,7 +49,7 @@ class GaitDataset(SequenceTable, Dataset):
             ``dataset_partition``, ``data_in_use`` (which of a folder's pickles, sorted, may be used) and ``cache``
             (read all sequences now and keep them; forked worker processes share them).
         split: ``train``, ``val`` or ``test``: the partition's ``TRAIN_SET``, ``VAL_SET`` or ``TEST_SET``.
-        with_bodies: whether to read body parameters besides the silhouettes.
+        with_bodies: whether to read bodies and their weights besides the silhouettes.
         frames: which frames of a sequence to take.
 
     The table is in the partition's order of people, then type, then view; labels of batches are places in its
@@ -64,12 +64,16 @@ class GaitDataset(SequenceTable, Dataset):
         super().__init__(find_sequences(data_cfg["dataset_root"], labels, with_bodies, data_cfg.get("data_in_use")))
         self.frames = frames
         self._places = {label: place for place, label in enumerate(self.label_set)}
-        self._cache: dict[int, tuple[np.ndarray, np.ndarray | None]] | None = {} if data_cfg.get("cache") else None
+        self._cache: dict[int, Arrays] | None = {} if data_cfg.get("cache") else None
         if self._cache is not None:
             check_sequences(self)
 
-    def load(self, index: int) -> tuple[np.ndarray, np.ndarray | None]:
-        """All frames of a sequence: silhouettes uint8 [T, h, w], 0…255, and bodies float32 [T, 85] or None.
+    def load(self, index: int) -> Arrays:
+        """All frames of a sequence.
+
+        Returns:
+            Silhouettes uint8 [T, h, w], 0…255; bodies float32 [T, 85] or [T, 24, 3], or None; their weights float32
+            [T], or None.
 
         Raises:
             UserError: a file that cannot be used; the message names it.
@@ -77,7 +81,7 @@ class GaitDataset(SequenceTable, Dataset):
         if self._cache is not None and index in self._cache:
             return self._cache[index]
         info = self.seqs[index]
-        arrays = read_sequence(info.sils_path, info.smpls_path)
+        arrays = read_sequence(info.sils_path, info.bodies_path, info.weights_path)
         if self._cache is not None:
             self._cache[index] = arrays
         return arrays
@@ -86,11 +90,12 @@ class GaitDataset(SequenceTable, Dataset):
         """The frames drawn from sequence ``index`` with ``seed``; ``key`` is the pair of them."""
         index, seed = key
         info = self.seqs[index]
-        sils, smpls = self.load(index)
+        sils, bodies, weights = self.load(index)
         chosen = self.frames.sample(len(sils), np.random.default_rng(seed))
         return Sequence(
             sils=sils[chosen],
-            smpls=None if smpls is None else smpls[chosen],
+            bodies=None if bodies is None else bodies[chosen],
+            weights=None if weights is None else weights[chosen],
             label=self._places[info.label],
             type=info.type,
             view=info.view,

@@ -2,6 +2,7 @@
 
 import logging
 import os
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,14 +25,17 @@ class SequenceInfo:
         type: the walking condition (``nm-01``) or, in Gait3D, the camera.
         view: the view (``090``) or, in Gait3D, the sequence.
         sils_path: the pickle of silhouettes.
-        smpls_path: the pickle of 85-number frames, None where bodies are not asked for.
+        bodies_path: the pickle of 85-number frames or of joints (:func:`holds_joints`), None where bodies are not asked
+            for.
+        weights_path: the pickle of the bodies' weights, None where there is none or bodies are not asked for.
     """
 
     label: str
     type: str
     view: str
     sils_path: str
-    smpls_path: str | None
+    bodies_path: str | None
+    weights_path: str | None
 
     @property
     def name(self) -> str:
@@ -70,20 +74,20 @@ def find_sequences(
 ) -> list[SequenceInfo]:
     """The sequences of some people, in the order of ``labels``, then type, then view.
 
-    Names decide which file is what: ``smpl`` in the name means 85-number frames, else ``sil`` means silhouettes, and a
-    pickle of another name counts as silhouettes where it is the only one. Further files are other modalities and are
-    ignored.
+    Names decide which file is what: ``weight`` in the name means weights, else ``smpl`` 85-number frames, else
+    ``joint`` joints, else ``sil`` silhouettes; a pickle of another name counts as silhouettes where it is the only one.
+    Further files are other modalities and are ignored, and so are joints beside 85-number frames.
 
     Args:
         root: the folder with one folder an id.
         labels: ids to look for; those without a folder or without sequences are left out with one warning.
-        with_bodies: whether each sequence needs 85-number frames.
+        with_bodies: whether each sequence needs a body, all of them 85-number frames or all of them joints.
         data_in_use: as in OpenGait's YAML, which of a folder's pickles, sorted by name, may be used at all; None for
             all of them. In folders with another number of pickles, their names alone decide.
 
     Raises:
-        UserError: no such root, none of the ids in it, sequences whose files are missing, empty or ambiguous, or a
-            ``data_in_use`` that is not a list of true and false.
+        UserError: no such root, none of the ids in it, sequences whose files are missing, empty or ambiguous, some with
+            85-number frames and some with joints, or a ``data_in_use`` that is not a list of true and false.
     """
     survey = survey_sequences(root, labels, with_bodies, data_in_use)
     found, problems = survey.found, survey.problems
@@ -95,13 +99,15 @@ def find_sequences(
         )
     if problems:
         heading = f"{len(problems)} of {len(found) + len(problems)} sequences in {root} are unusable"
-        bodies = " and, for its bodies, one with 'smpl' in its name" if with_bodies else ""
+        bodies = " and, for its bodies, one with 'smpl' or 'joint' in its name" if with_bodies else ""
         masked = f" data_in_use {list(data_in_use)} leaves out files by their place." if data_in_use else ""
         raise UserError(
             f"{list_problems(heading, problems)}\n"
             f"A sequence folder needs one pickle with 'sil' in its name (or a single one){bodies}.{masked} "
             "Prepare these sequences again, or take their folders out."
         )
+    if with_bodies:
+        check_alike(found)
     if survey.absent:
         logger.warning(
             "%d of the partition's %d ids have no sequence in %s and are left out: %s",
@@ -160,6 +166,26 @@ def survey_sequences(
     return survey
 
 
+def holds_joints(path: str | Path) -> bool:
+    """Whether a file of bodies has joints alone, by its name; else it has 85-number frames."""
+    return _kind(Path(path).name) == "joint"
+
+
+def check_alike(sequences: Sequence[SequenceInfo]) -> None:
+    """Make sure that the bodies of all sequences are of one kind.
+
+    Raises:
+        UserError: some are 85-number frames and some are joints; no batch could hold both.
+    """
+    for other in sequences:
+        if holds_joints(other.bodies_path) != holds_joints(sequences[0].bodies_path):
+            named = " and ".join(f"{info.name} has {Path(info.bodies_path).name}" for info in (sequences[0], other))
+            raise UserError(
+                f"Some bodies are parameters (*smpl*.pkl) and some are joints alone (*joint*.pkl): {named}. One batch "
+                "cannot hold both: prepare all sequences in one way, or name those of one kind in the partition."
+            )
+
+
 def list_problems(heading: str, problems: Sequence[str]) -> str:
     """A heading, the first few problems one a line, and how many more there are."""
     lines = [f"{heading}:", *(f"  {problem}" for problem in problems[:_SHOWN])]
@@ -180,26 +206,33 @@ class _Unusable(Exception):
     """What is wrong with one sequence folder."""
 
 
-def _choose(files: list[os.DirEntry], with_bodies: bool, data_in_use: Sequence[bool] | None) -> tuple[str, str | None]:
-    """The paths of the silhouettes and, where asked for, of the 85-number frames."""
+def _kind(name: str) -> str | None:
+    """What a pickle of this name holds: the telling part of it, or None."""
+    return next((part for part in ("weight", "smpl", "joint", "sil") if part in name.lower()), None)
+
+
+def _choose(
+    files: list[os.DirEntry], with_bodies: bool, data_in_use: Sequence[bool] | None
+) -> tuple[str, str | None, str | None]:
+    """The paths of the silhouettes and, where asked for, of the bodies and, where there are any, of their weights."""
     # A list made for other folders says nothing about this one.
     if data_in_use is not None and len(data_in_use) == len(files):
         files = [entry for entry, use in zip(files, data_in_use) if use]
-    bodies = [entry for entry in files if "smpl" in entry.name.lower()]
-    others = [entry for entry in files if entry not in bodies]
-    silhouettes = [entry for entry in others if "sil" in entry.name.lower()]
-    if not silhouettes and len(others) == 1:
-        silhouettes = others
-    return (
-        _only(silhouettes, "silhouettes", "sil"),
-        _only(bodies, "body parameters", "smpl") if with_bodies else None,
-    )
+    kinds: dict[str | None, list[os.DirEntry]] = defaultdict(list)
+    for entry in files:
+        kinds[_kind(entry.name)].append(entry)
+    unnamed = kinds[None] if len(kinds[None]) == 1 else []
+    silhouettes = _only(kinds["sil"] or unnamed, "silhouettes", "*sil*.pkl")
+    if not with_bodies:
+        return silhouettes, None, None
+    bodies = _only(kinds["smpl"] or kinds["joint"], "bodies", "*smpl*.pkl, or *joint*.pkl for joints alone")
+    return silhouettes, bodies, _only(kinds["weight"], "weights", "*weight*.pkl") if kinds["weight"] else None
 
 
-def _only(candidates: list[os.DirEntry], what: str, part: str) -> str:
+def _only(candidates: list[os.DirEntry], what: str, pattern: str) -> str:
     """The path of the one candidate, which must have content."""
     if not candidates:
-        raise _Unusable(f"no {what} (*{part}*.pkl)")
+        raise _Unusable(f"no {what} ({pattern})")
     if len(candidates) > 1:
         raise _Unusable(f"several pickles may be the {what} ({', '.join(entry.name for entry in candidates)})")
     (entry,) = candidates

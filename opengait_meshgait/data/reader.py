@@ -6,29 +6,34 @@ import numpy as np
 
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.common.files import read_pickle
+from opengait_meshgait.data.layout import holds_joints
 
 FRAME_SIZE = 85  # cam 3, pose 72, betas 10
+Arrays = tuple[np.ndarray, np.ndarray | None, np.ndarray | None]
+"""Silhouettes, bodies and weights of one sequence."""
 
 
-def read_sequence(sils_path: str | Path, smpls_path: str | Path | None) -> tuple[np.ndarray, np.ndarray | None]:
-    """Read a sequence's silhouettes and, where there is a path, its body parameters.
+def read_sequence(
+    sils_path: str | Path, bodies_path: str | Path | None = None, weights_path: str | Path | None = None
+) -> Arrays:
+    """Read a sequence's silhouettes and, where there are paths, its bodies and their weights.
 
     Returns:
-        uint8 [T, h, w], 0…255, and float32 [T, 85] or None.
+        uint8 [T, h, w], 0…255; float32 [T, 85] or [T, 24, 3], or None; float32 [T], 0…1, or None.
 
     Raises:
-        UserError: as the two readers below, or the two files differ in length.
+        UserError: as the readers below, or the files differ in length.
     """
     sils = read_silhouettes(sils_path)
-    if smpls_path is None:
-        return sils, None
-    smpls = read_bodies(smpls_path)
-    if len(sils) != len(smpls):
-        raise UserError(
-            f"{sils_path} has {len(sils)} frames and {Path(smpls_path).name} beside it has {len(smpls)}. Silhouettes "
-            "and bodies must be of the same frames: prepare the two again, joined by the names of their frames."
-        )
-    return sils, smpls
+    bodies = None if bodies_path is None else read_bodies(bodies_path)
+    weights = None if weights_path is None else read_weights(weights_path)
+    for path, array in ((bodies_path, bodies), (weights_path, weights)):
+        if array is not None and len(array) != len(sils):
+            raise UserError(
+                f"{sils_path} has {len(sils)} frames and {Path(path).name} beside it has {len(array)}. Silhouettes and "
+                "bodies must be of the same frames: prepare the two again, joined by the names of their frames."
+            )
+    return sils, bodies, weights
 
 
 def read_silhouettes(path: str | Path) -> np.ndarray:
@@ -62,23 +67,49 @@ def read_silhouettes(path: str | Path) -> np.ndarray:
 
 
 def read_bodies(path: str | Path) -> np.ndarray:
-    """Read 85-number frames: cam 3, pose 72 (axis-angle, rad), betas 10.
+    """Read bodies, parameters or joints alone: the file's name tells.
 
     Frames that are not finite may pass: supervision masks them.
 
     Returns:
-        float32 [T, 85].
+        float32, 85-number frames [T, 85]: cam 3, pose 72 (axis-angle, rad), betas 10; or joints [T, 24, 3] in SMPL's
+        order and camera orientation (x right, y down, z away), m.
 
     Raises:
         UserError: not a pickle of an array, another shape, or no frames.
     """
-    smpls = _read_array(path, f"body parameters, float32 [T, {FRAME_SIZE}]")
-    if smpls.ndim != 2 or smpls.shape[1] != FRAME_SIZE or smpls.dtype.kind != "f":
+    if holds_joints(path):
+        shape, expected = (24, 3), "joints are float32 [T, 24, 3], SMPL's 24 in camera orientation, m"
+    else:
+        shape, expected = (FRAME_SIZE,), f"body parameters are float32 [T, {FRAME_SIZE}] = cam 3, pose 72, betas 10"
+    bodies = _read_array(path, f"bodies; {expected}")
+    if bodies.shape[1:] != shape or bodies.dtype.kind != "f":
         raise UserError(
-            f"{path} holds {_describe(smpls)}; body parameters are float32 [T, {FRAME_SIZE}] = cam 3, pose 72, "
-            "betas 10. Make the file again."
+            f"{path} holds {_describe(bodies)}; {expected}. Which of the two a file holds, its name says (smpl or "
+            "joint). Make the file again."
         )
-    return smpls.astype(np.float32, copy=False)
+    return bodies.astype(np.float32, copy=False)
+
+
+def read_weights(path: str | Path) -> np.ndarray:
+    """Read how much each frame's body counts in training: 0 not at all, 1 fully.
+
+    Returns:
+        float32 [T], 0…1.
+
+    Raises:
+        UserError: not a pickle of an array, another shape, no frames, or values that are not within 0…1.
+    """
+    weights = _read_array(path, "weights, float32 [T]")
+    if weights.ndim != 1 or weights.dtype.kind not in "buif":
+        raise UserError(f"{path} holds {_describe(weights)}; weights are float32 [T], 0…1. Make the file again.")
+    # Written so that NaN fails as well.
+    if not ((weights >= 0) & (weights <= 1)).all():
+        raise UserError(
+            f"{path} holds values from {weights.min():g} to {weights.max():g}; weights reach from 0 (the body does not "
+            "count) to 1. Make the file again."
+        )
+    return weights.astype(np.float32, copy=False)
 
 
 def _read_array(path: str | Path, expected: str) -> np.ndarray:

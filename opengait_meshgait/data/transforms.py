@@ -14,7 +14,7 @@ Transform = Callable[[torch.Tensor], torch.Tensor]
 
 @TRANSFORMS.register
 class NoOperation:
-    """Leaves body parameters as they are."""
+    """Leaves bodies as they are."""
 
     modality = "bodies"
 

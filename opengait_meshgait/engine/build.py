@@ -19,7 +19,7 @@ from opengait_meshgait.networks import MeshGaitNet, Reconstruction
 
 
 def build_supervision(config: Config, device: torch.device) -> BodySupervision | None:
-    """What turns 85-number frames into targets, on ``device``; None where the network or the data have no bodies."""
+    """What turns bodies into targets, on ``device``; None where the network or the data have no bodies."""
     if config.model_cfg.heatmap_cfg is None or modalities(config) < 2:
         return None
     return load_supervision(**config.model_cfg.body_cfg.model_dump()).to(device)
@@ -68,7 +68,7 @@ def build_scheduler(config: Config, optimizer: torch.optim.Optimizer) -> torch.o
 
 
 def build_train_set(config: Config, with_bodies: bool) -> GaitDataset:
-    """The training sequences, with or without body parameters.
+    """The training sequences, with or without bodies.
 
     Raises:
         UserError: files or ids are missing, or there are more identities than classes.
@@ -90,7 +90,7 @@ def build_test_set(config: Config, split: str, with_bodies: bool) -> GaitDataset
     Args:
         config: of the run.
         split: ``val`` or ``test``.
-        with_bodies: whether to read body parameters too.
+        with_bodies: whether to read bodies too.
 
     Raises:
         UserError: files or ids are missing, or the protocol cannot be applied.

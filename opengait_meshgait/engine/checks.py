@@ -14,7 +14,7 @@ _SCHEDULER_DEFAULTS = {"gamma": 0.1, "milestones": [20000, 40000, 60000]}
 
 
 def modalities(config: Config) -> int:
-    """How many files of a sequence are read: 1 is silhouettes, 2 is silhouettes and body parameters."""
+    """How many files of a sequence are read: 1 is silhouettes, 2 is silhouettes and bodies."""
     return 1 if config.data_cfg.data_in_use is None else sum(config.data_cfg.data_in_use)
 
 
@@ -56,13 +56,13 @@ def contradictions(config: Config) -> list[str]:
     if in_use not in (1, 2):
         problems.append(
             f"data_cfg.data_in_use: found {data.data_in_use}; expected one true (silhouettes) or two (silhouettes and "
-            "body parameters)."
+            "bodies; the weights beside them come along)."
         )
     for name, section in (("trainer_cfg", trainer), ("evaluator_cfg", evaluator)):
         if len(section.transform) != in_use:
             problems.append(
                 f"{name}.transform: found {len(section.transform)}; expected {in_use}, one for each modality that "
-                "data_cfg.data_in_use turns on (NoOperation for body parameters)."
+                "data_cfg.data_in_use turns on (NoOperation for bodies)."
             )
         if section.sampler.frames_num_min > section.sampler.frames_num_max:
             problems.append(f"{name}.sampler: frames_num_min is larger than frames_num_max.")
@@ -75,8 +75,8 @@ def contradictions(config: Config) -> list[str]:
         )
     if bodily and in_use != 2:
         problems.append(
-            f"data_cfg.data_in_use: found {data.data_in_use}; the losses {', '.join(bodily)} compare with body "
-            "parameters, so set [true, true]."
+            f"data_cfg.data_in_use: found {data.data_in_use}; the losses {', '.join(bodily)} compare with "
+            "bodies, so set [true, true]."
         )
     if model.model == "Baseline" and model.heatmap_cfg is not None:
         problems.append("model_cfg.heatmap_cfg: Baseline is silhouette-only; set model: MeshGait or heatmap_cfg: null.")

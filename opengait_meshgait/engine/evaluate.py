@@ -97,9 +97,9 @@ def _embed(
         indices.append(batch.indices.cpu())
         embeddings.append(output.embeddings.float().cpu())
         if supervision is not None:
-            targets = supervision(transform_bodies(batch.smpls))
+            targets = supervision(transform_bodies(batch.bodies), batch.weights)
             new = torch.tensor(sampler.first_time[number], device=device)
             new = new[:, None] if batch.seqL is None else new.repeat_interleave(batch.seqL[0])[None]
-            targets.valid = targets.valid & new
+            targets.joint_weights, targets.mesh_weights = targets.joint_weights * new, targets.mesh_weights * new
             errors.append(body_errors(output, targets))
     return torch.cat(indices), torch.cat(embeddings), functools.reduce(operator.add, errors) if errors else None

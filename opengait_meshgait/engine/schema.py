@@ -64,7 +64,9 @@ class DataCfg(Section):
     data_in_use: list[bool] | None = Field(
         None,
         description="One true or false for each .pkl of a sequence folder, sorted by name: which of them are read. One "
-        "in use: silhouettes; two: silhouettes and body parameters. null: silhouettes.",
+        "in use: silhouettes; two: silhouettes and bodies (parameters, `*smpl*.pkl`, or else joints alone, "
+        "`*joint*.pkl`). A file of weights (`*weight*.pkl`, a number from 0 to 1 for each frame: how much its body "
+        "counts) comes with the bodies and is not to be switched on. null: silhouettes.",
     )
     num_workers: int = Field(1, ge=0, description="Processes that load data; 0 loads in the training process.")
     cache: bool = Field(False, description="Keep what was read in memory.")

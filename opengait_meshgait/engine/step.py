@@ -40,9 +40,9 @@ class TrainingStep:
     Args:
         net: the network, wrapped or not.
         losses: the sum to be minimised.
-        transforms: of silhouettes and of body parameters.
+        transforms: of silhouettes and of bodies.
         augmentation: moves silhouettes and targets together, or None.
-        supervision: turns body parameters into targets, or None.
+        supervision: turns bodies into targets, or None.
         half: whether the network computes in float16; targets and losses never do.
     """
 
@@ -56,7 +56,7 @@ class TrainingStep:
         half: bool = False,
     ):
         self.net, self.losses = net, losses
-        self.transform_sils, self.transform_smpls = transforms
+        self.transform_sils, self.transform_bodies = transforms
         self.augmentation, self.supervision, self.half = augmentation, supervision, half
 
     def __call__(self, batch: Batch, iteration: int) -> StepResult:
@@ -68,7 +68,7 @@ class TrainingStep:
         sils = self.transform_sils(batch.sils)
         targets = None
         if self.supervision is not None:
-            targets = self.supervision(self.transform_smpls(batch.smpls))
+            targets = self.supervision(self.transform_bodies(batch.bodies), batch.weights)
         if self.augmentation is not None:
             sils, targets = self._augment(sils, targets, batch)
         arguments: dict[str, Any] = {} if batch.seqL is None else {"seqL": batch.seqL}

@@ -36,45 +36,53 @@ class BodyErrors:
     """Errors summed over frames; add up those of all batches, then ask for the means.
 
     Attributes:
-        frames: how many valid frames.
-        sums: by name, mm summed over the valid frames for each point, ``[P]`` float64 on the CPU. Names are those of
+        frames: by name, in how many frames the points are known.
+        sums: by name, mm summed over these frames for each point, ``[P]`` float64 on the CPU. Names are those of
             :data:`MEASURED` (positions in crop space) and the same with ``_root`` behind (relative to the pelvis).
     """
 
-    frames: int
+    frames: dict[str, int]
     sums: dict[str, torch.Tensor]
 
     def __add__(self, other: "BodyErrors") -> "BodyErrors":
         if self.sums.keys() != other.sums.keys():
             raise ValueError(f"expected errors of {sorted(self.sums)}, got {sorted(other.sums)}")
-        return BodyErrors(self.frames + other.frames, {k: v + other.sums[k] for k, v in self.sums.items()})
+        frames = {name: count + other.frames[name] for name, count in self.frames.items()}
+        return BodyErrors(frames, {name: sums + other.sums[name] for name, sums in self.sums.items()})
 
     def metrics(self) -> dict[str, float]:
-        """Means over frames and points in mm: ``mpjpe_mm``, ``mpjpe_root_mm``…; nothing without a valid frame."""
-        return {f"{name}_mm": float(sums.mean()) / self.frames for name, sums in self.sums.items() if self.frames}
+        """Means over frames and points in mm: ``mpjpe_mm``, ``mpjpe_root_mm``…; without those known in no frame."""
+        return {f"{name}_mm": float(sums.mean()) / self.frames[name] for name, sums in self._known().items()}
 
     def joints(self) -> dict[str, list[float]]:
         """Means over frames in mm for each of the 24 joints, ``mpjpe`` and ``mpjpe_root``; nothing without a frame."""
-        names = [name for name in ("mpjpe", "mpjpe_root") if name in self.sums and self.frames]
-        return {name: (self.sums[name] / self.frames).tolist() for name in names}
+        known = {name: sums for name, sums in self._known().items() if name in ("mpjpe", "mpjpe_root")}
+        return {name: (sums / self.frames[name]).tolist() for name, sums in known.items()}
+
+    def _known(self) -> dict[str, torch.Tensor]:
+        return {name: sums for name, sums in self.sums.items() if self.frames[name]}
 
 
 def body_errors(output: Any, targets: Any) -> BodyErrors:
-    """Errors of one batch, over its valid frames.
+    """Errors of one batch. Every frame whose points have a weight counts once, however small that is.
 
     Args:
         output: predictions in crop space: ``joints [n, s, 24, 3]``, and ``markers [n, s, K, 3]`` and
             ``vertices [n, s, V, 3]``, or None for those that are not asked for.
-        targets: the ground truth under the same names, ``height [n, s]`` in metres and ``valid [n, s]`` bool.
+        targets: the ground truth under the same names, ``height [n, s]`` in metres, and the weights ``[n, s]`` of the
+            frames, ``joint_weights`` and, for markers and vertices, ``mesh_weights`` (nowhere without the joints').
     """
-    valid, sums = targets.valid, {}
-    height = targets.height[valid]
-    roots = [points[valid][:, PELVIS : PELVIS + 1] for points in (output.joints, targets.joints)]
+    frames, sums = {}, {}
     for name, attribute in MEASURED.items():
         if getattr(output, attribute) is None:
             continue
-        points = [getattr(bodies, attribute)[valid] for bodies in (output, targets)]
-        aligned = [each - root for each, root in zip(points, roots)]
+        known = (targets.joint_weights if attribute == "joints" else targets.mesh_weights) > 0
+        height = targets.height[known]
+        points = [getattr(bodies, attribute)[known] for bodies in (output, targets)]
+        aligned = [
+            each - bodies.joints[known][:, PELVIS : PELVIS + 1] for each, bodies in zip(points, (output, targets))
+        ]
+        frames[name] = frames[f"{name}_root"] = int(known.sum())
         sums[name] = point_errors(*points, height).sum(0, dtype=torch.float64).cpu()
         sums[f"{name}_root"] = point_errors(*aligned, height).sum(0, dtype=torch.float64).cpu()
-    return BodyErrors(int(valid.sum()), sums)
+    return BodyErrors(frames, sums)

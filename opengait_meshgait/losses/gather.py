@@ -38,13 +38,13 @@ def gather(own: torch.Tensor) -> torch.Tensor:
     return whole
 
 
-def mean_over_processes(count: torch.Tensor) -> torch.Tensor:
-    """The mean of ``count`` over the processes.
+def mean_over_processes(weight: torch.Tensor) -> torch.Tensor:
+    """The mean of ``weight`` over the processes.
 
-    A sum over this process's valid frames, divided by the *mean* number of valid frames, obeys the rule above even
-    where the processes have different numbers of them.
+    A weighted sum over this process's frames, divided by the *mean* weight of a process, obeys the rule above even
+    where the processes have different weights.
     """
-    return _reduce(count, dist.ReduceOp.SUM) / world_size()
+    return _reduce(weight, dist.ReduceOp.SUM) / world_size()
 
 
 def everywhere(flags: torch.Tensor) -> torch.Tensor:

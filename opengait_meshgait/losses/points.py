@@ -12,11 +12,11 @@ NORMS = {"l1": torch.abs, "l2": torch.square}
 
 
 class PointLoss(nn.Module):
-    """Mean coordinate error of body points in crop space, over the valid frames.
+    """Weighted mean coordinate error of body points in crop space, over the frames.
 
     The norm is taken coordinate by coordinate: ``l1`` is the mean absolute difference (crop heights), ``l2`` the mean
-    squared difference (crop heights²), as ``torch.nn.functional.l1_loss`` and ``mse_loss`` have it. Every valid frame
-    counts alike. A batch without a valid frame has a loss of exactly 0 and a gradient of zeros.
+    squared difference (crop heights²), as ``torch.nn.functional.l1_loss`` and ``mse_loss`` have it. Every frame counts
+    by its weight. A batch without any weight has a loss of exactly 0 and a gradient of zeros.
 
     Args:
         norm: ``l1`` or ``l2``.
@@ -43,7 +43,7 @@ class PointLoss(nn.Module):
         self,
         predicted: torch.Tensor,
         target: torch.Tensor,
-        valid: torch.Tensor,
+        weights: torch.Tensor,
         height: torch.Tensor,
         iteration: int,
     ) -> tuple[torch.Tensor, dict[str, Any]]:
@@ -52,31 +52,34 @@ class PointLoss(nn.Module):
         Args:
             predicted: points ``[n, s, P, 3]`` in crop space.
             target: their ground truth, the same shape; never receives a gradient.
-            valid: ``[n, s]`` bool, the frames that count. The others may hold anything, NaN included.
+            weights: ``[n, s]``, 0…1, how much each frame counts. Those of weight 0 may hold anything, NaN included.
             height: ``[n, s]``, metres in one crop height.
             iteration: of the training, from 0.
 
         Returns:
-            The loss (a scalar) and ``loss``, the mean Euclidean error in mm under the loss's own name (0 without a
-            valid frame) and ``ramp``, the warm-up's factor.
+            The loss (a scalar) and ``loss``, the mean Euclidean error in mm under the loss's own name (0 without any
+            weight; weighted as the loss) and ``ramp``, the warm-up's factor.
 
         Raises:
             ValueError: the shapes do not belong together.
         """
         if predicted.shape != target.shape or predicted.ndim != 4 or predicted.shape[-1] != 3:
             raise ValueError(f"expected two of [n, s, P, 3], got {[*predicted.shape]} and {[*target.shape]}")
-        if not valid.shape == height.shape == predicted.shape[:2]:
-            raise ValueError(f"expected [n, s] = {[*predicted.shape[:2]]}, got {[*valid.shape]} and {[*height.shape]}")
+        if not weights.shape == height.shape == predicted.shape[:2]:
+            shapes = f"{[*weights.shape]} and {[*height.shape]}"
+            raise ValueError(f"expected [n, s] = {[*predicted.shape[:2]]}, got {shapes}")
 
+        weights = weights.detach().float()
+        counts = weights > 0
         difference = predicted.float() - target.detach()
-        difference = torch.where(valid[..., None, None], difference, 0.0)
-        frames = mean_over_processes(valid.sum())
-        frames = torch.where(frames > 0, frames, 1.0)
+        difference = torch.where(counts[..., None, None], difference, 0.0)
+        total = mean_over_processes(weights.sum())
+        total = torch.where(total > 0, total, 1.0)
         ramp = min(1.0, iteration / self.warmup) if self.warmup else 1.0
-        loss = NORMS[self.norm](difference).mean((2, 3)).sum() / frames * ramp
+        loss = (NORMS[self.norm](difference).mean((2, 3)) * weights).sum() / total * ramp
         with torch.no_grad():
             # Not norm(dim=-1): over three strided numbers it is many times slower on a CPU.
             distance = difference.square().sum(-1).sqrt()
-            metres = torch.where(valid, distance.mean(-1) * height.float(), 0.0)
-            error = 1000 * metres.sum() / frames
+            metres = torch.where(counts, distance.mean(-1) * height.float(), 0.0)
+            error = 1000 * (metres * weights).sum() / total
         return loss, {"loss": loss.detach(), self.error_name: error, "ramp": ramp}

@@ -10,7 +10,7 @@ RECOGNITION_TERMS = ("triplet", "softmax")
 BODY_TERMS = ("joint", "marker", "mesh")
 """What a network with a heatmap branch emits besides, where there are bodies to compare with."""
 
-_POINTS = ("predicted", "target", "valid", "height", "iteration")
+_POINTS = ("predicted", "target", "weights", "height", "iteration")
 ARGUMENTS = {"triplet": ("embeddings", "labels"), "softmax": ("logits", "labels"), **dict.fromkeys(BODY_TERMS, _POINTS)}
 """What the losses of each term are called with."""
 
@@ -22,8 +22,8 @@ def loss_inputs(output: Any, labels: torch.Tensor, targets: Any, iteration: int)
         output: what the network returns, with ``embeddings [n, c, p]``, ``logits [n, class, p]`` and, each of them or
             None, ``joints [n, s, 24, 3]``, ``markers [n, s, K, 3]`` and ``vertices [n, s, V, 3]`` in crop space.
         labels: ``[n]`` int.
-        targets: the true ``joints``, ``markers`` and ``vertices`` with ``height [n, s]`` and ``valid [n, s]``; None
-            where there are no bodies.
+        targets: the true ``joints``, ``markers`` and ``vertices`` with ``height [n, s]``, ``joint_weights [n, s]`` and
+            ``mesh_weights [n, s]``, which markers and vertices share; None where there are no bodies.
         iteration: of the training, from 0.
     """
     inputs: dict[str, dict[str, Any]] = {
@@ -32,17 +32,17 @@ def loss_inputs(output: Any, labels: torch.Tensor, targets: Any, iteration: int)
     }
     if targets is None:
         return inputs
-    pairs = {
-        "joint": (output.joints, targets.joints),
-        "marker": (output.markers, targets.markers),
-        "mesh": (output.vertices, targets.vertices),
+    compared = {
+        "joint": (output.joints, targets.joints, targets.joint_weights),
+        "marker": (output.markers, targets.markers, targets.mesh_weights),
+        "mesh": (output.vertices, targets.vertices, targets.mesh_weights),
     }
-    for term, (predicted, target) in pairs.items():
+    for term, (predicted, target, weights) in compared.items():
         if predicted is not None:
             inputs[term] = {
                 "predicted": predicted,
                 "target": target,
-                "valid": targets.valid,
+                "weights": weights,
                 "height": targets.height,
                 "iteration": iteration,
             }

@@ -44,13 +44,15 @@ def _first(values: Tensor) -> Tensor:
 
 
 def _dots(frames: Tensor, points: Tensor, colour: tuple[float, float, float]) -> None:
-    """Paint points in crop space, [s, K, 3], into frames, [s, 3, h, w]."""
+    """Paint points in crop space, [s, K, 3], into frames, [s, 3, h, w]; all 0 in a frame, they are not known there."""
+    known = points.flatten(1).any(1).nonzero()[:, 0]
+    points = points[known]
     height, width = frames.shape[2:]
     # x = 0 is the centre of the silhouette's middle column.
     middle = (width // _SCALE // 2 + 0.5) * _SCALE
     column = (points[..., 0] * height + middle).long().clamp(1, width - 2)
     row = (points[..., 1] * height).long().clamp(1, height - 2)
-    frame = torch.arange(len(points))[:, None].expand_as(row)
+    frame = known[:, None].expand_as(row)
     for down in (-1, 0, 1):
         for right in (-1, 0, 1):
             frames[frame, :, row + down, column + right] = torch.tensor(colour)

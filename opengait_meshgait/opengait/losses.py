@@ -1,7 +1,7 @@
 """The body losses as OpenGait's aggregator builds them. They have no parameters, so a checkpoint needs nothing of them.
 
-OpenGait averages gradients over the processes, and these losses count valid frames over all of them, so neither
-gathering nor scaling is needed.
+OpenGait averages gradients over the processes, and these losses add the weights of frames up over all of them, so
+neither gathering nor scaling is needed.
 """
 
 from modeling.losses.base import BaseLoss

@@ -27,7 +27,7 @@ class MeshGait(BaseModel):
     """Mesh-Gait as a model of OpenGait.
 
     The network is :class:`~opengait_meshgait.networks.MeshGaitNet`, with its parts under their own names, so that
-    checkpoints have the keys of the embedded engine's. Training reads silhouettes and body parameters, testing
+    checkpoints have the keys of the embedded engine's. Training reads silhouettes and bodies, testing
     silhouettes alone.
 
     Args:

@@ -39,7 +39,7 @@ class Preparation:
         """Silhouettes float32 ``[n, s, h, w]``, 0…1, and the targets of their bodies."""
         sils, targets = self.transform(batch.sils), None
         if self.supervision is not None:
-            targets = self.supervision.to(sils.device)(self.transform_bodies(batch.smpls))
+            targets = self.supervision.to(sils.device)(self.transform_bodies(batch.bodies), batch.weights)
         if self.augmentation is not None:
             sils, targets = self.augmentation(sils, targets, batch.seeds)
         return sils, targets

@@ -40,7 +40,7 @@ def test_targets_are_the_posed_body_in_crop_space(supervision):
     targets = supervision(smpls)
     assert targets.joints.shape == (2, 3, 24, 3) and targets.markers.shape == (2, 3, 5, 3)
     assert targets.vertices.shape == (2, 3, BODY.num_vertices, 3) and targets.height.shape == (2, 3)
-    assert targets.valid.dtype == torch.bool and targets.valid.all()
+    assert (targets.joint_weights == 1).all() and (targets.mesh_weights == 1).all()
     vertices, joints = BODY(smpls[1, 2, 3:75], smpls[1, 2, 75:])
     frame = crop_frame(vertices[None], BODY.faces, joints[None, 0])
     torch.testing.assert_close(targets.vertices[1, 2], to_crop(vertices[None], frame)[0], atol=1e-5, rtol=0)
@@ -89,11 +89,59 @@ def test_invalid_frames_are_zero_and_leave_the_others_alone(supervision, spoil):
     clean = supervision(smpls)
     spoil(smpls[1, 0])
     targets = supervision(smpls)
-    assert targets.valid.tolist() == [[True, True], [False, True]]
+    assert targets.joint_weights.tolist() == targets.mesh_weights.tolist() == [[1, 1], [0, 1]]
+    valid = targets.joint_weights > 0
     for name in ("joints", "markers", "vertices", "height"):
         value = getattr(targets, name)
         assert not value[1, 0].any()
-        torch.testing.assert_close(value[targets.valid], getattr(clean, name)[targets.valid], atol=1e-5, rtol=0)
+        torch.testing.assert_close(value[valid], getattr(clean, name)[valid], atol=1e-5, rtol=0)
+
+
+def test_weights_scale_what_is_valid(supervision):
+    smpls = frames(1, 4)
+    smpls[0, 1] = 0
+    targets, full = supervision(smpls, torch.tensor([[0.25, 0.5, 0.0, 1.0]])), supervision(smpls)
+    assert targets.joint_weights.tolist() == targets.mesh_weights.tolist() == [[0.25, 0, 0, 1]]
+    for name in ("joints", "markers", "vertices", "height"):
+        value, expected = getattr(targets, name)[0], getattr(full, name)[0]
+        assert not value[1:3].any() and torch.equal(value[[0, 3]], expected[[0, 3]])
+
+
+def test_joints_alone_come_near_to_where_the_mesh_says(supervision):
+    smpls = frames(2, 3)
+    truth = supervision(smpls)
+    _, joints = BODY(smpls[..., 3:75], smpls[..., 75:])
+    targets = supervision(joints, torch.tensor([[1, 1, 0.5], [1, 0, 1]]))
+    assert targets.joint_weights.tolist() == [[1, 1, 0.5], [1, 0, 1]]
+    assert targets.markers.shape == truth.markers.shape and targets.vertices.shape == truth.vertices.shape
+    for name in ("markers", "vertices", "mesh_weights"):
+        assert not getattr(targets, name).any()
+    assert not targets.joints[1, 1].any() and targets.height[1, 1] == 0
+    known = targets.joint_weights > 0
+    assert (targets.joints - truth.joints)[known].abs().max() < 0.03
+    assert (targets.height / truth.height - 1)[known].abs().max() < 0.03
+
+
+def test_joints_in_any_unit_and_from_any_origin(supervision):
+    joints = BODY(frames(1, 4)[..., 3:75], torch.zeros(10))[1]
+    targets, moved = supervision(joints), supervision(joints * 1000 + torch.tensor([5000.0, -300.0, 90000.0]))
+    torch.testing.assert_close(moved.joints, targets.joints, atol=1e-4, rtol=0)
+    torch.testing.assert_close(moved.height, targets.height * 1000, atol=0.1, rtol=0)
+
+
+@pytest.mark.parametrize("value", [0.0, 7.0, torch.nan, -torch.inf, 3e38])
+def test_joints_that_are_none_have_no_weight(supervision, value):
+    joints = BODY(frames(2, 2)[..., 3:75], torch.zeros(10))[1]
+    clean = supervision(joints)
+    if value == 3e38:
+        joints[1, 0] *= value
+    else:
+        joints[1, 0] = value
+    targets = supervision(joints, torch.full((2, 2), 0.5))
+    assert targets.joint_weights.tolist() == [[0.5, 0.5], [0, 0.5]]
+    assert not targets.joints[1, 0].any() and targets.height[1, 0] == 0
+    valid = targets.joint_weights > 0
+    assert torch.equal(targets.joints[valid], clean.joints[valid])
 
 
 def test_no_gradient_and_fp32_under_autocast(supervision):
@@ -125,3 +173,7 @@ def test_nothing_goes_into_a_state_dict(supervision):
 def test_wrong_shape(supervision):
     with pytest.raises(ValueError, match=r"\[n, s, 85\].*\[4, 85\]"):
         supervision(torch.zeros(4, 85))
+    with pytest.raises(ValueError, match=r"\[n, s, 24, 3\], got \[4, 2, 17, 3\]"):
+        supervision(torch.zeros(4, 2, 17, 3))
+    with pytest.raises(ValueError, match=r"weights must be \[n, s\] = \[4, 2\], got \[4\]"):
+        supervision(torch.zeros(4, 2, 85), torch.ones(4))

@@ -44,7 +44,7 @@ def batch(n: int = 6, s: int = 3) -> tuple[torch.Tensor, BodyTargets]:
     vertices, joints = to_crop(vertices, frame), to_crop(joints, frame)
     fine = rasterize(to_pixels(vertices) * 4, BODY.faces, 256, 176)  # grey edges, as normalised silhouettes have
     sils = avg_pool2d(fine.float(), 4)
-    fields = [joints, vertices[:, MARKERS], vertices, frame.height, torch.ones(n * s, dtype=torch.bool)]
+    fields = [joints, vertices[:, MARKERS], vertices, frame.height, torch.ones(n * s), torch.ones(n * s)]
     return sils.unflatten(0, (n, s)), BodyTargets(*(field.unflatten(0, (n, s)) for field in fields))
 
 
@@ -163,12 +163,14 @@ def test_scale_keeps_proportions_and_metres():
 
 
 def test_invalid_frames_stay_zero():
-    targets = dataclasses.replace(TARGETS, valid=TARGETS.valid.clone(), joints=TARGETS.joints.clone())
-    targets.valid[1, 2] = False
+    targets = dataclasses.replace(TARGETS, joints=TARGETS.joints.clone(), mesh_weights=TARGETS.mesh_weights * 0)
+    targets.joint_weights = TARGETS.joint_weights * 0.3
+    targets.joint_weights[1, 2] = 0
     targets.joints[1, 2] = 0
     _, moved = PairedAugmentation(1.0, AFFINE, flips=FLIPS)(SILS, targets, SEEDS)
     assert not moved.joints[1, 2].any() and moved.joints[1, 1].any()
-    assert torch.equal(moved.valid, targets.valid)
+    assert not moved.markers.any() and not moved.vertices.any()
+    assert torch.equal(moved.joint_weights, targets.joint_weights) and not moved.mesh_weights.any()
 
 
 def test_silhouettes_alone():

@@ -24,11 +24,36 @@ def test_frames_of_both_modalities_stay_together(make_dataset, sample_type):
     for index in range(len(dataset)):
         sequence = dataset[index, 10 + index]
         assert sequence.sils.dtype == np.uint8 and sequence.sils.shape[1:] == (64, 64)
-        assert sequence.smpls.dtype == np.float32 and sequence.smpls.shape == (len(sequence.sils), 85)
+        assert sequence.bodies.dtype == np.float32 and sequence.bodies.shape == (len(sequence.sils), 85)
         # (sequence, frame), as both files tell it
-        np.testing.assert_array_equal(sequence.sils[:, 0, :2], sequence.smpls[:, :2])
+        np.testing.assert_array_equal(sequence.sils[:, 0, :2], sequence.bodies[:, :2])
         assert (sequence.sils[:, 0, 0] == index).all()
         assert sequence.name == f"{dataset.label_list[index]}-{sequence.type}-{sequence.view}"
+
+
+def test_weights_and_joints_stay_with_their_frames(make_dataset, dump, tmp_path):
+    for path in (tmp_path / "walkers").rglob("1-smpls.pkl"):
+        frames = len(np.load(path, allow_pickle=True))
+        path.unlink()
+        dump(
+            path.with_name("1-joints.pkl"),
+            np.arange(frames, dtype=np.float32)[:, None, None].repeat(24, 1).repeat(3, 2),
+        )
+        dump(path.with_name("2-weights.pkl"), np.arange(frames) / np.float32(16))
+    dataset = make_dataset(sample_type="unfixed_unordered")
+    for index in range(len(dataset)):
+        sequence = dataset[index, index]
+        assert sequence.bodies.shape == (len(sequence.sils), 24, 3)
+        np.testing.assert_array_equal(sequence.bodies[:, 5, 1], sequence.sils[:, 0, 1])
+        np.testing.assert_array_equal(sequence.weights * 16, sequence.sils[:, 0, 1])
+    assert make_dataset(with_bodies=False)[0, 0].weights is None
+
+
+def test_parameters_here_and_joints_there_are_refused(make_dataset, dump, tmp_path):
+    path = tmp_path / "walkers" / "0003" / "nm-02" / "000" / "1-smpls.pkl"
+    path.rename(path.with_name("1-joints.pkl"))
+    with pytest.raises(UserError, match=r"0001-nm-01-000 has 1-smpls.pkl and 0003-nm-02-000 has 1-joints.pkl"):
+        make_dataset()
 
 
 def test_the_seed_decides(make_dataset):
@@ -41,7 +66,7 @@ def test_the_seed_decides(make_dataset):
 def test_without_bodies_they_are_neither_needed_nor_read(make_dataset, tmp_path):
     for path in (tmp_path / "walkers").rglob("1-smpls.pkl"):
         path.unlink()
-    assert make_dataset(with_bodies=False)[0, 0].smpls is None
+    assert make_dataset(with_bodies=False)[0, 0].bodies is None
     with pytest.raises(UserError, match="20 of 20 sequences"):
         make_dataset(with_bodies=True)
 
@@ -60,9 +85,9 @@ def test_the_cache_needs_the_files_once(make_dataset, tmp_path):
 def test_a_drawn_sequence_is_its_own_copy(make_dataset):
     dataset = make_dataset(sample_type="all_ordered", cache=True)
     dataset[0, 0].sils[:] = 77
-    dataset[0, 0].smpls[:] = 77
-    sils, smpls = dataset.load(0)
-    assert (sils != 77).all() and (smpls != 77).all()
+    dataset[0, 0].bodies[:] = 77
+    sils, bodies, weights = dataset.load(0)
+    assert (sils != 77).all() and (bodies != 77).all() and weights is None
 
 
 def test_bad_files_are_summed_up_before_the_training(make_dataset, dump, tmp_path):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.data.layout import find_sequences, read_partition
+from opengait_meshgait.data.layout import find_sequences, holds_joints, read_partition
 
 
 def touch(root, *names, sequence="0001/nm-01/000"):
@@ -19,21 +19,33 @@ def touch(root, *names, sequence="0001/nm-01/000"):
 
 
 @pytest.mark.parametrize(
-    ("names", "sils", "smpls"),
+    ("names", "sils", "bodies", "weights"),
     [
-        (["0-sils.pkl", "1-smpls.pkl"], "0-sils.pkl", "1-smpls.pkl"),
-        (["sils-seq0.pkl", "smpls-seq0.pkl"], "sils-seq0.pkl", "smpls-seq0.pkl"),  # Gait3D's two files merged
-        (["0-SMPL.pkl", "1-Silhouettes.pkl"], "1-Silhouettes.pkl", "0-SMPL.pkl"),  # the order of names is no matter
-        (["seq0.pkl", "smpls-seq0.pkl"], "seq0.pkl", "smpls-seq0.pkl"),
-        (["0-depth.pkl", "1-sils.pkl", "2-smpls.pkl", "notes.txt", ".0-sils.pkl.7.tmp"], "1-sils.pkl", "2-smpls.pkl"),
+        (["0-sils.pkl", "1-smpls.pkl"], "0-sils.pkl", "1-smpls.pkl", None),
+        (["sils-seq0.pkl", "smpls-seq0.pkl"], "sils-seq0.pkl", "smpls-seq0.pkl", None),  # Gait3D's two files merged
+        (
+            ["0-SMPL.pkl", "1-Silhouettes.pkl"],
+            "1-Silhouettes.pkl",
+            "0-SMPL.pkl",
+            None,
+        ),  # the order of names is no matter
+        (["seq0.pkl", "smpls-seq0.pkl"], "seq0.pkl", "smpls-seq0.pkl", None),
+        (["0-depth.pkl", "1-sils.pkl", "2-smpls.pkl", "a.txt", ".0-sils.pkl.7.tmp"], "1-sils.pkl", "2-smpls.pkl", None),
+        (["0-sils.pkl", "1-joints.pkl"], "0-sils.pkl", "1-joints.pkl", None),
+        (["0-sils.pkl", "1-joints.pkl", "2-smpls.pkl"], "0-sils.pkl", "2-smpls.pkl", None),  # parameters tell more
+        (["0-sils.pkl", "1-smpls.pkl", "2-weights.pkl"], "0-sils.pkl", "1-smpls.pkl", "2-weights.pkl"),
+        (["000.pkl", "1-Joints.pkl", "smpl-weights.pkl"], "000.pkl", "1-Joints.pkl", "smpl-weights.pkl"),
     ],
 )
-def test_names_tell_silhouettes_and_bodies(tmp_path, names, sils, smpls):
+def test_names_tell_silhouettes_bodies_and_weights(tmp_path, names, sils, bodies, weights):
     touch(tmp_path, *names)
     (found,) = find_sequences(tmp_path, ["0001"], with_bodies=True)
-    assert (found.sils_path, found.smpls_path) == tuple(
-        str(tmp_path / "0001" / "nm-01" / "000" / n) for n in (sils, smpls)
-    )
+    folder = tmp_path / "0001" / "nm-01" / "000"
+    wanted = (str(folder / sils), str(folder / bodies), None if weights is None else str(folder / weights))
+    assert (found.sils_path, found.bodies_path, found.weights_path) == wanted
+    assert holds_joints(found.bodies_path) == ("oints" in bodies)
+    (alone,) = find_sequences(tmp_path, ["0001"], with_bodies=False)
+    assert (alone.sils_path, alone.bodies_path, alone.weights_path) == (wanted[0], None, None)
     assert (found.label, found.type, found.view, found.name) == ("0001", "nm-01", "000", "0001-nm-01-000")
 
 
@@ -42,7 +54,7 @@ def test_a_lone_pickle_is_silhouettes_and_bodies_are_not_looked_for_in_vain(tmp_
     touch(tmp_path, "sils.pkl", "smpls-a.pkl", "smpls-b.pkl", sequence="0001/nm-01/090")
     lone, two = find_sequences(tmp_path, ["0001"], with_bodies=False)
     assert lone.sils_path.endswith("000.pkl")
-    assert lone.smpls_path is None and two.smpls_path is None
+    assert lone.bodies_path is None and two.bodies_path is None
 
 
 def test_order_is_the_partitions_then_sorted_and_stray_files_are_passed_over(tmp_path):
@@ -68,7 +80,7 @@ def test_data_in_use_masks_files_by_place_as_in_opengait(tmp_path):
         find_sequences(tmp_path, ["0001"], with_bodies=True)
     (found,) = find_sequences(tmp_path, ["0001"], with_bodies=True, data_in_use=[False, True, True])
     assert found.sils_path.endswith("1-sils-raw.pkl")
-    with pytest.raises(UserError, match=r"no body parameters (.|\n)*\[True, False, False\] leaves out files"):
+    with pytest.raises(UserError, match=r"no bodies (.|\n)*\[True, False, False\] leaves out files"):
         find_sequences(tmp_path, ["0001"], with_bodies=True, data_in_use=[True, False, False])
     with pytest.raises(UserError, match=r"must be a list of true and false.*found \[0, 1\]"):
         find_sequences(tmp_path, ["0001"], with_bodies=True, data_in_use=[0, 1])
@@ -77,7 +89,7 @@ def test_data_in_use_masks_files_by_place_as_in_opengait(tmp_path):
 def test_names_decide_where_data_in_use_was_made_for_other_folders(tmp_path):
     touch(tmp_path, "0-pose.pkl", "1-sils.pkl", "2-smpls.pkl")
     (found,) = find_sequences(tmp_path, ["0001"], with_bodies=True, data_in_use=[True, True])
-    assert found.sils_path.endswith("1-sils.pkl") and found.smpls_path.endswith("2-smpls.pkl")
+    assert found.sils_path.endswith("1-sils.pkl") and found.bodies_path.endswith("2-smpls.pkl")
 
 
 @pytest.mark.parametrize(
@@ -86,9 +98,17 @@ def test_names_decide_where_data_in_use_was_made_for_other_folders(tmp_path):
         ([], False, r"0001/nm-01/000: no silhouettes \(\*sil\*.pkl\) among \[\]"),
         (["0-smpls.pkl"], True, r"no silhouettes \(\*sil\*.pkl\) among \[0-smpls.pkl\]"),
         (["a.pkl", "b.pkl"], False, r"no silhouettes \(\*sil\*.pkl\) among \[a.pkl, b.pkl\]"),
-        (["0-sils.pkl"], True, r"no body parameters \(\*smpl\*.pkl\) among \[0-sils.pkl\]"),
+        (["0-sils.pkl"], True, r"no bodies \(\*smpl\*.pkl, or \*joint\*.pkl for joints alone\) among \[0-sils.pkl\]"),
+        (["1-weights.pkl", "2-joints.pkl"], False, r"no silhouettes \(\*sil\*.pkl\) among"),
+        (["1-weights.pkl", "0-sils.pkl"], True, r"no bodies"),
+        (["sils.pkl", "joints-a.pkl", "joints-b.pkl"], True, r"may be the bodies \(joints-a.pkl, joints-b.pkl\)"),
+        (
+            ["sils.pkl", "smpl.pkl", "weight.pkl", "weights.pkl"],
+            True,
+            r"may be the weights \(weight.pkl, weights.pkl\)",
+        ),
         (["sils-a.pkl", "sils-b.pkl"], False, r"several pickles may be the silhouettes \(sils-a.pkl, sils-b.pkl\)"),
-        (["sils.pkl", "smpl.pkl", "smplx.pkl"], True, r"several pickles may be the body parameters \(smpl.pkl, smplx"),
+        (["sils.pkl", "smpl.pkl", "smplx.pkl"], True, r"several pickles may be the bodies \(smpl.pkl, smplx.pkl\)"),
     ],
 )
 def test_unusable_folders_are_named(tmp_path, names, with_bodies, message):
@@ -112,6 +132,14 @@ def test_empty_files_and_dead_links_are_found_without_reading(tmp_path):
     assert "090: 1-smpls.pkl cannot be read (No such file or directory)" in str(error.value)
     with pytest.raises(UserError, match="1 of 2 sequences"):
         find_sequences(tmp_path, ["0001"], with_bodies=False)
+
+
+def test_parameters_and_joints_do_not_mix(tmp_path):
+    touch(tmp_path, "0-sils.pkl", "1-smpls.pkl")
+    touch(tmp_path, "0-sils.pkl", "1-joints.pkl", sequence="0001/nm-01/090")
+    with pytest.raises(UserError, match=r"0001-nm-01-000 has 1-smpls.pkl and 0001-nm-01-090 has 1-joints.pkl.*one way"):
+        find_sequences(tmp_path, ["0001"], with_bodies=True)
+    assert len(find_sequences(tmp_path, ["0001"], with_bodies=False)) == 2
 
 
 def test_many_unusable_folders_make_a_short_message(tmp_path):
@@ -177,5 +205,5 @@ def test_a_dataset_without_bodies_names_its_first_sequences(data_cfg, tmp_path):
     for path in (tmp_path / "walkers" / "0001").rglob("1-smpls.pkl"):
         path.unlink()
     shutil.rmtree(tmp_path / "walkers" / "0005" / "nm-02" / "090")
-    with pytest.raises(UserError, match="4 of 19 sequences.*\n  0001/nm-01/000: no body parameters"):
+    with pytest.raises(UserError, match="4 of 19 sequences.*\n  0001/nm-01/000: no bodies"):
         find_sequences(data_cfg["dataset_root"], [f"{i:04d}" for i in np.arange(1, 6)], with_bodies=True)

@@ -25,7 +25,7 @@ def test_fixed_sequences_stack(make_dataset):
     batch = next(iter(make_loader(dataset, sampler)))
     assert list(zip(batch.indices.tolist(), batch.seeds.tolist())) == sampler.batch(0)
     assert batch.sils.shape == (6, 4, 64, 64) and batch.sils.dtype == torch.uint8
-    assert batch.smpls.shape == (6, 4, 85) and batch.smpls.dtype == torch.float32
+    assert batch.bodies.shape == (6, 4, 85) and batch.bodies.dtype == torch.float32
     assert batch.seqL is None
     assert len(batch) == 6
     assert batch.labels.dtype == batch.indices.dtype == batch.seeds.dtype == torch.int64
@@ -35,7 +35,7 @@ def test_fixed_sequences_stack(make_dataset):
         assert (batch.types[place], batch.views[place]) == (info.type, info.view)
         assert dataset.label_set[batch.labels[place]] == info.label
         assert (batch.sils[place, :, 0, 0] == index).all()
-        assert (batch.smpls[place, :, 0] == index).all()
+        assert (batch.bodies[place, :, 0] == index).all()
 
 
 @pytest.mark.parametrize("sample_type", ["all_ordered", "unfixed_ordered"])
@@ -45,10 +45,23 @@ def test_sequences_of_unequal_length_are_packed(make_dataset, sample_type):
         total = int(batch.seqL.sum())
         assert batch.seqL.shape == (1, len(batch)) and batch.seqL.dtype == torch.int64
         assert batch.sils.shape == (1, total, 64, 64)
-        assert batch.smpls.shape == (1, total, 85)
+        assert batch.bodies.shape == (1, total, 85)
         parts = batch.sils[0].split(batch.seqL[0].tolist())
         for index, seed, part in zip(batch.indices.tolist(), batch.seeds.tolist(), parts):
             np.testing.assert_array_equal(part, dataset[index, seed].sils)
+
+
+@pytest.mark.parametrize("sample_type", ["fixed_ordered", "all_ordered"])
+def test_sequences_without_weights_count_fully_beside_others(make_dataset, dump, tmp_path, sample_type):
+    folder = tmp_path / "walkers" / "0007" / "nm-01" / "090"
+    frames = len(np.load(folder / "1-smpls.pkl", allow_pickle=True))
+    dump(folder / "2-weights.pkl", np.full(frames, 0.25, np.float32))
+    dataset = make_dataset("test", sample_type=sample_type)
+    mixed, without = make_loader(dataset, InferenceSampler(dataset, 4))
+    assert without.weights is None and mixed.weights.dtype == torch.float32
+    assert mixed.weights.shape == mixed.sils.shape[:2] == mixed.bodies.shape[:2]
+    expected = [[0.25 if index == 1 else 1.0] * len(dataset[index, index].sils) for index in range(4)]
+    assert mixed.weights.flatten().tolist() == sum(expected, [])
 
 
 def test_inference_order_is_the_datasets(make_dataset):
@@ -57,7 +70,7 @@ def test_inference_order_is_the_datasets(make_dataset):
     assert len(loader) == 3
     batches = list(loader)
     assert torch.cat([b.indices for b in batches]).tolist() == list(range(8))
-    assert all(b.smpls is None for b in batches)
+    assert all(b.bodies is None for b in batches)
 
 
 @pytest.mark.parametrize("cache", [False, True])
@@ -108,6 +121,6 @@ def test_a_batch_moves_as_one(make_dataset):
     dataset = make_dataset()
     batch = next(iter(make_loader(dataset, TripletSampler(dataset, [2, 2]))))
     moved = batch.to("meta")
-    assert moved.sils.is_meta and moved.smpls.is_meta and moved.labels.is_meta and moved.seqL is None
+    assert moved.sils.is_meta and moved.bodies.is_meta and moved.labels.is_meta and moved.seqL is None
     assert moved.types == batch.types
     assert same(batch.to("cpu"), batch)

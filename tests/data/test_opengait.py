@@ -68,11 +68,11 @@ def test_packing_is_the_same(monkeypatch, make_dataset):
     CollateFn = load(monkeypatch, "collate_fn").CollateFn
     dataset = make_dataset("test", sample_type="all_ordered")
     cfg = {"sample_type": "all_ordered"}
-    items = [(list(dataset.load(i)), [dataset.label_list[i], dataset.types_list[i], "v", None]) for i in range(4)]
-    (sils, smpls), labels, types, _, lengths = CollateFn(dataset.label_set, cfg)(items)
+    items = [(list(dataset.load(i)[:2]), [dataset.label_list[i], dataset.types_list[i], "v", None]) for i in range(4)]
+    (sils, bodies), labels, types, _, lengths = CollateFn(dataset.label_set, cfg)(items)
     batch = collate([dataset[i, 0] for i in range(4)], packed=True)
     np.testing.assert_array_equal(batch.sils, sils)
-    np.testing.assert_array_equal(batch.smpls, smpls)
+    np.testing.assert_array_equal(batch.bodies, bodies)
     np.testing.assert_array_equal(batch.seqL, lengths)
     assert (batch.labels.tolist(), batch.types) == (labels, types)
 

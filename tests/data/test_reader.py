@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.data.reader import read_bodies, read_sequence, read_silhouettes
+from opengait_meshgait.data.reader import read_bodies, read_sequence, read_silhouettes, read_weights
 
 MASK = np.zeros((3, 64, 64), dtype=np.uint8)
 MASK[:, 10:50, 20:40] = 1
@@ -48,9 +48,9 @@ def test_pickles_of_every_protocol(tmp_path):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_bodies_become_float32(tmp_path, dump, dtype):
-    smpls = read_bodies(dump(tmp_path / "smpls.pkl", BODIES.astype(dtype)))
-    assert smpls.dtype == np.float32
-    np.testing.assert_array_equal(smpls, BODIES)
+    bodies = read_bodies(dump(tmp_path / "smpls.pkl", BODIES.astype(dtype)))
+    assert bodies.dtype == np.float32
+    np.testing.assert_array_equal(bodies, BODIES)
 
 
 def test_frames_that_are_not_finite_are_left_to_the_supervisions_mask(tmp_path, dump):
@@ -110,7 +110,59 @@ def test_unequal_lengths_name_both_files(tmp_path, dump):
     smpls = dump(tmp_path / "1-smpls.pkl", BODIES[:2])
     with pytest.raises(UserError, match="0-sils.pkl has 3 frames and 1-smpls.pkl beside it has 2.*joined by the names"):
         read_sequence(sils, smpls)
-    assert read_sequence(sils, None)[1] is None
+    assert read_sequence(sils)[1:] == (None, None)
+
+
+def test_joints_go_by_their_name(tmp_path, dump):
+    joints = np.random.default_rng(1).normal(size=(3, 24, 3))
+    read = read_bodies(dump(tmp_path / "1-joints.pkl", joints))
+    assert read.dtype == np.float32
+    np.testing.assert_array_equal(read, joints.astype(np.float32))
+    with pytest.raises(
+        UserError, match=r"smpls.pkl holds float64 \[3, 24, 3\]; body parameters are .* name says \(smpl or"
+    ):
+        read_bodies(dump(tmp_path / "1-smpls.pkl", joints))
+    with pytest.raises(UserError, match=r"joints.pkl holds float32 \[3, 85\]; joints are float32 \[T, 24, 3\]"):
+        read_bodies(dump(tmp_path / "1-joints.pkl", BODIES))
+    with pytest.raises(UserError, match=r"holds float64 \[3, 17, 3\]; joints are"):
+        read_bodies(dump(tmp_path / "1-joints.pkl", joints[:, :17]))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.uint8, bool])
+def test_weights_become_float32(tmp_path, dump, dtype):
+    weights = read_weights(dump(tmp_path / "weights.pkl", np.array([0, 1, 1], dtype)))
+    assert weights.dtype == np.float32 and weights.tolist() == [0, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (np.zeros(0, np.float32), "holds no frames"),
+        (np.zeros((3, 1), np.float32), r"holds float32 \[3, 1\]; weights are float32 \[T\], 0…1"),
+        (np.array(["a"]), "holds <U1"),
+        (np.array([0.5, 1.01]), "holds values from 0.5 to 1.01; weights reach from 0 "),
+        (np.array([-0.1, 1]), "holds values from -0.1 to 1"),
+        (np.array([0.5, np.nan]), "holds values from nan to nan"),
+        (np.array([0.5, np.inf]), "holds values from 0.5 to inf"),
+        ({"weights": 1}, "holds a dict, and should hold weights"),
+    ],
+)
+def test_bad_weights(tmp_path, dump, content, message):
+    path = dump(tmp_path / "2-weights.pkl", content)
+    with pytest.raises(UserError, match=message) as error:
+        read_weights(path)
+    assert str(error.value).startswith(str(path))
+
+
+def test_weights_are_as_many_as_silhouettes(tmp_path, dump):
+    paths = [dump(tmp_path / "0-sils.pkl", MASK), dump(tmp_path / "1-smpls.pkl", BODIES), tmp_path / "2-weights.pkl"]
+    dump(paths[2], np.ones(4, np.float32))
+    with pytest.raises(
+        UserError, match="0-sils.pkl has 3 frames and 2-weights.pkl beside it has 4.*joined by the names"
+    ):
+        read_sequence(*paths)
+    dump(paths[2], np.ones(3, np.float32))
+    assert [len(array) for array in read_sequence(*paths)] == [3, 3, 3]
 
 
 class Evil:

@@ -114,7 +114,7 @@ def test_defaults_are_not_shared(raw):
         ("model_cfg.fusion", "sum", "expected 'concat', 'add' or 'gated'"),
         ("model_cfg.model", "Baseline", "Baseline is silhouette-only"),
         ("model_cfg.heatmap_cfg", None, "marker, joint, mesh need the heatmap branch"),
-        ("data_cfg.data_in_use", [True, False], "compare with body parameters, so set [true, true]"),
+        ("data_cfg.data_in_use", [True, False], "compare with bodies, so set [true, true]"),
         ("data_cfg.data_in_use", [1, 1], "data_cfg.data_in_use.0: found 1 (a whole number); expected true or false"),
         ("data_cfg.data_in_use", [False, False], "expected one true"),
         ("optimizer_cfg.solver", "sgd", "optimizer_cfg.solver: found 'sgd' (text); expected 'SGD', 'Adam' or 'AdamW'"),

@@ -35,7 +35,8 @@ def make_batch(raw, lengths=None):
     n, shape = (len(lengths), (1, frames)) if lengths else (4, (4, 2))
     return Batch(
         sils=sils.view(*shape, 64, 64),
-        smpls=smpls.view(*shape, 85),
+        bodies=smpls.view(*shape, 85),
+        weights=None,
         seqL=torch.tensor([lengths]) if lengths else None,
         labels=torch.arange(n) // 2,
         types=["nm-01"] * n,
@@ -61,7 +62,7 @@ def test_an_invalid_frame_teaches_nothing_in_3d(raw):
     raw["loss_cfg"] = raw["loss_cfg"][2:]
     step = make_step(raw)
     step.net.eval()
-    batch.smpls[0, 0, 10] = np.nan
+    batch.bodies[0, 0, 10] = np.nan
     with pytest.raises(ValueError, match="expected inputs"):
         # In evaluation mode the network gives no bodies, and no loss may be left out without a word.
         step(batch, 0)
@@ -89,7 +90,7 @@ def test_augmentation_draws_once_a_sequence(raw, lengths):
 
 def test_the_baseline_needs_no_bodies(baseline):
     batch = make_batch(baseline)
-    batch.smpls = None
+    batch.bodies = None
     result = make_step(baseline)(batch, 0)
     assert result.targets is None
     assert result.output.markers is None

@@ -14,7 +14,8 @@ def bodies(rng, n=3, s=4, markers=5, vertices=7):
         for name, count in (("joints", 24), ("markers", markers), ("vertices", vertices))
     }
     valid = torch.rand(n, s, generator=rng) > 0.3
-    return SimpleNamespace(**points, valid=valid, height=1.5 + torch.rand(n, s, generator=rng))
+    weights = {name: valid * torch.rand(n, s, generator=rng) for name in ("joint_weights", "mesh_weights")}
+    return SimpleNamespace(**points, **weights, height=1.5 + torch.rand(n, s, generator=rng))
 
 
 def test_by_hand():
@@ -23,7 +24,8 @@ def test_by_hand():
         markers=None,
         vertices=torch.zeros(1, 1, 1, 3),
         height=torch.full((1, 1), 2.0),
-        valid=torch.ones(1, 1, dtype=torch.bool),
+        joint_weights=torch.ones(1, 1),
+        mesh_weights=torch.ones(1, 1),
     )
     # The pelvis 50 mm to the right, the other joint 30 and 40 mm off: relative to the pelvis 20 and 40.
     off = SimpleNamespace(
@@ -32,7 +34,7 @@ def test_by_hand():
         vertices=torch.full((1, 1, 1, 3), 0.025),
     )
     errors = body_errors(off, zero)
-    assert errors.frames == 1
+    assert set(errors.frames.values()) == {1}
     assert errors.metrics() == pytest.approx(
         {
             "mpjpe_mm": 50.0,
@@ -46,10 +48,10 @@ def test_by_hand():
     assert errors.joints()["mpjpe_root"] == pytest.approx([0.0, (20**2 + 40**2) ** 0.5], abs=1e-4)
 
 
-def test_equals_loops_over_valid_frames(rng):
+def test_equals_loops_over_frames_that_count(rng):
     predicted, target = bodies(rng), bodies(rng)
     total, root_total, frames = 0.0, 0.0, 0
-    for i, t in target.valid.nonzero().tolist():
+    for i, t in (target.mesh_weights > 0).nonzero().tolist():
         p, q = predicted.vertices[i, t].double(), target.vertices[i, t].double()
         scale = 1000 * target.height[i, t].item()
         total += (p - q).norm(dim=1).mean().item() * scale
@@ -88,20 +90,35 @@ def test_invalid_frames_may_hold_anything(rng):
     predicted, target = bodies(rng), bodies(rng)
     expected = body_errors(predicted, target).metrics()
     for points in (target.joints, target.markers, target.vertices, target.height):
-        points[~target.valid] = torch.nan
+        points[target.joint_weights == 0] = torch.nan
     assert body_errors(predicted, target).metrics() == expected
 
 
 def test_nothing_measured_nothing_reported(rng):
     predicted, target = bodies(rng), bodies(rng)
-    target.valid[:] = False
+    target.joint_weights[:] = target.mesh_weights[:] = 0
     errors = body_errors(predicted, target)
-    assert (errors.frames, errors.metrics(), errors.joints()) == (0, {}, {})
+    assert (set(errors.frames.values()), errors.metrics(), errors.joints()) == ({0}, {}, {})
+
+
+def test_joints_alone_are_measured_alone(rng):
+    predicted, target = bodies(rng), bodies(rng)
+    expected = body_errors(predicted, target)
+    target.mesh_weights[:] = 0
+    target.markers[:], target.vertices[:] = 0, 0
+    errors = body_errors(predicted, target)
+    assert errors.metrics() == {name: mm for name, mm in expected.metrics().items() if name.startswith("mpjpe")}
+    assert errors.joints() == expected.joints()
+    # Beside a batch with meshes, each error has its own number of frames.
+    both = errors + expected
+    assert both.metrics()["mpvpe_mm"] == pytest.approx(expected.metrics()["mpvpe_mm"])
+    assert both.metrics()["mpjpe_mm"] == pytest.approx(expected.metrics()["mpjpe_mm"])
+    assert both.frames["mpjpe"] == 2 * both.frames["mpvpe"] > 0
 
 
 def test_errors_of_different_points_do_not_add_up():
     with pytest.raises(ValueError, match=r"expected errors of \['mpjpe'\], got \['marker'\]"):
-        BodyErrors(1, {"mpjpe": torch.zeros(24)}) + BodyErrors(1, {"marker": torch.zeros(24)})
+        BodyErrors({"mpjpe": 1}, {"mpjpe": torch.zeros(24)}) + BodyErrors({"marker": 1}, {"marker": torch.zeros(24)})
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ ALL = (*RECOGNITION_TERMS, *BODY_TERMS)
 @pytest.fixture
 def inputs(rng):
     labels = torch.tensor([0, 0, 1, 1])
-    frame = {"valid": torch.ones(4, 2, dtype=torch.bool), "height": torch.ones(4, 2), "iteration": 5}
+    frame = {"weights": torch.ones(4, 2), "height": torch.ones(4, 2), "iteration": 5}
 
     def points(count):
         predicted, target = torch.randn(2, 4, 2, count, 3, generator=rng)

@@ -16,7 +16,7 @@ def output(**bodies):
 
 
 def targets():
-    return SimpleNamespace(joints="j", markers="m", vertices="v", height="h", valid="ok")
+    return SimpleNamespace(joints="j", markers="m", vertices="v", height="h", joint_weights="jw", mesh_weights="mw")
 
 
 def test_everything_there():
@@ -26,10 +26,10 @@ def test_everything_there():
     assert {term: tuple(arguments) for term, arguments in inputs.items()} == ARGUMENTS
     assert inputs["triplet"] == {"embeddings": given.embeddings, "labels": "labels"}
     assert inputs["softmax"] == {"logits": given.logits, "labels": "labels"}
-    frame = {"valid": "ok", "height": "h", "iteration": 7}
-    assert inputs["joint"] == {"predicted": 1, "target": "j", **frame}
-    assert inputs["marker"] == {"predicted": 2, "target": "m", **frame}
-    assert inputs["mesh"] == {"predicted": 3, "target": "v", **frame}
+    frame = {"height": "h", "iteration": 7}
+    assert inputs["joint"] == {"predicted": 1, "target": "j", "weights": "jw", **frame}
+    assert inputs["marker"] == {"predicted": 2, "target": "m", "weights": "mw", **frame}
+    assert inputs["mesh"] == {"predicted": 3, "target": "v", "weights": "mw", **frame}
 
 
 @pytest.mark.parametrize("case", [(output(joints=1, markers=2), None), (output(), targets())])

@@ -46,12 +46,18 @@ def step(rank: int, world: int) -> dict:
     own = slice(rank * 8 // world, (rank + 1) * 8 // world)
     x = torch.randn(8, 5, 6, generator=rng)[own]
     truth = torch.randn(8, 5, 8, 3, generator=rng)[own]
+    weights = torch.rand(8, 5, generator=rng)
     # 14 frames of the first half count and 3 of the second.
     valid = torch.arange(40).reshape(8, 5) < 17
     valid[0] &= torch.tensor([True, False, True, False, True])
     valid[4] = torch.tensor([False, True, False, True, True])
     targets = SimpleNamespace(
-        joints=truth[:, :, :4], markers=truth[:, :, :3], vertices=truth, height=1 + x.mean(2).abs(), valid=valid[own]
+        joints=truth[:, :, :4],
+        markers=truth[:, :, :3],
+        vertices=truth,
+        height=1 + x.mean(2).abs(),
+        joint_weights=valid[own].float(),
+        mesh_weights=torch.where(valid, weights, 0.0)[own],
     )
     torch.manual_seed(1)
     network = Network()
@@ -61,14 +67,14 @@ def step(rank: int, world: int) -> dict:
     return {
         "gradients": {name: parameter.grad for name, parameter in network.named_parameters()},
         "logged": {**info, "total": total.detach()},
-        "valid": int(targets.valid.sum()),
+        "valid": int(targets.joint_weights.sum()),
     }
 
 
 def spoilt_step(rank: int) -> tuple[str, float]:
     """The second process alone has a NaN: who stops?"""
     joints = torch.full((1, 1, 2, 3), torch.nan if rank == 1 else 1.0)
-    frame = {"valid": torch.ones(1, 1, dtype=torch.bool), "height": torch.ones(1, 1), "iteration": 0}
+    frame = {"weights": torch.ones(1, 1), "height": torch.ones(1, 1), "iteration": 0}
     try:
         LossSum([CFG[2]], BODY_TERMS)({"joint": {"predicted": joints, "target": torch.zeros(1, 1, 2, 3), **frame}})
     except NonFiniteLossError as error:
