@@ -26,6 +26,13 @@ class Foot:
     ball: np.ndarray
     toes: np.ndarray
 
+    def turned(self, foot: np.ndarray, toes: np.ndarray) -> np.ndarray:
+        """The points relative to the ankle, m, [T, P, 3], by the world rotations of foot and toes, [T, 3, 3]."""
+        points = self.sole @ foot.transpose(0, 2, 1)
+        ball = self.ball @ foot.transpose(0, 2, 1)
+        on_toes = (self.sole - self.ball) @ toes.transpose(0, 2, 1) + ball[:, None]
+        return points + self.toes[:, None] * (on_toes - points)
+
     def height_and_roll(self, pitch: np.ndarray, flexion: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Where the ankle is when the foot rests on the ground and rolls over it.
 
@@ -36,10 +43,7 @@ class Foot:
         Returns:
             Height of the ankle above the ground [T] and its way forward since the first frame [T], m.
         """
-        points = self.sole @ turn("X", -pitch).transpose(0, 2, 1)
-        ball = self.ball @ turn("X", -pitch).transpose(0, 2, 1)
-        on_toes = (self.sole - self.ball) @ turn("X", -pitch - flexion).transpose(0, 2, 1) + ball[:, None]
-        points += self.toes[:, None] * (on_toes - points)
+        points = self.turned(turn("X", -pitch), turn("X", -pitch - flexion))
         lowest = points[..., 1].min(1, keepdims=True)
         weight = np.exp((lowest - points[..., 1]) / _CONTACT)
         bearing = weight[:-1] * weight[1:]  # in contact before and after the step: what must not slip

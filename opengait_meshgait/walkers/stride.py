@@ -19,7 +19,8 @@ LEG_JOINTS = {1: (1, 4, 7, 10), -1: (2, 5, 8, 11)}
 """Hip, knee, ankle and toe joint of each side."""
 _REFERENCE_LEG = 0.85  # m; speed and walk ratio of a style are for this leg
 _MID_STANCE = (PHASES > 0.15) & (PHASES < 0.35)  # the foot is flat
-_TOE_RANGE = 0.6  # rad, how far the toes bend
+TOE_RANGE = 0.6
+"""How far the toes bend, rad."""
 _STRAIGHTEST = np.deg2rad(4.0)  # knee flexion of the straightest leg
 
 
@@ -123,7 +124,7 @@ class _Leg:
         self.pitch = (pitch - pitch[_MID_STANCE].mean()) * (1 - flat)
         # While the heel rises the toes stay on the ground as far as they bend; in the air they straighten again.
         released = _ramp(PHASES, style.stance - 0.02, style.stance + 0.12)
-        self.flexion = _TOE_RANGE * np.tanh(np.maximum(-self.pitch, 0) / _TOE_RANGE) * (1 - released)
+        self.flexion = TOE_RANGE * np.tanh(np.maximum(-self.pitch, 0) / TOE_RANGE) * (1 - released)
         self.ground, self.roll = foot.height_and_roll(self.pitch, self.flexion)
         self.toe_off = int(style.stance * len(PHASES))
         self.ankle = np.zeros((len(PHASES), 3))
