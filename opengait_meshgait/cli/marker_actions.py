@@ -4,11 +4,13 @@ from pathlib import Path
 
 import numpy as np
 
-from opengait_meshgait.body import VirtualMarkers, load_body, save_markers
+from opengait_meshgait.body import VirtualMarkers, load_body, load_markers, save_markers
 from opengait_meshgait.body.archetypes import farthest_point_markers, learn_markers
 from opengait_meshgait.body.marker_errors import marker_errors, pose_body
 from opengait_meshgait.body.pose_samples import sample_poses
+from opengait_meshgait.common.files import atomic_path
 from opengait_meshgait.data.poses import dataset_poses
+from opengait_meshgait.report.markers import markers_figure
 from opengait_meshgait.report.results import markdown
 
 LEARNED_POSES, HELD_OUT_POSES = 600, 400
@@ -43,6 +45,17 @@ def learn(body_file: str | None, dataset: str | None, count: int, out: Path) -> 
             vertices, joints = marker_errors(markers, body, *posed)
             rows.append([name, kind, *_cells(vertices), f"{joints.mean():.1f}"])
     print(markdown(rows))
+
+
+def show(body_file: str | None, markers_file: str | None, out: Path) -> None:
+    """Draw markers on the body at rest."""
+    body = load_body(body_file)
+    markers = load_markers(markers_file, body)
+    points = (tensor.numpy() for tensor in (body.v_template, body.faces, markers.vertex_ids, markers.flip))
+    title = f"{markers.name}: {markers.num_markers} virtual markers of {body.name}"
+    with atomic_path(out) as temporary:
+        markers_figure(*points, title).savefig(temporary, format="png", dpi=150)
+    print(f"{out}: {title}")
 
 
 def _cells(vertices: np.ndarray) -> list[str]:

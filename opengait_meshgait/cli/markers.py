@@ -27,6 +27,15 @@ def parser(prog: str) -> argparse.ArgumentParser:
     )
     learn.add_argument("--k", type=_count, default=64, help=f"markers, {FEWEST} to {MOST} (default: %(default)s)")
     _add_out(learn, "MARKERS.npz", "file to write; a config names it in model_cfg.body_cfg.markers")
+
+    show = actions.add_parser(
+        "show",
+        help="draw markers on their body",
+        description="Draw the markers, numbered, on the body at rest: from the front, the left side and the back.",
+    )
+    _add_body(show)
+    show.add_argument("--markers", metavar="FILE", help="of this body (default: the stand-in body's)")
+    _add_out(show, "PICTURE.png", "picture to write")
     return result
 
 
@@ -49,6 +58,9 @@ def run(arguments: argparse.Namespace) -> int:
     from opengait_meshgait.cli import marker_actions
     from opengait_meshgait.cli.arguments import check_out
 
-    check_out(arguments.out, ".npz")
-    marker_actions.learn(arguments.body, arguments.poses, arguments.k, arguments.out)
+    check_out(arguments.out, ".png" if arguments.action == "show" else ".npz")
+    if arguments.action == "learn":
+        marker_actions.learn(arguments.body, arguments.poses, arguments.k, arguments.out)
+    elif arguments.action == "show":
+        marker_actions.show(arguments.body, arguments.markers, arguments.out)
     return 0

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -13,10 +14,10 @@ from opengait_meshgait.cli.main import main
 
 @pytest.fixture(scope="module")
 def body_file(tmp_path_factory) -> Path:
-    """Some 180 vertices of the stand-in body, under faces without meaning."""
+    """Some 90 vertices of the stand-in body, under faces without meaning."""
     body = load_body()
     mirror = body.mirror.numpy()
-    kept = np.unique(np.concatenate([np.arange(0, len(mirror), 19), mirror[np.arange(0, len(mirror), 19)]]))
+    kept = np.unique(np.concatenate([np.arange(0, len(mirror), 37), mirror[np.arange(0, len(mirror), 37)]]))
     place = {int(vertex): number for number, vertex in enumerate(kept)}
     arrays = {key: getattr(body, key).numpy()[kept] for key in ("v_template", "shapedirs", "weights")}
     near = np.linalg.norm(arrays["v_template"] - body.joint_template.numpy()[:, None], axis=2)
@@ -115,3 +116,23 @@ def test_bad_places_for_the_file_are_told_before_the_work(body_file, tmp_path, c
     }.items():
         assert main(["markers", "learn", "--body", str(body_file), "--out", str(tmp_path / out)]) == 1
         assert message in capsys.readouterr().err
+
+
+def test_show_draws_the_markers_of_the_stand_in_and_of_others(body_file, few_poses, tmp_path, capsys):
+    out = tmp_path / "new" / "shown.png"
+    assert main(["markers", "show", "--out", str(out)]) == 0
+    picture = cv2.imread(str(out))
+    assert min(picture.shape[:2]) > 800 and picture.std() > 10
+    assert "64 virtual markers of anny-standin" in capsys.readouterr().out
+    markers = tmp_path / "markers.npz"
+    assert main(["markers", "learn", "--body", str(body_file), "--k", "16", "--out", str(markers)]) == 0
+    command = ["markers", "show", "--body", str(body_file), "--markers", str(markers), "--out", str(out)]
+    assert main(command) == 0
+    assert "16 virtual markers of few" in capsys.readouterr().out
+
+
+def test_show_refuses_markers_of_another_body(body_file, tmp_path, capsys):
+    out = tmp_path / "shown.png"
+    assert main(["markers", "show", "--body", str(body_file), "--out", str(out)]) == 1
+    assert "meshgait markers learn" in capsys.readouterr().err
+    assert not out.exists()
