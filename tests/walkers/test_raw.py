@@ -15,7 +15,7 @@ import torch
 
 from opengait_meshgait.cli.main import main
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.common.files import read_npz_object, read_pickle
+from opengait_meshgait.common.files import read_npz_objects, read_pickle
 from opengait_meshgait.common.silhouettes import normalize_silhouette
 from opengait_meshgait.walkers import WalkerSet, WalkName, write_walkers
 from opengait_meshgait.walkers.raw import Gait3DLayout, OUMVLPLayout
@@ -88,7 +88,7 @@ def test_romp_files_hold_the_85_numbers(written):
 
 
 def test_romp_files_ask_for_numpy_only(written):
-    [result] = read_npz_object(written / "gait3d/3D_SMPLs/0001/nm-01/000/0001.npz", "results")
+    [result] = read_npz_objects(written / "gait3d/3D_SMPLs/0001/nm-01/000/0001.npz")["results"]
     assert result["poses"].shape == (72,)
 
 
