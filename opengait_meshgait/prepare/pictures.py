@@ -84,8 +84,7 @@ def read_picture(path: str) -> np.ndarray:
         UserError: it cannot be read.
     """
     try:
-        with Path(path).open("rb") as file:
-            data = file.read()
+        data = np.fromfile(path, np.uint8).tobytes()
     except OSError as error:
         raise UserError(f"Cannot read {path}: {error.strerror}.") from error
     if not data:
@@ -113,7 +112,7 @@ def by_frame(files: list[os.DirEntry]) -> dict[tuple[str | int, ...], str]:
     """
     places: dict[tuple[str | int, ...], str] = {}
     for entry in files:
-        key = frame_key(Path(entry.name).stem)
+        key = frame_key(entry.name.rpartition(".")[0])
         if key in places:
             raise UserError(
                 f"{Path(places[key]).name} and {entry.name} in {Path(entry.path).parent} are of the same frame: "

@@ -185,13 +185,14 @@ def _work(sequences: Iterable[RawSequence]) -> list[Result]:
 
 def _write(sequence: RawSequence, files: dict[str, np.ndarray]) -> None:
     """The sequence's folder, whole or not at all."""
-    unfinished = _out / UNFINISHED / sequence.name
+    unfinished = _out / UNFINISHED / sequence.name.replace("/", "-")
     folder = _out / sequence.name
     try:
         unfinished.mkdir(parents=True, exist_ok=True)
         for name, array in files.items():
             (unfinished / name).write_bytes(pickle.dumps(np.ascontiguousarray(array), protocol=4))
-        shutil.rmtree(folder, ignore_errors=True)
+        if folder.exists():
+            shutil.rmtree(folder)
         folder.parent.mkdir(parents=True, exist_ok=True)
         unfinished.replace(folder)
     except OSError as error:
