@@ -1,4 +1,4 @@
-"""``meshgait walkers``: write a synthetic dataset in OpenGait's layout."""
+"""``meshgait walkers``: write a dataset of synthetic people, who walk by themselves or as recorded."""
 
 import argparse
 import shlex
@@ -13,7 +13,14 @@ def parser(prog: str) -> argparse.ArgumentParser:
         "of 85 numbers, partition.json, dataset.json. Run again after a stop to go on.",
     )
     result.add_argument("--out", required=True, metavar="DIR", help="folder of the dataset")
-    result.add_argument("--ids", type=int, default=150, help="people (default: %(default)s)")
+    result.add_argument(
+        "--motion",
+        nargs="+",
+        metavar="FILE",
+        help="people walk as recorded in these files (.bvh, or .npz with names, parents, offsets, local_rot, root, "
+        "fps): A11_Cycle2.bvh is a walk of the person A11",
+    )
+    result.add_argument("--ids", type=int, help="people (default: 150; with --motion those recorded)")
     result.add_argument(
         "--views",
         default="0,18,…,180",
@@ -22,11 +29,18 @@ def parser(prog: str) -> argparse.ArgumentParser:
     )
     result.add_argument(
         "--seqs",
-        default="nm:4,bg:2,cl:2",
-        help="walks of each person: normal (nm), with a bag (bg), in a coat (cl) (default: %(default)s)",
+        help="walks of each person: normal (nm), with a bag (bg), in a coat (cl) (default: nm:4,bg:2,cl:2; with "
+        "--motion those recorded)",
     )
-    result.add_argument("--frames", type=int, default=30, help="of each walk, at 25 frames/s (default: %(default)s)")
+    result.add_argument(
+        "--frames",
+        type=int,
+        help="of each walk, at 25 frames/s (default: 30); with --motion the most of each (default: all)",
+    )
     result.add_argument("--seed", type=int, default=0, help="same seed, same bytes (default: %(default)s)")
+    result.add_argument(
+        "--same-body", action="store_true", help="give all people one body and one set of clothes: only gait differs"
+    )
     result.add_argument("--workers", type=int, help="processes (default: one a CPU core)")
     result.add_argument(
         "--noise",
@@ -48,20 +62,38 @@ def parser(prog: str) -> argparse.ArgumentParser:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the dataset."""
-    from opengait_meshgait.walkers import WalkerSet, parse_seqs, parse_views, write_walkers
+    from opengait_meshgait.common.errors import UserError
+    from opengait_meshgait.walkers import RecordedSet, WalkerSet, lone_testers, parse_seqs, parse_views, write_walkers
 
-    options = WalkerSet(
-        ids=arguments.ids,
-        views=parse_views(arguments.views),
-        seqs=parse_seqs(arguments.seqs),
-        frames=arguments.frames,
-        seed=arguments.seed,
-        noise=arguments.noise,
-        train=arguments.train,
-        val=arguments.val,
-    )
+    given = {
+        "views": parse_views(arguments.views),
+        "seed": arguments.seed,
+        "noise": arguments.noise,
+        "train": arguments.train,
+        "val": arguments.val,
+        "same_body": arguments.same_body,
+    }
+    if arguments.frames is not None:
+        given["frames"] = arguments.frames
+    if arguments.motion is None:
+        if arguments.ids is not None:
+            given["ids"] = arguments.ids
+        if arguments.seqs is not None:
+            given["seqs"] = parse_seqs(arguments.seqs)
+        options = WalkerSet(**given)
+    else:
+        for name in ("ids", "seqs"):
+            if getattr(arguments, name) is not None:
+                raise UserError(f"--{name} and --motion contradict each other: the recordings say who walks. Give one.")
+        options = RecordedSet.of_files(arguments.motion, **given)
     command = shlex.join(["meshgait", *sys.argv[1:]])
     record = write_walkers(options, arguments.out, arguments.workers, command, arguments.raw)
     counts = record["counts"]
     print(f"{arguments.out}: {counts['ids']} people, {counts['sequences']} sequences, {counts['frames']} frames")
+    if lone := lone_testers(options):
+        print(
+            f"Note: of the people to test on, {len(lone)} have one walk only ({', '.join(lone[:5])}"
+            f"{', …' if len(lone) > 5 else ''}). A probe and a gallery need two: of theirs one view is the probe, and "
+            "other views of the same walk are its gallery."
+        )
     return 0

@@ -2,13 +2,17 @@
 
 from opengait_meshgait.walkers.dataset import write_walkers
 from opengait_meshgait.walkers.options import WalkerSet, parse_seqs, parse_views
+from opengait_meshgait.walkers.partition import lone_testers
 from opengait_meshgait.walkers.person import Person, WalkName
+from opengait_meshgait.walkers.recordings import RecordedSet
 from opengait_meshgait.walkers.sequence import make_scene, render_walk
 
 __all__ = [
     "Person",
+    "RecordedSet",
     "WalkName",
     "WalkerSet",
+    "lone_testers",
     "make_scene",
     "parse_seqs",
     "parse_views",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import asdict
+from itertools import zip_longest
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -63,13 +63,13 @@ def write_walkers(
     missing = [
         walk
         for walk in options.walks()
-        if not all(_complete(out, layout.folders(walk, view, options.frames)) for view in options.views)
+        if not all(_complete(out, layout.folders(walk, view, options.length(walk))) for view in options.views)
     ]
-    total = len(options.walks()) * len(options.views) * options.frames
-    done = total - len(missing) * len(options.views) * options.frames
+    total = record["counts"]["frames"]
+    done = total - len(options.views) * sum(map(options.length, missing))
     with tqdm(total=total, initial=done, unit=" frames", desc=f"walkers in {out}") as bar:
-        for _ in _write_all(options, layout, out, missing, min(workers, len(missing))):
-            bar.update(len(options.views) * options.frames)
+        for frames in _write_all(options, layout, out, missing, min(workers, len(missing))):
+            bar.update(frames)
     shutil.rmtree(out / _UNFINISHED, ignore_errors=True)
     write_json(out / "partition.json", make_partition(options, layout.sequence_name))
     record["complete"] = True
@@ -97,13 +97,13 @@ def _describe(options: WalkerSet, layout: Layout, body: BodyModel, command: str)
         "version": __version__,
         "command": command,
         "body": {"name": body.name, "fingerprint": body.fingerprint, "licence": body.licence},
-        "options": asdict(options) | {"views": list(options.views), "train": options.num_train},
+        "options": options.describe(),
         "frames_per_second": FRAMES_PER_SECOND,
         "counts": {
             "ids": options.ids,
             "walks": len(walks),
             "sequences": sequences,
-            "frames": sequences * options.frames,
+            "frames": len(options.views) * sum(map(options.length, walks)),
         },
         "files": layout.files,
     } | layout.notes()
@@ -129,11 +129,21 @@ def _claim(out: Path, record: dict[str, Any]) -> None:
         if before == now:
             continue
         if isinstance(before, dict):
-            key, before, now = next((k, before.get(k), now[k]) for k in now if before.get(k) != now[k])
+            key, before, now = next((k, before.get(k), now.get(k)) for k in now | before if before.get(k) != now.get(k))
+        if key == "recordings":
+            key, before, now = _differing_files(before or [], now or [])
         raise UserError(
             f"{out} already holds walkers made with {key} {before}, and now {key} is {now}. "
             "Give another folder, or the same options to go on there."
         )
+
+
+def _differing_files(before: list[dict[str, Any]], now: list[dict[str, Any]]) -> tuple[str, str, str]:
+    """The first recordings that are not the same."""
+    first, second = next(pair for pair in zip_longest(before, now, fillvalue={}) if pair[0] != pair[1])
+    names = [recording.get("file", "none") for recording in (first, second)]
+    changed = ", whose content has changed" if names[0] == names[1] else ""
+    return f"recording {(first or second)['id']}/{(first or second)['type']}", names[0], names[1] + changed
 
 
 def _complete(out: Path, folders: dict[Path, list[str]]) -> bool:
@@ -144,8 +154,8 @@ def _complete(out: Path, folders: dict[Path, list[str]]) -> bool:
         return False
 
 
-def _write_all(options: WalkerSet, layout: Layout, out: Path, walks: list[WalkName], workers: int) -> Iterator[None]:
-    """Write the walks; yields once for each."""
+def _write_all(options: WalkerSet, layout: Layout, out: Path, walks: list[WalkName], workers: int) -> Iterator[int]:
+    """Write the walks; yields for each how many frames it has in all views."""
     if workers <= 1:
         with _one_thread():
             body = load_body()
@@ -189,15 +199,25 @@ def _start_worker() -> None:
     _worker_body = load_body()
 
 
-def _work(options: WalkerSet, layout: Layout, out: Path, walk: WalkName) -> None:
-    _write_walk(_worker_body, options, layout, out, walk)
+def _work(options: WalkerSet, layout: Layout, out: Path, walk: WalkName) -> int:
+    return _write_walk(_worker_body, options, layout, out, walk)
 
 
-def _write_walk(body: BodyModel, options: WalkerSet, layout: Layout, out: Path, walk: WalkName) -> None:
-    """Write those views of a walk that are not there yet, each folder whole or not at all."""
-    filmed = film_walk(body, walk, options.views, options.frames, options.seed, options.noise)
+def _write_walk(body: BodyModel, options: WalkerSet, layout: Layout, out: Path, walk: WalkName) -> int:
+    """Write those views of a walk that are not there yet, each folder whole or not at all; frames in all views."""
+    length = options.length(walk)
+    filmed = film_walk(
+        body,
+        walk,
+        options.views,
+        length,
+        options.seed,
+        options.noise,
+        same_body=options.same_body,
+        recorded=options.recorded(walk),
+    )
     for view, (pictures, smpls) in filmed.items():
-        folders = layout.folders(walk, view, options.frames)
+        folders = layout.folders(walk, view, length)
         if _complete(out, folders):
             continue
         unfinished = out / _UNFINISHED / sequence_name(walk, view)
@@ -210,3 +230,4 @@ def _write_walk(body: BodyModel, options: WalkerSet, layout: Layout, out: Path, 
             shutil.rmtree(out / folder, ignore_errors=True)
             (out / folder).parent.mkdir(parents=True, exist_ok=True)
             (unfinished / folder).replace(out / folder)
+    return length * len(filmed)

@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from opengait_meshgait.common.errors import UserError, did_you_mean
 from opengait_meshgait.walkers.person import CONDITIONS, WalkName
+from opengait_meshgait.walkers.recorded import RecordedMotion
 
 CASIA_B_VIEWS = tuple(range(0, 181, 18))
 CASIA_B_SEQS = {"nm": 4, "bg": 2, "cl": 2}
@@ -25,6 +27,7 @@ class WalkerSet:
         noise: how much the silhouettes are damaged, 0 … 1.
         train: how many people to train on; None is two thirds of those who are not in ``val``.
         val: how many people to validate on.
+        same_body: all have the body and the clothes of the first, and differ in their gait alone.
 
     Raises:
         UserError: a value is out of range; the message says what is allowed.
@@ -38,6 +41,7 @@ class WalkerSet:
     noise: float = 0.0
     train: int | None = None
     val: int = 0
+    same_body: bool = False
 
     def __post_init__(self) -> None:
         if not 1 <= self.ids <= _MOST_IDS:
@@ -57,7 +61,7 @@ class WalkerSet:
                 raise UserError(f"seqs has an unknown condition '{condition}'. {did_you_mean(condition, CONDITIONS)}")
             if not 1 <= takes <= _MOST_TAKES:
                 raise UserError(f"seqs has {takes} walks of {condition}: make 1 to {_MOST_TAKES}, or leave it out.")
-        if self.frames < 1:
+        if self.frames is not None and self.frames < 1:
             raise UserError(f"frames is {self.frames}: a sequence needs at least 1.")
         if self.seed < 0:
             raise UserError(f"seed is {self.seed}: give 0 or a positive number.")
@@ -82,6 +86,18 @@ class WalkerSet:
             for condition, takes in self.seqs.items()
             for take in range(1, takes + 1)
         ]
+
+    def length(self, walk: WalkName) -> int:
+        """How many frames a walk has."""
+        return self.frames
+
+    def recorded(self, walk: WalkName) -> RecordedMotion | None:
+        """The motion to walk with; None makes one from the person's style of gait."""
+        return None
+
+    def describe(self) -> dict[str, Any]:
+        """For ``dataset.json``: what decides over the dataset's bytes."""
+        return asdict(self) | {"views": list(self.views), "train": self.num_train}
 
 
 def parse_views(text: str) -> tuple[int, ...]:

@@ -1,5 +1,6 @@
 """Who trains, who tests, and which sequences are probes."""
 
+from collections import Counter
 from collections.abc import Callable
 
 from opengait_meshgait.walkers.options import WalkerSet
@@ -14,6 +15,12 @@ def view_folder(view: int) -> str:
 def sequence_name(walk: WalkName, view: int) -> str:
     """``id-type-view``."""
     return f"{walk.label}-{walk.type}-{view_folder(view)}"
+
+
+def lone_testers(options: WalkerSet) -> list[str]:
+    """Labels of the test people who have a single walk."""
+    counts = Counter(walk.label for walk in options.walks() if walk.number > options.num_train + options.val)
+    return [label for label, count in counts.items() if count == 1]
 
 
 def make_partition(options: WalkerSet, name: Callable[[WalkName, int], str] = sequence_name) -> dict[str, list[str]]:
@@ -35,7 +42,8 @@ def make_partition(options: WalkerSet, name: Callable[[WalkName, int], str] = se
     probes = []
     for number in range(seen + 1, options.ids + 1):
         own = [walk for walk in options.walks() if walk.number == number]
-        last = [walk for walk in own[1:] if walk.take == options.seqs[walk.condition]]
+        takes = {walk.condition: walk.take for walk in own}
+        last = [walk for walk in own[1:] if walk.take == takes[walk.condition]]
         if last:
             probes += [name(walk, view) for walk in last for view in options.views]
         elif len(options.views) > 1:

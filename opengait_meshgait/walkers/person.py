@@ -1,6 +1,6 @@
 """People: what is fixed by a seed and a number."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -28,8 +28,10 @@ class Person:
     wardrobe: Wardrobe
 
     @classmethod
-    def draw(cls, seed: int, number: int) -> "Person":
-        """Person ``number`` (from 1) of the crowd ``seed``."""
+    def draw(cls, seed: int, number: int, same_body: bool = False) -> "Person":
+        """Person ``number`` (from 1) of the crowd ``seed``; with ``same_body`` in body and clothes like the first."""
+        if same_body:
+            return replace(cls.draw(seed, 1), style=cls.draw(seed, number).style)
         rng = np.random.default_rng([seed, number])
         betas = np.clip(rng.normal(size=NUM_BETAS), -_BETA_RANGE, _BETA_RANGE)
         return cls(betas, GaitStyle.draw(rng), Wardrobe.draw(rng))

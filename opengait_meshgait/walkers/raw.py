@@ -70,7 +70,7 @@ class OUMVLPLayout(Layout):
     }
 
     def __init__(self, options: WalkerSet):
-        types = [walk.type for walk in options.walks() if walk.number == 1]
+        types = list(dict.fromkeys(walk.type for walk in options.walks()))
         if len(types) > _MOST_WALKS:
             raise UserError(
                 f"seqs has {len(types)} walks of each person, and folders of OUMVLP number at most {_MOST_WALKS}: "

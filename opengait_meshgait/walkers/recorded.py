@@ -48,6 +48,10 @@ class RecordedMotion:
         """T."""
         return len(self.root)
 
+    def length(self, fps: float) -> int:
+        """How many frames the motion has at another rate."""
+        return int((len(self) - 1) / self.fps * fps + 1e-6) + 1
+
     def world(self) -> tuple[np.ndarray, np.ndarray]:
         """Rotations of the joints in the world, [T, J, 3, 3], and their places, m, [T, J, 3]."""
         rotations, places = self.rotations.copy(), np.repeat(self.root[:, None], len(self.names), 1)
@@ -59,8 +63,7 @@ class RecordedMotion:
     def resampled(self, fps: float) -> "RecordedMotion":
         """The same motion at another rate. Steps of a joint faster than any walker's are bridged: tracking was lost."""
         before = np.arange(len(self)) / self.fps
-        after = np.arange(int(before[-1] * fps + 1e-6) + 1) / fps
-        after = np.minimum(after, before[-1])
+        after = np.minimum(np.arange(self.length(fps)) / fps, before[-1])
         root = np.stack([np.interp(after, before, column) for column in self.root.T], -1)
         turned = [_interpolated(before, _bridged(before, joint), after) for joint in self.rotations.swapaxes(0, 1)]
         return replace(self, rotations=np.stack([joint.as_matrix() for joint in turned], 1), root=root, fps=fps)

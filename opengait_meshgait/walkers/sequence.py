@@ -25,6 +25,8 @@ from opengait_meshgait.walkers.gait import Motion, walk
 from opengait_meshgait.walkers.legs import Foot
 from opengait_meshgait.walkers.noise import degrade
 from opengait_meshgait.walkers.person import Person, WalkName
+from opengait_meshgait.walkers.recorded import RecordedMotion
+from opengait_meshgait.walkers.retarget import retarget
 from opengait_meshgait.walkers.rotations import rotation_vectors, turn
 from opengait_meshgait.walkers.stride import LEG_JOINTS, SIDES
 
@@ -58,7 +60,14 @@ class Scene:
     rest_pelvis: np.ndarray
 
 
-def make_scene(body: BodyModel, name: WalkName, frames: int, seed: int) -> Scene:
+def make_scene(
+    body: BodyModel,
+    name: WalkName,
+    frames: int,
+    seed: int,
+    same_body: bool = False,
+    recorded: RecordedMotion | None = None,
+) -> Scene:
     """Let the person walk.
 
     Args:
@@ -66,8 +75,10 @@ def make_scene(body: BodyModel, name: WalkName, frames: int, seed: int) -> Scene
         name: who walks, and which of the person's walks.
         frames: T, at 25 frames/s.
         seed: of the crowd.
+        same_body: everyone has the body and the clothes of the first.
+        recorded: how to walk, for at least T frames; None walks in the person's style.
     """
-    person = Person.draw(seed, name.number)
+    person = Person.draw(seed, name.number, same_body)
     rng = name.rng(seed)
     betas = torch.from_numpy(person.betas).float()
     rest = (body.v_template + torch.einsum("vcb,b->vc", body.shapedirs, betas)).numpy()
@@ -76,8 +87,10 @@ def make_scene(body: BodyModel, name: WalkName, frames: int, seed: int) -> Scene
     offsets = clothing_offsets(body, rest, person.wardrobe, coat=name.condition == "cl")
     dressed = rest + offsets
     feet = tuple(_foot(dressed, weights, joints, side) for side in SIDES)
-    style, burden = person.style.vary(rng), person.wardrobe.burden(name.condition)
-    motion = walk(style, joints, feet, frames, rng, burden)
+    if recorded:
+        motion = retarget(recorded, joints, feet, frames)
+    else:
+        motion = walk(person.style.vary(rng), joints, feet, frames, rng, person.wardrobe.burden(name.condition))
 
     pose = rotation_vectors(motion.local(body.parents))
     both = torch.from_numpy(np.stack([np.zeros_like(offsets), offsets])[:, None]).float()
@@ -104,7 +117,14 @@ def make_scene(body: BodyModel, name: WalkName, frames: int, seed: int) -> Scene
 
 
 def film_walk(
-    body: BodyModel, name: WalkName, views: Iterable[int], frames: int, seed: int, noise: float = 0.0
+    body: BodyModel,
+    name: WalkName,
+    views: Iterable[int],
+    frames: int,
+    seed: int,
+    noise: float = 0.0,
+    same_body: bool = False,
+    recorded: RecordedMotion | None = None,
 ) -> dict[int, tuple[np.ndarray, np.ndarray]]:
     """One walk from several views at once, in pictures as a tracker cuts them.
 
@@ -112,8 +132,7 @@ def film_walk(
         body: the body that all people share.
         name: who walks, and which of the person's walks.
         views: degrees; 0 from the front, 90 from the left side, 180 from behind.
-        frames: T, at 25 frames/s.
-        seed: of the crowd.
+        frames, seed, same_body, recorded: see :func:`make_scene`.
         noise: how much the silhouettes are damaged, 0 … 1.
 
     Returns:
@@ -121,7 +140,7 @@ def film_walk(
         weak-perspective camera (s, tx, ty) of :func:`weak_perspective`, the pose with its root in camera orientation,
         the betas.
     """
-    scene = make_scene(body, name, frames, seed)
+    scene = make_scene(body, name, frames, seed, same_body, recorded)
     faces = torch.from_numpy(scene.faces)
     rngs = {view: name.rng(seed, view + 1) for view in views}
     looks = {view: Camera.draw(view, rng).look(scene.motion.pelvis, scene.stature) for view, rng in rngs.items()}

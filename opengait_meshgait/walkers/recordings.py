@@ -1,0 +1,110 @@
+"""Walkers who walk as recorded: which file is whose walk."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.walkers.gait import FRAMES_PER_SECOND
+from opengait_meshgait.walkers.options import WalkerSet
+from opengait_meshgait.walkers.person import WalkName
+from opengait_meshgait.walkers.recorded import RecordedMotion, load_recording
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A file and the walk it becomes.
+
+    Attributes:
+        path: of the file.
+        sha256: of its bytes.
+        person: as recorded.
+        walk: its name in the dataset.
+        frames: at 25 frames/s.
+    """
+
+    path: Path
+    sha256: str
+    person: str
+    walk: WalkName
+    frames: int
+
+    def describe(self) -> dict[str, Any]:
+        """For ``dataset.json``."""
+        return {
+            "file": self.path.name,
+            "sha256": self.sha256,
+            "person": self.person,
+            "id": self.walk.label,
+            "type": self.walk.type,
+            "frames": self.frames,
+        }
+
+
+@dataclass(frozen=True)
+class RecordedSet(WalkerSet):
+    """A crowd that walks as recorded; see :meth:`of_files`. ``ids`` and ``seqs`` say what the recordings give.
+
+    Attributes:
+        frames: the most of each walk; None takes every recording whole.
+        recordings: all walks, in order of person.
+    """
+
+    frames: int | None = None
+    recordings: tuple[Recording, ...] = field(default=(), kw_only=True)
+
+    @classmethod
+    def of_files(cls, paths: Iterable[str | Path], **options: Any) -> "RecordedSet":
+        """The crowd of these recordings.
+
+        The recorded people, in order of their names, are numbered from 1; the files of each, in order of their names,
+        are the walks nm-01, nm-02, …
+
+        Args:
+            paths: of BVH or .npz files, see :func:`~opengait_meshgait.walkers.recorded.load_recording`.
+            options: those of :class:`WalkerSet`, but ids and seqs.
+
+        Raises:
+            UserError: a file cannot be used, or two are called alike, or an option is out of range.
+        """
+        found: dict[str, dict[str, tuple[Path, RecordedMotion]]] = {}
+        for path in map(Path, paths):
+            motion = load_recording(path)
+            walks = found.setdefault(motion.person, {})
+            if motion.name in walks:
+                raise UserError(
+                    f"{walks[motion.name][0]} and {path} would both be the walk {motion.name} of {motion.person}. "
+                    "Give each recording once, and rename one where two are called alike."
+                )
+            walks[motion.name] = path, motion
+        recordings = tuple(
+            Recording(
+                path,
+                hashlib.sha256(path.read_bytes()).hexdigest(),
+                person,
+                WalkName(number, "nm", take),
+                motion.length(FRAMES_PER_SECOND),
+            )
+            for number, person in enumerate(sorted(found), start=1)
+            for take, (_, (path, motion)) in enumerate(sorted(found[person].items()), start=1)
+        )
+        most = max(map(len, found.values()), default=0)
+        return cls(ids=len(found), seqs={"nm": most}, recordings=recordings, **options)
+
+    def walks(self) -> list[WalkName]:
+        return [recording.walk for recording in self.recordings]
+
+    def length(self, walk: WalkName) -> int:
+        recorded = self._recording(walk).frames
+        return recorded if self.frames is None else min(self.frames, recorded)
+
+    def recorded(self, walk: WalkName) -> RecordedMotion:
+        return load_recording(self._recording(walk).path)
+
+    def describe(self) -> dict[str, Any]:
+        return super().describe() | {"recordings": [recording.describe() for recording in self.recordings]}
+
+    def _recording(self, walk: WalkName) -> Recording:
+        return next(recording for recording in self.recordings if recording.walk == walk)
