@@ -61,11 +61,11 @@ def check_device(opengait: bool) -> str:
     """
     import torch
 
+    if opengait and torch.cuda.device_count() == 0:
+        raise UserError("OpenGait needs CUDA, and PyTorch sees no GPU here. Without --opengait, CPUs will do.")
     if torch.cuda.is_available():
         gpus = [torch.cuda.get_device_properties(index) for index in range(torch.cuda.device_count())]
         return f"CUDA: {', '.join(f'{gpu.name}, {gpu.total_memory / 2**30:.0f} GiB' for gpu in gpus)}"
-    if opengait:
-        raise UserError("OpenGait needs CUDA, and PyTorch sees no GPU here. Without --opengait, CPUs will do.")
     built = "" if torch.version.cuda else ", PyTorch is built without CUDA"
     return f"CPU: {torch.get_num_threads()} threads on {os.cpu_count()} cores{built}"
 

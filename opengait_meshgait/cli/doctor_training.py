@@ -81,7 +81,7 @@ def check_test_batches(findings: Findings) -> str:
     size = findings.config.evaluator_cfg.sampler.batch_size
     if findings.opengait:
         own = f", in place of the config's {size}" if size != findings.processes else ""
-        return f"{findings.processes} sequence(s) at once, one for each of OpenGait's processes{own}"
+        return f"{findings.processes} sequence(s) at once, one for each process{own}"
     InferenceSampler(SequenceTable([]), size, world_size=findings.processes)
     fitting = [str(number) for number in range(1, size + 1) if size % number == 0]
     return f"{size} sequences at once; {', '.join(fitting)} process(es) can share them"
