@@ -1,0 +1,108 @@
+"""Training and testing where bodies are joints alone, or do not count."""
+
+import pickle
+
+import numpy as np
+import pytest
+import torch
+
+from opengait_meshgait.body import load_body
+from opengait_meshgait.data.collate import collate
+from opengait_meshgait.data.transforms import build_transforms
+from opengait_meshgait.engine import build
+from opengait_meshgait.engine.config import make_config
+from opengait_meshgait.engine.step import TrainingStep
+from opengait_meshgait.engine.train import train
+
+
+@pytest.fixture
+def bodies(raw, make_dataset, tmp_path):
+    """A function that writes the tiny dataset anew, with joints alone or with weights, and points ``raw`` to it."""
+
+    def write(joints=False, weight=None):
+        partition = make_dataset(tmp_path / "data")
+        raw["data_cfg"] |= {"dataset_root": str(tmp_path / "data"), "dataset_partition": str(partition)}
+        body = load_body()
+        for path in (tmp_path / "data").rglob("1-smpls.pkl"):
+            smpls = torch.from_numpy(pickle.loads(path.read_bytes()))
+            if joints:
+                path.unlink()
+                points = body.joints(smpls[:, 3:75], smpls[:, 75:]).numpy()
+                path.with_name("1-joints.pkl").write_bytes(pickle.dumps(points))
+            if weight is not None:
+                path.with_name("2-weights.pkl").write_bytes(pickle.dumps(np.full(len(smpls), weight, np.float32)))
+        return tmp_path / "data"
+
+    return write
+
+
+def run(raw, output):
+    """Two iterations between two tests; what they logged, and the body errors of the tests."""
+    raw["trainer_cfg"] |= {"with_test": True, "total_iter": 2, "save_iter": 2, "log_iter": 1}
+    result = train(make_config(raw), device="cpu", quiet=True, output=output)
+    scalars = [record["scalars"] for record in result.records if "scalars" in record]
+    assert len(scalars) == 2 and all(np.isfinite([*values.values()]).all() for values in scalars)
+    return scalars, [evaluation["bodies"] for evaluation in result.evaluations]
+
+
+def steps(raw, count=1):
+    """Losses of so many steps on one batch, and the first one's gradients of the heatmap estimator."""
+    config = make_config(raw)
+    torch.manual_seed(0)
+    supervision = build.build_supervision(config, torch.device("cpu"))
+    net = build.build_network(config, supervision)
+    dataset = build.build_train_set(config, True)
+    batch = collate([dataset[index, index] for index in (0, 1, 8, 9)], packed=False)
+    transforms = build_transforms(config.trainer_cfg.transform, True)
+    step = TrainingStep(net, build.build_losses(config), transforms, None, supervision)
+    optimizer, losses, gradients = torch.optim.Adam(net.parameters(), 0.01), [], None
+    for _ in range(count):
+        optimizer.zero_grad()
+        result = step(batch, 100)
+        result.loss.backward()
+        gradients = gradients or {name: p.grad.clone() for name, p in net.HeatmapEstimator.named_parameters()}
+        losses.append(result.loss.item())
+        optimizer.step()
+    return losses, gradients
+
+
+@pytest.mark.parametrize("weight", [None, 0.5])
+def test_joints_alone_train_and_are_measured(raw, bodies, tmp_path, weight):
+    bodies(joints=True, weight=weight)
+    raw["model_cfg"]["augment_cfg"] = {"flip": 0.5, "affine": {"probability": 1, "degrees": 5}}
+    logged, errors = run(raw, tmp_path / "out")
+    for scalars in logged:
+        for name in ("marker/loss", "marker/marker_mm", "mesh/loss", "mesh/mpvpe_mm"):
+            assert scalars[f"scalar/{name}"] == 0
+        assert scalars["scalar/joint/mpjpe_mm"] > 10
+    assert [found.keys() for found in errors] == [{"mpjpe_mm", "mpjpe_root_mm"}] * 2
+
+
+def test_joints_alone_teach_the_heatmaps(raw, bodies):
+    bodies(joints=True)
+    raw["loss_cfg"] = raw["loss_cfg"][2:]
+    losses, gradients = steps(raw, 10)
+    assert all(gradient.any() for gradient in gradients.values())
+    assert losses[-1] < 0.8 * losses[0]
+
+
+@pytest.mark.parametrize("joints", [False, True])
+def test_weights_of_zero_leave_recognition_alone(raw, bodies, tmp_path, joints):
+    bodies(joints, weight=0)
+    logged, errors = run(raw, tmp_path / "out")
+    for scalars in logged:
+        assert all(scalars[f"scalar/{name}/loss"] == 0 for name in ("marker", "joint", "mesh"))
+        assert scalars["scalar/softmax/loss"] > 0
+    assert errors == [{}] * 2
+    raw["loss_cfg"] = raw["loss_cfg"][2:]
+    losses, gradients = steps(raw)
+    assert losses == [0] and not any(gradient.any() for gradient in gradients.values())
+
+
+def test_equal_weights_are_no_weights(raw, bodies):
+    raw["loss_cfg"] = raw["loss_cfg"][2:]
+    _, plain = steps(raw)
+    bodies(weight=0.5)
+    _, halved = steps(raw)
+    for name, gradient in plain.items():
+        torch.testing.assert_close(halved[name], gradient, atol=1e-6, rtol=1e-4)
