@@ -71,7 +71,7 @@ def read_bodies(
     for place, frame in enumerate(frames):
         if frame in found:
             rows[place] = _turned(found[frame]) if y_up else found[frame]
-            present[place] = True
+            present[place] = _is_body(found[frame])
     return Bodies(rows, present, len(found), len(found) - int(present.sum()), unreadable)
 
 
@@ -145,6 +145,11 @@ def _load(path: str) -> Any:
         return read_pickle(path, encoding="latin1")
     content = read_npz_objects(path)
     return content.get("results", content)
+
+
+def _is_body(row: np.ndarray) -> bool:
+    """Trackers write zeros where they found nobody."""
+    return bool((row if row.shape == (JOINTS, 3) else row[3:75]).any())
 
 
 def _turned(row: np.ndarray) -> np.ndarray:

@@ -107,7 +107,7 @@ def _from_mapping(content: Mapping[str, Any], keys: BodyKeys) -> np.ndarray:
                 "pose by --pose-key (and --betas-key), or the joints by --joints-key"
             )
         return _shaped(*joints, (JOINTS, 3), "24 joints x 3")
-    axis_angle = _shaped(pose[0], _as_axis_angle(pose[1]), (POSE,), "72 = 24 joints x 3")
+    axis_angle = _as_axis_angle(*pose)
     betas, cam = _first(content, keys.betas), _first(content, keys.cam)
     if betas is None or (cam is None and keys.cam_needed):
         what, names = ("betas", keys.betas) if betas is None else ("camera", keys.cam)
@@ -125,16 +125,19 @@ def _first(content: Mapping[str, Any], names: tuple[str, ...]) -> tuple[str, Any
 
 
 def _shaped(name: str, value: Any, shape: tuple[int, ...], expected: str) -> np.ndarray:
-    """[m, *shape] of a value that may have these numbers in any arrangement."""
+    """[m, *shape] of one frame or many, each of ``shape`` or flat."""
     array = np.asarray(value, float)
-    if array.size == 0 or array.size % np.prod(shape) or (array.ndim == 1 and array.size != np.prod(shape)):
+    flat = int(np.prod(shape))
+    if array.size == 0 or (array.shape[-len(shape) :] != shape and array.shape[-1:] != (flat,)):
         raise ValueError(f"{name} has {array.size} numbers, as {list(array.shape)}; expected {expected} for a frame")
     return array.reshape(-1, *shape)
 
 
-def _as_axis_angle(pose: Any) -> Any:
-    """Rotation matrices [..., 24, 3, 3] as axis-angle [m, 72]; other poses as they are."""
+def _as_axis_angle(name: str, pose: Any) -> np.ndarray:
+    """Axis-angle [m, 72], also of rotation matrices [..., 24, 3, 3]."""
     array = np.asarray(pose, float)
     if array.shape[-2:] != (3, 3):
-        return array
-    return np.array([cv2.Rodrigues(matrix)[0].ravel() for matrix in array.reshape(-1, 3, 3)]).reshape(-1, POSE)
+        parts = (JOINTS, 3) if array.shape[-2:] == (JOINTS, 3) else (POSE,)
+        return _shaped(name, array, parts, "72 = 24 joints x 3").reshape(-1, POSE)
+    matrices = _shaped(name, array, (JOINTS, 3, 3), "24 matrices of 3 x 3").reshape(-1, 3, 3)
+    return np.array([cv2.Rodrigues(matrix)[0].ravel() for matrix in matrices]).reshape(-1, POSE)

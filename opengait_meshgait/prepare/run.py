@@ -5,7 +5,8 @@ import os
 import pickle
 import shutil
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -90,27 +91,38 @@ def prepare(preparation: Preparation, out: str | Path, workers: int | None = Non
     done = {name: account for name, account in journal.read().items() if (out / name / SILHOUETTES).is_file()}
     journal.replace(done.values())
     missing = [sequence for sequence in raw.sequences if sequence.name not in done]
-    problems = {}
-    results = _prepare_all(missing, preparation, out, workers, with_bodies)
-    with tqdm(total=len(raw.sequences), initial=len(done), unit=" sequences", desc=f"preparing {out}") as bar:
-        for name, account, problem in results:
-            bar.update()
-            if account is None:
-                problems[name] = problem
-            else:
-                journal.append(account)
-                done[name] = account
-    shutil.rmtree(out / UNFINISHED, ignore_errors=True)
-    found = [done[sequence.name] for sequence in raw.sequences if sequence.name in done]
-    journal.replace(found)
-    record |= summarize(found, problems, raw.without_silhouettes) | {"complete": not problems}
+    problems: dict[str, str] = {}
+    try:
+        results = _prepare_all(missing, preparation, out, workers, with_bodies)
+        with closing(results), tqdm(total=len(raw.sequences), initial=len(done), unit=" sequences") as bar:
+            for name, account, problem in results:
+                bar.update()
+                if account is None:
+                    problems[name] = problem
+                else:
+                    journal.append(account)
+                    done[name] = account
+        accounts = [done[sequence.name] for sequence in raw.sequences if sequence.name in done]
+        record |= summarize(accounts, problems, raw.without_silhouettes)
+        record["complete"] = preparation.reading.drop_bad or not problems
+        _finish(record, accounts, preparation.body, out)
+    except OSError as error:
+        raise UserError(
+            f"Cannot write to {out}: {error.strerror}. What is written stays: run again to go on."
+        ) from error
+    finally:
+        shutil.rmtree(out / UNFINISHED, ignore_errors=True)
+    return record
+
+
+def _finish(record: Record, accounts: list[Record], body: Path | None, out: Path) -> None:
+    Journal(out / JOURNAL).replace(accounts)
     if record["iou"]:
         # Not above, as in _describe.
         from opengait_meshgait.prepare.worst import draw_worst
 
-        draw_worst(found, out, preparation.body)
+        draw_worst(accounts, out, body, out / SHEET)
     write_json(out / RECORD, record)
-    return record
 
 
 def _describe(preparation: Preparation, with_bodies: bool) -> Record:
@@ -137,7 +149,7 @@ Result = tuple[str, Record | None, str | None]
 
 def _prepare_all(
     sequences: list[RawSequence], preparation: Preparation, out: Path, workers: int, with_bodies: bool
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     settings = preparation.reading, preparation.body, with_bodies, out
     if workers == 1:
         _start(*settings, threads=None)
@@ -195,8 +207,6 @@ def _write(sequence: RawSequence, files: dict[str, np.ndarray]) -> None:
             shutil.rmtree(folder)
         folder.parent.mkdir(parents=True, exist_ok=True)
         unfinished.replace(folder)
-    except OSError as error:
+    except OSError:
         shutil.rmtree(unfinished, ignore_errors=True)
-        raise UserError(
-            f"Cannot write {folder}: {error.strerror}. What is written stays: run again to go on."
-        ) from error
+        raise

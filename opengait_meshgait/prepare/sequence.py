@@ -137,10 +137,10 @@ def _match(
     from opengait_meshgait.prepare.alignment import align, disagrees, weights
 
     alignment = align(silhouettes.pictures, rows, body)
-    validity = np.where(present, weights(alignment.ious, reading.min_iou), 0).astype(np.float32)
+    validity = weights(alignment.ious, reading.min_iou)
     account.masked = int((present & (validity == 0)).sum())
     account.ious = [round(float(iou), 3) if there else None for iou, there in zip(alignment.ious, present)]
-    account.disagrees = disagrees(alignment, reading.min_iou) if present.any() else None
+    account.disagrees = disagrees(alignment, reading.min_iou)
     return {SMPLS: rows, WEIGHTS: validity}
 
 
