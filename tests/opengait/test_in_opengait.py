@@ -1,6 +1,8 @@
 """OpenGait's own main.py trains and tests MeshGait, and its checkpoints are the embedded engine's, both ways."""
 
+import pickle
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from opengait_meshgait.body import load_body
 from opengait_meshgait.data import FrameSampling, GaitDataset, InferenceSampler, build_transforms, make_loader
 from opengait_meshgait.engine.checkpoint import load_checkpoint, load_weights
 from opengait_meshgait.engine.config import make_config
@@ -129,6 +132,26 @@ def test_opengait_resumes(main, theirs, tiny_config, write):
     said = main(write(config), "train")
     assert "Tiny-00004.pt" in said
     assert "Iteration 00006" in said and "Iteration 00004" not in said
+
+
+def test_joints_alone_with_weights(main, walkers, tiny_config, write, tmp_path):
+    shutil.copytree(walkers / "data", tmp_path / "data")
+    body = load_body()
+    for path in (tmp_path / "data").rglob("smpls-90.pkl"):
+        smpls = torch.from_numpy(pickle.loads(path.read_bytes()))
+        path.unlink()
+        joints = body.joints(smpls[:, 3:75], smpls[:, 75:]).numpy()
+        path.with_name("joints-90.pkl").write_bytes(pickle.dumps(joints))
+        path.with_name("weights-90.pkl").write_bytes(pickle.dumps(np.linspace(0, 1, len(joints), dtype=np.float32)))
+    config = tiny_config()
+    config["data_cfg"]["dataset_root"] = str(tmp_path / "data")
+    config["trainer_cfg"] |= {"save_name": "Joints", "total_iter": 2}
+    said = main(write(config), "train")
+    (line,) = (line for line in said.splitlines() if "Iteration 00002" in line)
+    logged = {name: float(value) for name, value in re.findall(r"(\w+)=([\d.]+)", line)}
+    assert logged["marker_loss"] == logged["mesh_loss"] == logged["marker_marker_mm"] == 0
+    assert logged["joint_mpjpe_mm"] > 10 and logged["joint_loss"] > 0
+    assert figures(said)
 
 
 def test_two_processes(python, tiny_config, write):
