@@ -123,12 +123,14 @@ class Survey:
     Attributes:
         found: the sequences that can be used, in the order of the ids asked for, then type, then view.
         problems: ``id/type/view: what is wrong`` of those that cannot.
+        present: ids that have sequences, usable or not.
         absent: ids without a folder or without sequences.
         folders: the names of all folders in the root, sorted.
     """
 
     found: list[SequenceInfo]
     problems: list[str]
+    present: list[str]
     absent: list[str]
     folders: list[str]
 
@@ -150,12 +152,11 @@ def survey_sequences(
     if not root.is_dir():
         raise UserError(f"dataset_root {root} is not a folder. Set data_cfg.dataset_root to the folder of ids.")
     folders = {folder.name: folder for folder in _folders(root)}
-    survey = Survey([], [], [], list(folders))
+    survey = Survey([], [], [], [], list(folders))
     for label in labels:
         types = _folders(folders[label].path) if label in folders else []
         sequences = [(type_.name, view) for type_ in types for view in _folders(type_.path)]
-        if not sequences:
-            survey.absent.append(label)
+        (survey.present if sequences else survey.absent).append(label)
         for type_, view in sequences:
             files = [entry for entry in _entries(view.path) if entry.name.endswith(".pkl")]
             try:

@@ -39,7 +39,7 @@ def check_identities(surveys: Mapping[str, Survey], class_num: int) -> str:
     Raises:
         UserError: ids without sequences, or fewer classes than people to train on.
     """
-    people = {split: _people(survey) for split, survey in surveys.items()}
+    people = {split: survey.present for split, survey in surveys.items()}
     problems = [
         f"{SPLITS[split]}: {len(survey.absent)} of {len(survey.absent) + len(people[split])} ids have no sequence: "
         f"{shorten(survey.absent)}. The folder of ids has {shorten(survey.folders)}. Prepare them, or take them out "
@@ -97,31 +97,36 @@ class Sample:
         lengths: frames of each sequence that was read, by its name.
         sizes: height and width of the silhouettes, px, and how many sequences have them.
         problems: what is wrong with those that cannot be read.
-        example: of those read, the one of median length; None where there is none.
+        bodiless: names of those whose bodies are all zeros, not finite or without weight.
+        example: of those read, and of those with bodies if there are any, the one of median length; None where there is
+            none.
     """
 
     total: int
     lengths: dict[str, int]
     sizes: Counter[tuple[int, ...]]
     problems: list[str]
+    bodiless: list[str]
     example: SequenceInfo | None
 
 
 def read_sample(seqs: Sequence[SequenceInfo], number: int = 64) -> Sample:
     """Read an evenly spread sample of so many sequences, all files of each."""
-    lengths, infos, sizes, problems = {}, {}, Counter(), []
+    lengths, infos, sizes, problems, bodiless = {}, {}, Counter(), [], []
     for index in np.unique(np.linspace(0, len(seqs) - 1, min(number, len(seqs))).round().astype(int)):
         info = seqs[index]
         try:
-            sils, *_ = read_sequence(info.sils_path, info.bodies_path, info.weights_path)
+            sils, bodies, weights = read_sequence(info.sils_path, info.bodies_path, info.weights_path)
         except UserError as error:
             problems.append(str(error))
             continue
         lengths[info.name], infos[info.name] = len(sils), info
         sizes[sils.shape[1:]] += 1
-    ordered = sorted(lengths, key=lengths.__getitem__)
+        if bodies is not None and not _usable(bodies, weights).any():
+            bodiless.append(info.name)
+    ordered = sorted(lengths.keys() - bodiless or lengths, key=lambda name: (lengths[name], name))
     example = infos[ordered[len(ordered) // 2]] if ordered else None
-    return Sample(len(seqs), lengths, sizes, problems, example)
+    return Sample(len(seqs), lengths, sizes, problems, bodiless, example)
 
 
 def check_lengths(sample: Sample, frames: int | None) -> str:
@@ -153,6 +158,8 @@ def check_lengths(sample: Sample, frames: int | None) -> str:
         short = [name for name, length in sample.lengths.items() if length < limit]
         if short:
             notes.append(f"{len(short)} {what} {shorten(short)}")
+    if sample.bodiless:
+        notes.append(f"{len(sample.bodiless)} have no valid body in any frame {shorten(sample.bodiless)}")
     return "; ".join(notes)
 
 
@@ -179,8 +186,8 @@ def check_bodies(targets: BodyTargets) -> str:
     joints, heights = targets.joints[0][valid], targets.height[0][valid]
     if not valid.any():
         raise UserError(
-            f"none of its {len(valid)} bodies is valid: each is all zeros, or holds numbers that are not finite. Look "
-            "at the files beside it; nothing can be learned from such bodies."
+            f"none of its {len(valid)} bodies is valid: each is all zeros, holds numbers that are not finite, or has "
+            "weight 0. Nothing can be learned from such bodies: prepare them again."
         )
     height = heights.median().item()
     if not _PLAUSIBLE[0] <= height <= _PLAUSIBLE[1]:
@@ -200,8 +207,12 @@ def check_bodies(targets: BodyTargets) -> str:
     return f"{share}, {height:.2f} m high{joints_alone}"
 
 
-def _people(survey: Survey) -> list[str]:
-    return list(dict.fromkeys(info.label for info in survey.found))
+def _usable(bodies: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
+    """Which frames have a body that may teach something, bool [T]."""
+    # Of 85 numbers, the camera and the betas say nothing of whether anybody was found.
+    frames = bodies[:, 3:75] if bodies.ndim == 2 else bodies.reshape(len(bodies), -1)
+    counts = np.ones(len(bodies), bool) if weights is None else weights > 0
+    return np.isfinite(frames).all(1) & frames.any(1) & counts
 
 
 def _kinds(info: SequenceInfo) -> Iterator[str]:
