@@ -9,11 +9,9 @@ import cv2
 from opengait_meshgait.body.files import load_body
 from opengait_meshgait.common.files import atomic_path
 from opengait_meshgait.prepare.alignment import draw_bodies
-from opengait_meshgait.prepare.contact_sheet import contact_sheet
+from opengait_meshgait.prepare.contact_sheet import MOST_TILES, contact_sheet
 from opengait_meshgait.prepare.journal import Record
 from opengait_meshgait.prepare.sequence import SILHOUETTES, SMPLS
-
-_SHOWN = 48
 
 
 def draw_worst(accounts: list[Record], out: Path, body: Path | None, picture: Path) -> None:
@@ -27,7 +25,7 @@ def draw_worst(accounts: list[Record], out: Path, body: Path | None, picture: Pa
     """
     model, tiles = load_body(body), []
     frames = [frame for account in accounts if (frame := _worst_frame(account))]
-    for iou, name, frame in heapq.nsmallest(_SHOWN, frames):
+    for iou, name, frame in heapq.nsmallest(MOST_TILES, frames):
         sils, smpls = (pickle.loads((out / name / file).read_bytes())[frame] for file in (SILHOUETTES, SMPLS))
         mask = draw_bodies(smpls[None], model, *sils.shape)[0].numpy()
         tiles.append((name, frame, iou, sils, mask))
