@@ -54,11 +54,11 @@ class OUMVLPLayout(Layout):
     """OUMVLP's silhouettes, with joints and bodies as OUMVLP-Mesh has them, one JSON file a frame.
 
     Args:
-        options: which walkers. OUMVLP only numbers a person's walks: 00, 01, … stand for those of ``options.seqs`` in
-            its order.
+        options: which walkers. OUMVLP only numbers walks: 00, 01, … stand for their types in the order of
+            ``options.walks()``, over all people, for not everyone who walks as recorded has the same walks.
 
     Raises:
-        UserError: there are more walks a person than two digits can number.
+        UserError: there are more types of walks than two digits can number.
     """
 
     name = "oumvlp"
@@ -73,8 +73,8 @@ class OUMVLPLayout(Layout):
         types = list(dict.fromkeys(walk.type for walk in options.walks()))
         if len(types) > _MOST_WALKS:
             raise UserError(
-                f"seqs has {len(types)} walks of each person, and folders of OUMVLP number at most {_MOST_WALKS}: "
-                "make fewer, or use the layout of gait3d."
+                f"There are {len(types)} different walks, and folders of OUMVLP number at most {_MOST_WALKS}: make fewer, "
+                "or use the layout of gait3d."
             )
         self._walks = {kind: f"{number:02d}" for number, kind in enumerate(types)}
 

@@ -214,7 +214,15 @@ def test_an_unknown_layout_is_refused(tmp_path):
     assert not (tmp_path / "set").exists()
 
 
+def test_oumvlp_numbers_the_walks_of_all_people():
+    class Uneven(WalkerSet):
+        def walks(self):
+            return [WalkName(1, "nm", 1), WalkName(2, "cl", 1), WalkName(2, "nm", 1)]
+
+    assert OUMVLPLayout(Uneven(ids=2)).notes() == {"walks": {"00": "nm-01", "01": "cl-01"}}
+
+
 def test_oumvlp_numbers_a_hundred_walks(tmp_path):
     OUMVLPLayout(WalkerSet(ids=1, seqs={"nm": 99, "bg": 1}))
-    with pytest.raises(UserError, match="101 walks of each person"):
+    with pytest.raises(UserError, match="101 different walks"):
         write_walkers(WalkerSet(ids=1, seqs={"nm": 99, "bg": 2}), tmp_path / "set", raw="oumvlp")
