@@ -73,8 +73,8 @@ class OUMVLPLayout(Layout):
         types = list(dict.fromkeys(walk.type for walk in options.walks()))
         if len(types) > _MOST_WALKS:
             raise UserError(
-                f"There are {len(types)} different walks, and folders of OUMVLP number at most {_MOST_WALKS}: make fewer, "
-                "or use the layout of gait3d."
+                f"There are {len(types)} different walks, and folders of OUMVLP number at most {_MOST_WALKS}: make "
+                "fewer, or use the layout of gait3d."
             )
         self._walks = {kind: f"{number:02d}" for number, kind in enumerate(types)}
 
