@@ -8,7 +8,7 @@ from opengait_meshgait.cli.preflight import FAILED, Check, run_checks, say, summ
 from opengait_meshgait.common.errors import UserError
 
 PACKAGES = "Python and packages"
-KEYS, ROOT, BODY, NETWORK, CHECKOUT = "config keys", "data root", "body file", "network and losses", "OpenGait checkout"
+KEYS, ROOT, BODY, CHECKOUT = "config keys", "data root", "body file", "OpenGait checkout"
 
 
 def parser(prog: str) -> argparse.ArgumentParser:
@@ -54,11 +54,11 @@ def _checks(arguments: argparse.Namespace) -> tuple[list[Check], object]:
         Check("one sample", doctor_data.check_sample, (ROOT,)),
         Check(BODY, doctor_training.check_body, (KEYS,)),
         Check("marker file", doctor_training.check_markers, (BODY,)),
-        Check(NETWORK, doctor_training.check_network, (KEYS,)),
+        Check("network and losses", doctor_training.check_network, (KEYS,)),
         Check("training batches", doctor_training.check_batches, (ROOT,)),
         Check("test protocol", doctor_training.check_protocol, (ROOT,)),
         Check("test batches", doctor_training.check_test_batches, (KEYS,)),
-        Check("outputs", doctor_training.check_outputs, (NETWORK,)),
+        Check("outputs", doctor_training.check_outputs, (KEYS,)),
     ]
     if arguments.opengait:
         checks += [

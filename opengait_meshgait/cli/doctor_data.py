@@ -1,6 +1,5 @@
 """What the doctor asks of a config and of the data that it names."""
 
-import os
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -42,7 +41,8 @@ class Findings:
         overrides: of ``--set``.
         opengait: the checkout that is to train; None for the embedded engine.
         surveys: of the dataset's folder, by split.
-        config, sample, body, network: absent until their check has passed.
+        config, sample, body: absent until their check has passed.
+        network: None where it or its optimizer cannot be built.
     """
 
     path: str
@@ -52,7 +52,7 @@ class Findings:
     config: Config = field(init=False)
     sample: Sample = field(init=False)
     body: BodyModel = field(init=False)
-    network: MeshGaitNet = field(init=False)
+    network: MeshGaitNet | None = field(default=None, init=False)
 
     @property
     def bodies(self) -> bool:
@@ -99,17 +99,19 @@ def check_keys(findings: Findings) -> str:
 def check_root(findings: Findings) -> str:
     """The dataset's folder."""
     root = Path(findings.config.data_cfg.dataset_root)
-    if not root.is_dir():
-        near = [path.name for path in root.parent.iterdir() if path.is_dir()] if root.parent.is_dir() else []
-        hint = f" {did_you_mean(root.name, near)}" if near else ""
-        raise UserError(
-            f"data_cfg.dataset_root: {root} is not a folder (looked for in {Path.cwd()}).{hint} Set it to the "
-            "folder that holds id/type/view/*.pkl."
-        )
     try:
-        folders = sum(entry.is_dir() for entry in os.scandir(root))
+        if not root.is_dir():
+            near = [path.name for path in root.parent.glob("*") if path.is_dir()]
+            hint = f" {did_you_mean(root.name, near)}" if near else ""
+            raise UserError(
+                f"data_cfg.dataset_root: {root} is not a folder (looked for in {Path.cwd()}).{hint} Set it to the "
+                "folder that holds id/type/view/*.pkl."
+            )
+        folders = sum(path.is_dir() for path in root.iterdir())
     except OSError as error:
-        raise UserError(f"data_cfg.dataset_root: {root} cannot be read: {error.strerror}. Mend its rights.") from error
+        raise UserError(
+            f"data_cfg.dataset_root: {root} cannot be read: {error.strerror}: {error.filename}. Mend its rights."
+        ) from error
     return f"{root}, {folders:,} folders"
 
 

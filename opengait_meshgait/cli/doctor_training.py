@@ -43,9 +43,9 @@ def check_network(findings: Findings) -> str:
     for section in (config.trainer_cfg, config.evaluator_cfg):
         collect(problems, build_transforms, section.transform, findings.bodies)
     if net is not None:
-        findings.network = net
         optimizer = collect(problems, build.build_optimizer, config, net)
         if optimizer is not None:
+            findings.network = net
             collect(problems, build.build_scheduler, config, optimizer)
     number = sum(p.numel() for p in net.parameters()) / 1e6 if net is not None else 0
     solver = f"{config.optimizer_cfg.solver} with {config.scheduler_cfg.scheduler}"
@@ -91,18 +91,20 @@ def check_outputs(findings: Findings) -> str:
     """Room for the checkpoints that are still to come, in a folder that can be written to."""
     trainer = findings.config.trainer_cfg
     folder = run_folder(findings.config, Path(findings.opengait or "", "output"), training=True)
-    place = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     try:
+        place = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
         with tempfile.TemporaryFile(dir=place):
             pass
     except OSError as error:
         raise UserError(
-            f"{folder} cannot be written: {place.absolute()}: {error.strerror}. Mend its rights, or start where "
-            "you may write."
+            f"{folder} cannot be written: {error.strerror}: {error.filename}. Mend its rights, or start where you may "
+            "write."
         ) from error
     newest = max(Checkpoints(folder).iterations(), default=0)
     coming = {*range(trainer.save_iter, trainer.total_iter + 1, trainer.save_iter), trainer.total_iter}
     number = sum(iteration > newest for iteration in coming)
+    if findings.network is None:
+        return f"{folder} can be written; the size of its {number} checkpoints is unknown without a network"
     size = _checkpoint_bytes(findings.config, findings.network)
     free = shutil.disk_usage(place).free
     wanted = f"{number} checkpoints of {_megabytes(size)}, {_megabytes(number * size)} in all"
