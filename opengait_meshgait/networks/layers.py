@@ -47,12 +47,26 @@ class PackSequence(nn.Module):
         """
         if seqL is None:
             return x.max(dim=1).values
-        lengths = seqL.flatten().tolist()
-        if x.shape[0] != 1 or sum(lengths) != x.shape[1] or min(lengths) < 1:
-            raise ValueError(
-                f"seqL {lengths} (sum {sum(lengths)}) does not fit packed frames of shape {tuple(x.shape)}"
-            )
-        return torch.cat([frames.max(dim=1).values for frames in x.split(lengths, dim=1)])
+        return torch.cat([frames.max(dim=1).values for frames in split_packed(x, seqL)])
+
+
+def split_packed(x: Tensor, seqL: Tensor) -> tuple[Tensor, ...]:
+    """The sequences of a pack, one by one.
+
+    Args:
+        x: ``[1, sum of lengths, ...]``.
+        seqL: int ``[1, n]``, how many frames each of them has.
+
+    Returns:
+        n tensors ``[1, length, ...]``.
+
+    Raises:
+        ValueError: the lengths do not add up to the packed frames.
+    """
+    lengths = seqL.flatten().tolist()
+    if x.shape[0] != 1 or sum(lengths) != x.shape[1] or min(lengths) < 1:
+        raise ValueError(f"seqL {lengths} (sum {sum(lengths)}) does not fit packed frames of shape {tuple(x.shape)}")
+    return x.split(lengths, dim=1)
 
 
 class HorizontalPooling(nn.Module):
@@ -60,11 +74,13 @@ class HorizontalPooling(nn.Module):
 
     Args:
         bin_num: into how many strips to cut, once for each entry.
+        repeat_rows: where there are fewer rows than strips, let neighbouring strips share a row.
     """
 
-    def __init__(self, bin_num: Sequence[int] = (16, 8, 4, 2, 1)):
+    def __init__(self, bin_num: Sequence[int] = (16, 8, 4, 2, 1), repeat_rows: bool = False):
         super().__init__()
         self.bin_num = tuple(bin_num)
+        self.repeat_rows = repeat_rows
 
     def forward(self, x: Tensor) -> Tensor:
         """``[n, c, h, w]`` to ``[n, c, p]`` with p the sum of ``bin_num``.
@@ -72,8 +88,10 @@ class HorizontalPooling(nn.Module):
         Raises:
             UserError: the height is no multiple of an entry of ``bin_num``.
         """
-        height = x.shape[2]
-        parts = []
+        height, parts = x.shape[2], []
+        if self.repeat_rows and max(self.bin_num) > height and max(self.bin_num) % height == 0:
+            x = x.repeat_interleave(max(self.bin_num) // height, dim=2)
+            height = x.shape[2]
         for bins in self.bin_num:
             if bins < 1 or height % bins:
                 fitting = [b for b in range(1, height + 1) if height % b == 0]

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.networks.backbone import FrameBackbone, PartBackbone
 from opengait_meshgait.networks.fusion import build_fusion
-from opengait_meshgait.networks.layers import HorizontalPooling, PackSequence, SetBlockWrapper
+from opengait_meshgait.networks.layers import HorizontalPooling, PackSequence
 from opengait_meshgait.networks.reconstruction import Reconstruction
 from opengait_meshgait.networks.registry import BACKBONES, LAYERS
 from opengait_meshgait.networks.soft_argmax import soft_argmax
@@ -63,18 +64,20 @@ class MeshGaitNet(nn.Module):
         reconstruction: Reconstruction | None = None,
     ):
         super().__init__()
-        self.TP = PackSequence()
-        self.HPP = HorizontalPooling(bin_num)
         frame = torch.zeros(1, 1, *SILHOUETTE_SIZE)
-        backbone, feature_map = _build_for("backbone_cfg", backbone_cfg, frame, "[n, c, h, w]")
-        channels, parts_num = self.HPP(feature_map).shape[1:]
-        self.Backbone = SetBlockWrapper(backbone)
+        self.Backbone = _build_backbone(backbone_cfg, bin_num)
+        channels, parts_num = _dry_run(self.Backbone, frame.expand(1, 4, -1, -1).unsqueeze(2)).shape[1:]
         self.HeatmapEstimator = None
         self.reconstruction = None
         if heatmap_cfg is not None:
-            self.HeatmapEstimator, volumes = _build_for("heatmap_cfg", heatmap_cfg, frame, "[n, K, D, h, w]")
+            self.HeatmapEstimator = BACKBONES.build(heatmap_cfg)
+            volumes = _dry_run(self.HeatmapEstimator, frame)
+            _require_axes("heatmap_cfg", heatmap_cfg, volumes, "[n, K, D, h, w]")
             markers, depth = volumes.shape[1:3]
             self.HeatmapFeatures = _build_layer("HeatmapFeatures", HeatmapFeatures or {}, in_channels=markers * depth)
+            self.TP = PackSequence()
+            # Cut as the silhouettes' parts are, so that the two meet strip by strip.
+            self.HPP = HorizontalPooling(self.Backbone.part_bins, repeat_rows=True)
             heatmap_parts = self.HPP(_dry_run(self.HeatmapFeatures, volumes))
             self.Fusion = build_fusion(fusion, channels, heatmap_parts.shape[1])
             channels = self.Fusion.out_channels
@@ -105,21 +108,17 @@ class MeshGaitNet(nn.Module):
         if sils.dim() != 4:
             raise ValueError(f"expected silhouettes [n, s, h, w], got {tuple(sils.shape)}")
         frames = sils.unsqueeze(2)
-        parts = self._parts(self.Backbone(frames), seqL)
+        parts = self.Backbone(frames, seqL)
         body = {}
         if self.HeatmapEstimator is not None:
             heatmaps = self.HeatmapEstimator(frames.flatten(0, 1))
             features = self.HeatmapFeatures(heatmaps).unflatten(0, sils.shape[:2])
-            parts = self.Fusion(parts, self._parts(features, seqL))
+            parts = self.Fusion(parts, self.HPP(self.TP(features, seqL)))
             if self.training if reconstruct is None else reconstruct:
                 body = self._reconstruct(heatmaps.unflatten(0, sils.shape[:2]), sils)
         embeddings = self.FCs(parts)
         _, logits = self.BNNecks(embeddings)
         return MeshGaitOutput(embeddings, logits, **body)
-
-    def _parts(self, features: Tensor, seqL: Tensor | None) -> Tensor:
-        """Feature maps ``[n, s, c, h, w]`` to part features ``[n, c, p]``."""
-        return self.HPP(self.TP(features, seqL))
 
     def _reconstruct(self, heatmaps: Tensor, sils: Tensor) -> dict[str, Tensor]:
         markers = soft_argmax(heatmaps, self.HeatmapEstimator.extent(*sils.shape[-2:]))
@@ -138,16 +137,23 @@ def _dry_run(module: nn.Module, x: Tensor) -> Tensor:
     return out
 
 
-def _build_for(key: str, cfg: Mapping[str, Any], frame: Tensor, shape: str) -> tuple[nn.Module, Tensor]:
-    """What ``cfg`` names, and its output for ``frame``, which must have as many axes as ``shape``."""
-    module = BACKBONES.build(cfg)
-    out = _dry_run(module, frame)
+def _build_backbone(cfg: Mapping[str, Any], bin_num: Sequence[int]) -> PartBackbone | FrameBackbone:
+    """The silhouette backbone that ``cfg`` names, whatever its kind."""
+    kind = BACKBONES.get(str(cfg.get("type"))) if "type" in cfg else None
+    if isinstance(kind, type) and issubclass(kind, PartBackbone):
+        return BACKBONES.build(cfg, bin_num=tuple(bin_num))
+    backbone = BACKBONES.build(cfg)
+    _require_axes("backbone_cfg", cfg, _dry_run(backbone, torch.zeros(1, 1, *SILHOUETTE_SIZE)), "[n, c, h, w]")
+    return FrameBackbone(backbone, bin_num)
+
+
+def _require_axes(key: str, cfg: Mapping[str, Any], out: Tensor, shape: str) -> None:
+    """Refuse a module whose output for a frame has not as many axes as ``shape``."""
     if out.dim() != len(shape.split()):
         raise UserError(
             f"{key} names {cfg['type']}, whose output {list(out.shape)} is not {shape}: "
             "backbone_cfg takes a silhouette backbone, heatmap_cfg a heatmap estimator."
         )
-    return module, out
 
 
 def _build_layer(name: str, cfg: Mapping[str, Any], **found: int) -> nn.Module:

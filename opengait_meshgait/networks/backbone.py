@@ -1,0 +1,59 @@
+"""What a silhouette backbone gives: part features of whole sequences, however it gets there."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from opengait_meshgait.networks.layers import HorizontalPooling, PackSequence, SetBlockWrapper, split_packed
+
+
+class PartBackbone(nn.Module):
+    """A backbone that looks at whole sequences and pools them over time and height itself.
+
+    A subclass takes ``bin_num``, the horizontal strips of the config, as its first argument, sets ``part_bins`` and
+    implements :meth:`parts`.
+
+    Attributes:
+        part_bins: into how many strips each scale of the parts cuts the body, so that other features can be cut alike;
+            they add up to the number of parts.
+    """
+
+    part_bins: tuple[int, ...]
+
+    def forward(self, frames: Tensor, seqL: Tensor | None = None) -> Tensor:
+        """Sequences to part features.
+
+        Args:
+            frames: ``[n, s, 1, h, w]``, or packed ``[1, sum of lengths, 1, h, w]``.
+            seqL: int ``[1, n]``, lengths of the packed sequences; each is seen by itself.
+
+        Returns:
+            ``[n, c, p]``.
+        """
+        if seqL is None:
+            return self.parts(frames)
+        return torch.cat([self.parts(sequence) for sequence in split_packed(frames, seqL)])
+
+    def parts(self, frames: Tensor) -> Tensor:
+        """``[n, s, 1, h, w]`` to ``[n, c, p]``."""
+        raise NotImplementedError
+
+
+class FrameBackbone(SetBlockWrapper):
+    """A backbone that knows single frames: their feature maps' maximum over time, pooled over strips.
+
+    Args:
+        forward_block: maps ``[m, 1, h, w]`` to ``[m, c, h', w']``.
+        bin_num: horizontal strips, one entry a scale.
+    """
+
+    def __init__(self, forward_block: nn.Module, bin_num: Sequence[int]):
+        super().__init__(forward_block)
+        self.part_bins = tuple(bin_num)
+        self.TP = PackSequence()
+        self.HPP = HorizontalPooling(bin_num)
+
+    def forward(self, frames: Tensor, seqL: Tensor | None = None) -> Tensor:
+        """As :meth:`PartBackbone.forward`."""
+        return self.HPP(self.TP(super().forward(frames), seqL))
