@@ -9,6 +9,7 @@ import yaml
 from pydantic import ValidationError
 
 from opengait_meshgait.common.errors import UserError, did_you_mean
+from opengait_meshgait.common.variants import enable_variants
 from opengait_meshgait.engine.checks import contradictions, resolve_arguments
 from opengait_meshgait.engine.schema import Config, Section
 
@@ -26,6 +27,7 @@ class _Loader(yaml.SafeLoader):
     """YAML 1.1, in which ``1e-4`` would be text, with the numbers of YAML 1.2."""
 
 
+enable_variants(_Loader)
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
 )
@@ -42,7 +44,8 @@ def load_config(path: str | Path, overrides: Iterable[str] = ()) -> Config:
         UserError: no such file, not YAML, or a key, type or combination that cannot work; all are listed.
     """
     try:
-        raw = yaml.load(Path(path).read_text(encoding="utf-8"), _Loader)
+        with Path(path).open(encoding="utf-8") as stream:
+            raw = yaml.load(stream, _Loader)
     except OSError as error:
         raise UserError(f"Cannot read {path}: {error.strerror}. Shipped files: configs/meshgait/*.yaml.") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
