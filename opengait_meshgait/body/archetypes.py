@@ -24,6 +24,8 @@ MAX_SWEEPS = 10
 CANDIDATES = 5
 """How many vertices are tried in the place of one."""
 LEAST_WEIGHT = 1e-3
+CHOSEN_AMONG = 2000
+"""Of more vertices, that many drawn at random are candidates; the time grows with the square of their number."""
 
 
 def learn_markers(vertices: np.ndarray, mirror: np.ndarray, count: int) -> dict[str, np.ndarray]:
@@ -41,8 +43,10 @@ def learn_markers(vertices: np.ndarray, mirror: np.ndarray, count: int) -> dict[
     Raises:
         ValueError: shapes disagree, ``mirror`` is no involution, or ``count`` vertices cannot be chosen.
     """
-    surface = _Surface(vertices, mirror)
-    return surface.markers(surface.exchange(surface.archetypes(surface.farthest(count))))
+    surface = _Surface(_points(vertices, mirror), mirror)
+    coarse, kept = surface.thinned()
+    chosen = coarse.exchange(coarse.archetypes(coarse.farthest(count)))
+    return surface.markers(kept[chosen].tolist())
 
 
 def farthest_point_markers(vertices: np.ndarray, mirror: np.ndarray, count: int) -> dict[str, np.ndarray]:
@@ -51,35 +55,63 @@ def farthest_point_markers(vertices: np.ndarray, mirror: np.ndarray, count: int)
     Distance is the root mean square over all meshes. Only the choice of vertices differs from :func:`learn_markers`;
     the interpolation is fitted in the same way. Arguments and result are the same too.
     """
-    surface = _Surface(vertices, mirror)
+    surface = _Surface(_points(vertices, mirror), mirror)
     return surface.markers(surface.farthest(count))
 
 
+def _points(vertices: np.ndarray, mirror: np.ndarray) -> np.ndarray:
+    """Points ``[d, V]`` with the distances of the vertices, root mean square over all meshes and their mirror images.
+
+    Raises:
+        ValueError: shapes disagree, or ``mirror`` is no involution.
+    """
+    vertices, mirror = np.asarray(vertices), np.asarray(mirror)
+    if vertices.ndim != 3 or vertices.shape[2] != 3 or mirror.shape != vertices.shape[1:2]:
+        raise ValueError(f"expected vertices [N, V, 3] and mirror [V], got {vertices.shape} and {mirror.shape}")
+    if not np.array_equal(mirror[mirror], np.arange(len(mirror))):
+        raise ValueError("mirror must lead back to every vertex when applied twice")
+    flat = vertices.transpose(0, 2, 1).reshape(-1, len(mirror)).astype(np.float64)
+    flat -= flat.mean(1, keepdims=True)  # nothing changes for weights that sum to 1
+    if 2 * len(flat) < len(mirror):
+        # The same principal components from the smaller side: a row each for x, y and z of the meshes, and mirrored.
+        flat = np.concatenate([flat, flat[:, mirror]]) / np.sqrt(2 * len(vertices))
+        highest = len(flat) - 1
+        _, axes = eigh(flat @ flat.T, subset_by_index=(max(highest + 1 - DIMENSIONS, 0), highest))
+        return np.ascontiguousarray((axes.T @ flat)[::-1])
+    products = flat.T @ flat / len(vertices)
+    # Mirroring x leaves inner products as they are, so the mirrored meshes only permute the rows and columns.
+    products = (products + products[np.ix_(mirror, mirror)]) / 2
+    lowest = max(len(mirror) - DIMENSIONS, 0)
+    values, vectors = eigh(products, subset_by_index=(lowest, len(mirror) - 1))
+    return np.ascontiguousarray((vectors * np.sqrt(values.clip(0))).T[::-1])
+
+
 class _Surface:
-    """V points whose distances are those of the vertices, root mean square over all meshes and their mirror images.
+    """V points, which are left/right counterparts of each other or on the midline.
 
     A choice of markers is a list of vertices, each of which stands for itself and for its mirror image.
+
+    Args:
+        points: ``[d, V]``.
+        mirror: ``[V]``.
     """
 
-    def __init__(self, vertices: np.ndarray, mirror: np.ndarray):
-        vertices, mirror = np.asarray(vertices), np.asarray(mirror)
-        if vertices.ndim != 3 or vertices.shape[2] != 3 or mirror.shape != vertices.shape[1:2]:
-            raise ValueError(f"expected vertices [N, V, 3] and mirror [V], got {vertices.shape} and {mirror.shape}")
-        number = np.arange(len(mirror))
-        if not np.array_equal(mirror[mirror], number):
-            raise ValueError("mirror must lead back to every vertex when applied twice")
-        self.mirror = mirror
-        self.midline = mirror == number
-        self.half = np.flatnonzero(number <= mirror)
+    def __init__(self, points: np.ndarray, mirror: np.ndarray):
+        self.points, self.mirror = points, np.asarray(mirror)
+        number = np.arange(len(self.mirror))
+        self.midline = self.mirror == number
+        self.half = np.flatnonzero(number <= self.mirror)
         self.times = 2.0 - self.midline[self.half]  # how many vertices each one of `half` stands for
-        flat = vertices.transpose(0, 2, 1).reshape(-1, len(mirror)).astype(np.float64)
-        flat -= flat.mean(1, keepdims=True)  # nothing changes for weights that sum to 1
-        products = flat.T @ flat / len(vertices)
-        # Mirroring x leaves inner products as they are, so the mirrored meshes only permute the rows and columns.
-        products = (products + products[np.ix_(mirror, mirror)]) / 2
-        lowest = max(len(mirror) - DIMENSIONS, 0)
-        values, vectors = eigh(products, subset_by_index=(lowest, len(mirror) - 1))
-        self.points = np.ascontiguousarray((vectors * np.sqrt(values.clip(0))).T[::-1])
+
+    def thinned(self) -> tuple["_Surface", np.ndarray]:
+        """Some of the vertices as a surface of their own, and which ones ``[v]``; all where they are few enough."""
+        half = self.half
+        if len(self.mirror) > CHOSEN_AMONG:
+            half = np.random.default_rng(0).permutation(half)[: CHOSEN_AMONG // 2]
+        kept = np.union1d(half, self.mirror[half])
+        place = np.empty_like(self.mirror)
+        place[kept] = np.arange(len(kept))
+        return _Surface(np.ascontiguousarray(self.points[:, kept]), place[self.mirror[kept]]), kept
 
     def farthest(self, count: int) -> list[int]:
         """Farthest-point choice, from the centre outwards."""

@@ -95,7 +95,7 @@ def test_learned_markers_beat_farthest_points_on_other_meshes():
 @pytest.mark.parametrize("seed", range(3))
 def test_every_step_lowers_the_error(seed):
     vertices, mirror = cloud(meshes=20, pairs=60, seed=seed)
-    surface = archetypes._Surface(vertices, mirror)
+    surface = archetypes._Surface(archetypes._points(vertices, mirror), mirror)
     chosen = surface.farthest(20)
     errors = []
     for step in (list, surface.archetypes, surface.exchange):
@@ -214,7 +214,7 @@ def test_agrees_with_another_archetypal_analysis(monkeypatch):
     package = pytest.importorskip("archetypes")
     monkeypatch.setattr(interpolation, "NEGATIVE_COST", 1e3)
     vertices, _ = cloud(meshes=5, pairs=40, midline=0)
-    surface = archetypes._Surface(vertices, np.arange(80))
+    surface = archetypes._Surface(archetypes._points(vertices, np.arange(80)), np.arange(80))
     points = surface.points.T
     model = package.AA(n_archetypes=8, n_init=3, max_iter=500, tol=1e-8, random_state=0).fit(points)
     theirs = np.square(points - model.transform(points) @ model.archetypes_).sum()
@@ -222,3 +222,28 @@ def test_agrees_with_another_archetypal_analysis(monkeypatch):
     ours = np.square(points - arrays["interpolation"] @ points[arrays["vertex_ids"]]).sum()
     assert arrays["interpolation"].min() > -1e-3
     assert ours < 1.1 * theirs  # ours are vertices, theirs any points of the hull
+
+
+@pytest.mark.parametrize("meshes", [6, 40])  # with fewer coordinates than vertices, and with more
+def test_points_have_the_distances_of_the_vertices_and_their_mirror_images(meshes):
+    vertices, mirror = cloud(meshes=meshes)
+    points = archetypes._points(vertices, mirror)
+    both = np.concatenate([vertices, vertices[:, mirror] * [-1, 1, 1]])
+    expected = np.sqrt(((both[:, :, None] - both[:, None]) ** 2).sum(-1).mean(0))
+    np.testing.assert_allclose(np.linalg.norm(points[:, :, None] - points[:, None], axis=0), expected, atol=1e-6)
+
+
+def test_of_many_vertices_some_are_candidates(monkeypatch):
+    vertices, mirror = cloud(meshes=20, pairs=150)
+    best = learn_markers(vertices, mirror, 16)
+    monkeypatch.setattr(archetypes, "CHOSEN_AMONG", 100)
+    coarse, kept = archetypes._Surface(archetypes._points(vertices, mirror), mirror).thinned()
+    assert 90 <= len(kept) <= 100
+    np.testing.assert_array_equal(kept[coarse.mirror], mirror[kept])
+    arrays = learn_markers(vertices, mirror, 16)
+    assert set(arrays["vertex_ids"]) <= set(kept.tolist())
+    assert arrays["interpolation"].shape == (306, 16)
+    np.testing.assert_array_equal(arrays["vertex_ids"][arrays["flip"]], mirror[arrays["vertex_ids"]])
+    farthest = farthest_point_markers(vertices, mirror, 16)
+    errors = [np.square(relative_errors(vertices, markers)).mean() for markers in (best, arrays, farthest)]
+    assert errors[1] < 1.4 * errors[0] and errors[1] < 0.9 * errors[2]
