@@ -40,11 +40,11 @@ MIN_IOU = 0.5
 
 _FRAMES_AT_ONCE = 64  # fits a CPU's cache
 _COLUMNS = 128  # of the outline, over the body's width: a column is at most half a pixel, usually a fifth
-_WINDOW = 256  # frames by which the order is judged; more would cost as much as the posing
+_WINDOW = 256  # frames by which the order is judged: the work grows with their square
 _MOST_SHIFT = 15  # frames; more is past half a stride, where a walk looks like itself
 _FEWEST = 16  # frames by which an order can be judged
 _FITS = 2.0  # score; a random order stays below in 97.7 % of sequences
-_SHIFT_FITS = 4.0  # the same for the best of many shifts, 99.8 %
+_SHIFT_FITS = 4.0  # the same for the best of all shifts, 99 %
 _CLEARER = 1.0  # by which a shift must beat the pairs as they are
 _MOVES = 5.0  # score of silhouettes, or bodies, with their own next frame, above which somebody is seen to move
 _TURNED = 0.05  # mean IoU that a turned body must gain
@@ -137,12 +137,13 @@ def draw_bodies(smpls: np.ndarray, body: BodyModel, height: int, width: int) -> 
     """
     frames = torch.from_numpy(np.ascontiguousarray(smpls, np.float32))
     drawn = torch.zeros(len(frames), height, width, dtype=torch.bool)
-    there = frames[:, 3:].isfinite().all(1) & frames[:, 3:75].any(1)
+    there = frames[:, 3:75].any(1)
     size, columns = torch.tensor([_COLUMNS, height]), torch.arange(width) - width // 2
     for index in there.nonzero()[:, 0].split(_FRAMES_AT_ONCE):
         vertices = body(frames[index, 3:75], frames[index, 75:])[0]
         low, high = vertices[..., :2].aminmax(dim=1)
         extent = high - low
+        # Parameters that are not finite give vertices that are not, and these an extent.
         usable = (extent.isfinite() & (extent > 0)).all(1)
         index, low, extent = index[usable], low[usable], extent[usable]
         xy = (vertices[usable, :, :2] - low[:, None]) * (size / extent)[:, None]

@@ -85,9 +85,11 @@ def test_shuffled_frames_do_not_fit(body, side):
 @pytest.mark.parametrize("frames", [1, 3, -3, 7])
 def test_shifts_are_counted(body, side, frames):
     sils, smpls = side
-    early = max(0, frames), max(0, -frames)  # bodies that should come later stand beside later silhouettes' pictures
-    pair = sils[early[1] : 40 - early[0]], smpls[early[0] : 40 - early[1]]
-    found = align(*pair, body)
+    if frames > 0:
+        sils, smpls = sils[:-frames], smpls[frames:]
+    else:
+        sils, smpls = sils[-frames:], smpls[:frames]
+    found = align(sils, smpls, body)
     assert (found.order, found.shift) == ("shifted", frames)
     plural = "frame" if frames == 1 else "frames"
     assert f"fit best {abs(frames)} {plural} {'later' if frames > 0 else 'earlier'}" in disagrees(found)
