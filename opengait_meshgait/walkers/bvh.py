@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.walkers.rotations import turn
 
 _CHANNEL = re.compile(r"([XYZ])(position|rotation)", re.IGNORECASE)
 
@@ -53,13 +53,13 @@ def read_bvh(path: str | Path) -> BvhMotion:
         text = path.read_text(encoding="utf-8-sig", errors="replace")
     except OSError as error:
         raise UserError(f"Cannot read {path}: {error.strerror}.") from error
-    hierarchy, motion, frames = (
-        re.split(r"(?m)^[ \t]*(MOTION)\b", text, maxsplit=1) if "MOTION" in text else (text, "", "")
-    )
-    if not hierarchy.lstrip().startswith("HIERARCHY") or not motion:
-        raise UserError(f"{path} is not a BVH file: it needs a part HIERARCHY at its beginning and then a part MOTION.")
+    motion = re.search(r"(?m)^[ \t]*MOTION\b", text)
+    if not text.lstrip().startswith("HIERARCHY") or not motion:
+        raise UserError(f"{path} is not a BVH file: that begins with a part HIERARCHY and goes on with a part MOTION.")
+    hierarchy, frames = text[: motion.start()], text[motion.end() :]
     joints = _hierarchy(path, hierarchy)
-    fps, values = _frames(path, frames.splitlines(), 1 + hierarchy.count("\n"), sum(len(j.channels) for j in joints))
+    first = 1 + text[: motion.end()].count("\n")
+    fps, values = _frames(path, frames.splitlines(), first, sum(len(joint.channels) for joint in joints))
 
     offsets = np.array([joint.offset for joint in joints])
     positions = np.tile(offsets, (len(values), 1, 1))
@@ -71,7 +71,7 @@ def read_bvh(path: str | Path) -> BvhMotion:
             if kind == "position":
                 positions[:, index, axis] = column
             else:
-                rotations[:, index] @= Rotation.from_euler("XYZ"[axis], column, degrees=True).as_matrix()
+                rotations[:, index] @= turn("XYZ"[axis], np.deg2rad(column))
     names, parents = (tuple(getattr(joint, key) for joint in joints) for key in ("name", "parent"))
     return BvhMotion(names, parents, offsets, rotations, positions, fps)
 
@@ -80,11 +80,10 @@ def _hierarchy(path: Path, text: str) -> list[_Joint]:
     joints: list[_Joint] = []
     open_joints = [-1]
     for line in re.sub(r"([{}])", r"\n\1\n", text).splitlines()[1:]:
-        key, _, rest = line.strip().partition(" ")
-        rest = rest.strip()
+        key, rest = (*line.split(maxsplit=1), "", "")[:2]
         try:
             if key in ("ROOT", "JOINT"):
-                joints.append(_Joint(rest, open_joints[-1]))
+                joints.append(_Joint(rest.strip(), open_joints[-1]))
             elif key == "End":
                 joints.append(_Joint(f"{joints[open_joints[-1]].name}_end", open_joints[-1]))
             elif key == "{":

@@ -90,11 +90,11 @@ def load_recording(path: str | Path) -> RecordedMotion:
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
     motion = RecordedMotion(name=path.stem, skeleton=skeleton, **fields)
-    places = motion.world()[1][0, [skeleton.joints[f"left_{joint}"] for joint in ("hip", "knee", "ankle")]]
-    leg = np.linalg.norm(np.diff(places, axis=0), axis=1)
-    if not leg.min() > 0:
-        raise UserError(f"{path}: the left leg has a bone without length. Export the skeleton with its offsets.")
-    unit = 10.0 ** np.round(np.log10(_LEG / leg.sum()))
+    chain = [skeleton.joints[joint] for joint in ("right_hip", "left_hip", "left_knee", "left_ankle")]
+    bones = np.linalg.norm(np.diff(motion.world()[1][0, chain], axis=0), axis=1)
+    if not bones.min() > 0:
+        raise UserError(f"{path}: hips or the left leg have no length. Export the skeleton with its offsets.")
+    unit = 10.0 ** np.round(np.log10(_LEG / bones[1:].sum()))
     return _upright(path, replace(motion, offsets=motion.offsets * unit, root=motion.root * unit))
 
 
@@ -167,8 +167,8 @@ def _read_npz(path: Path) -> dict[str, Any]:
     rotations = arrays["local_rot"].astype(float)
     if np.abs(rotations @ rotations.swapaxes(-1, -2) - np.eye(3)).max() > 0.02 or np.linalg.det(rotations).min() < 0:
         raise UserError(f"{path}: local_rot holds matrices that are not rotations. Export the motion again.")
-    person = {"person": str(arrays["subject"])} if "subject" in arrays else {}
-    return person | {
+    subject = str(arrays.get("subject", "")).strip()
+    return ({"person": subject} if subject else {}) | {
         "names": names,
         "parents": parents,
         "offsets": arrays["offsets"].astype(float),
@@ -187,7 +187,7 @@ def _bridged(times: np.ndarray, matrices: np.ndarray) -> Rotation:
     """A joint's rotations, with those on either side of too fast a step put between the ones before and after them."""
     recorded = bridged = Rotation.from_matrix(matrices)
     good = np.ones(len(times), bool)
-    while True:
+    while len(times) > 1:
         fast = np.rad2deg((bridged[:-1].inv() * bridged[1:]).magnitude()) > _FASTEST * np.diff(times)
         good[:-1] &= ~fast
         good[1:] &= ~fast
@@ -195,3 +195,4 @@ def _bridged(times: np.ndarray, matrices: np.ndarray) -> Rotation:
             return bridged
         bounds = times[good]
         bridged = _interpolated(bounds, recorded[good], np.clip(times, bounds[0], bounds[-1]))
+    return bridged

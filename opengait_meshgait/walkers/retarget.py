@@ -17,7 +17,7 @@ from opengait_meshgait.walkers.stride import LEG_JOINTS, SIDES, TOE_RANGE
 _NUMBER = {name: number for number, name in enumerate(JOINT_NAMES)}
 _SPINE = [_NUMBER[name] for name in ("spine1", "spine2", "spine3")]
 _LIMBS = (("hip", "knee"), ("knee", "ankle"), ("shoulder", "elbow"), ("elbow", "wrist"))
-_UPRIGHT = np.cos(np.deg2rad(40))  # between the leg bones and the vertical, of a skeleton that stands
+_UPRIGHT = np.cos(np.deg2rad(40))  # between the vertical and legs and trunk, of a skeleton that stands
 _STANDING = 0.2  # m/s: whoever is slower has no direction of walking
 _GROUND = 10  # percentile of the frames' lowest points that is put on the ground
 
@@ -89,18 +89,16 @@ def _standing_pose(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rotations [J, 3, 3] and places [J, 3] of the joints when the recorded person stands.
 
-    That is the pose without rotations where its legs are straight down; in files where it is no pose of a person at
-    all, the frame in which they are most nearly.
+    That is the pose without rotations where its legs and trunk are upright; in files where it is no pose of a person
+    at all, the frame in which they are most nearly.
     """
     at = recorded.skeleton.joints
 
     def straightness(places: np.ndarray, up: np.ndarray) -> np.ndarray:
-        bones = [
-            places[:, at[f"{side}_{a}"]] - places[:, at[f"{side}_{b}"]]
-            for side in ("left", "right")
-            for a, b in _LIMBS[:2]
-        ]
-        return (_unit(np.stack(bones)) @ up).min(0)
+        joints = {joint: places[:, number] for joint, number in at.items()}
+        bones = [joints[f"{side}_{a}"] - joints[f"{side}_{b}"] for side in ("left", "right") for a, b in _LIMBS[:2]]
+        trunk = joints["left_shoulder"] + joints["right_shoulder"] - joints["left_hip"] - joints["right_hip"]
+        return (_unit(np.stack([*bones, trunk])) @ up).min(0)
 
     still = replace(recorded, rotations=np.tile(np.eye(3), (1, len(recorded.names), 1, 1)), root=np.zeros((1, 3)))
     turned, rest = still.world()
