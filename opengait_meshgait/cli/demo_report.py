@@ -13,10 +13,10 @@ from opengait_meshgait.common.files import atomic_path
 from opengait_meshgait.data.dataset import GaitDataset
 from opengait_meshgait.data.transforms import build_transforms
 from opengait_meshgait.engine import build
-from opengait_meshgait.engine.checkpoint import load_checkpoint, load_weights
 from opengait_meshgait.engine.schema import Config
 from opengait_meshgait.engine.train import TrainResult
 from opengait_meshgait.evaluation.bodies import point_errors
+from opengait_meshgait.networks import load_checkpoint, load_weights
 from opengait_meshgait.report.figures import (
     BodySample,
     bodies_figure,

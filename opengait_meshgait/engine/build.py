@@ -15,7 +15,7 @@ from opengait_meshgait.engine.checks import modalities
 from opengait_meshgait.engine.schema import Config
 from opengait_meshgait.evaluation import Split, split_Gait3D, split_indoor_dataset
 from opengait_meshgait.losses import BODY_TERMS, RECOGNITION_TERMS, LossSum
-from opengait_meshgait.networks import MeshGaitNet, Reconstruction
+from opengait_meshgait.networks import MeshGaitNet, Reconstruction, make_network
 
 
 def build_supervision(config: Config, device: torch.device) -> BodySupervision | None:
@@ -30,8 +30,7 @@ def build_network(config: Config, supervision: BodySupervision | None) -> MeshGa
     reconstruction = None
     if supervision is not None:
         reconstruction = Reconstruction(supervision.markers.interpolation, supervision.body.J_regressor)
-    arguments = config.model_cfg.model_dump(exclude={"model", "body_cfg", "augment_cfg"}, exclude_none=True)
-    return MeshGaitNet(**arguments, reconstruction=reconstruction)
+    return make_network(config.model_cfg.model_dump(exclude_none=True), reconstruction)
 
 
 def build_losses(config: Config) -> LossSum:

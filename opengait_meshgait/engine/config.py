@@ -9,7 +9,7 @@ import yaml
 from pydantic import ValidationError
 
 from opengait_meshgait.common.errors import UserError, did_you_mean
-from opengait_meshgait.common.variants import enable_variants
+from opengait_meshgait.common.yaml_files import parse_yaml, read_yaml
 from opengait_meshgait.engine.checks import contradictions, resolve_arguments
 from opengait_meshgait.engine.schema import Config, Section
 
@@ -23,16 +23,6 @@ _KINDS = {
 }
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML 1.1, in which ``1e-4`` would be text, with the numbers of YAML 1.2."""
-
-
-enable_variants(_Loader)
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
-)
-
-
 def load_config(path: str | Path, overrides: Iterable[str] = ()) -> Config:
     """Read and check a YAML file.
 
@@ -43,13 +33,7 @@ def load_config(path: str | Path, overrides: Iterable[str] = ()) -> Config:
     Raises:
         UserError: no such file, not YAML, or a key, type or combination that cannot work; all are listed.
     """
-    try:
-        with Path(path).open(encoding="utf-8") as stream:
-            raw = yaml.load(stream, _Loader)
-    except OSError as error:
-        raise UserError(f"Cannot read {path}: {error.strerror}. Shipped files: configs/meshgait/*.yaml.") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not valid YAML: {error}") from error
+    raw = read_yaml(path)
     if not isinstance(raw, dict):
         raise UserError(f"{path} holds {_found(raw)}; expected sections such as data_cfg and model_cfg.")
     for override in overrides:
@@ -90,7 +74,7 @@ def _apply(raw: dict, override: str) -> None:
     if not equals or not path:
         raise UserError(f"--set {override}: expected section.key=value, for example trainer_cfg.total_iter=100.")
     try:
-        value = yaml.load(text, _Loader)
+        value = parse_yaml(text)
     except yaml.YAMLError as error:
         raise UserError(f"--set {override}: the value is not valid YAML: {error}") from error
     *parents, last = path.split(".")

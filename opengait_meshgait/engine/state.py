@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.engine.checkpoint import load_weights
+from opengait_meshgait.networks import load_weights
 
 
 @dataclass

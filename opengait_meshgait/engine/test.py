@@ -6,11 +6,12 @@ from typing import Any
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.common.files import read_json, write_json
 from opengait_meshgait.engine import build
-from opengait_meshgait.engine.checkpoint import BEST, Checkpoints, load_checkpoint, load_weights, other_body, run_folder
+from opengait_meshgait.engine.checkpoint import BEST, Checkpoints, other_body, run_folder
 from opengait_meshgait.engine.distributed import processes, rank
 from opengait_meshgait.engine.evaluate import evaluate
 from opengait_meshgait.engine.progress import say
 from opengait_meshgait.engine.schema import Config
+from opengait_meshgait.networks import load_checkpoint, load_weights
 
 
 def test(

@@ -2,6 +2,7 @@
 
 # What registers itself must be imported here, so that every config finds it.
 from opengait_meshgait.networks.backbones import Plain, ResNet9
+from opengait_meshgait.networks.build import NETWORK_KEYS, make_network
 from opengait_meshgait.networks.complexity import count_flops
 from opengait_meshgait.networks.estimator import HeatmapEstimator
 from opengait_meshgait.networks.heatmap_features import HeatmapFeatures
@@ -9,9 +10,11 @@ from opengait_meshgait.networks.meshgait import SILHOUETTE_SIZE, MeshGaitNet, Me
 from opengait_meshgait.networks.reconstruction import Reconstruction
 from opengait_meshgait.networks.registry import BACKBONES
 from opengait_meshgait.networks.soft_argmax import VolumeExtent, soft_argmax
+from opengait_meshgait.networks.weights import load_checkpoint, load_weights
 
 __all__ = [
     "BACKBONES",
+    "NETWORK_KEYS",
     "SILHOUETTE_SIZE",
     "HeatmapEstimator",
     "HeatmapFeatures",
@@ -22,5 +25,8 @@ __all__ = [
     "ResNet9",
     "VolumeExtent",
     "count_flops",
+    "load_checkpoint",
+    "load_weights",
+    "make_network",
     "soft_argmax",
 ]

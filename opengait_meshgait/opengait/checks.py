@@ -24,11 +24,10 @@ from opengait_meshgait.data import (
 )
 from opengait_meshgait.evaluation import METRICS, PROTOCOLS, split_Gait3D, split_indoor_dataset
 from opengait_meshgait.losses import BODY_TERMS, LOSSES, RECOGNITION_TERMS, LossSum
-from opengait_meshgait.networks import MeshGaitNet
+from opengait_meshgait.networks import NETWORK_KEYS
 
 Config = dict[str, Any]
-_NETWORK = set(inspect.signature(MeshGaitNet).parameters) - {"reconstruction"}
-_MODEL_KEYS = _NETWORK | {"model", "body_cfg", "augment_cfg"}
+_MODEL_KEYS = NETWORK_KEYS | {"model", "body_cfg", "augment_cfg"}
 _BODY_KEYS = set(inspect.signature(load_supervision).parameters)
 # Keys of our YAML files that only the embedded engine reads, with the value that means nothing.
 _EMBEDDED_ONLY = {"seed": 0, "clip_grad_norm": None}
@@ -39,11 +38,6 @@ GAIT3D_PROBES = Path("datasets/Gait3D/Gait3D.json")
 _GAIT3D_RANKS = 10
 # So many sequences, evenly spread, are read before the first iteration: a damaged file is told early.
 _READ_FIRST = 1000
-
-
-def network_arguments(model_cfg: Mapping[str, Any]) -> Config:
-    """Of ``model_cfg``, what :class:`~opengait_meshgait.networks.MeshGaitNet` is built from."""
-    return {key: value for key, value in model_cfg.items() if key in _NETWORK and value is not None}
 
 
 def uses_bodies(cfgs: Mapping[str, Any]) -> bool:

@@ -14,7 +14,7 @@ from utils import get_attr_from, get_msg_mgr, get_valid_args
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.data import Batch, FrameSampling, GaitDataset
 from opengait_meshgait.losses import loss_inputs
-from opengait_meshgait.networks import MeshGaitNet, Reconstruction
+from opengait_meshgait.networks import Reconstruction, make_network
 from opengait_meshgait.networks.pictures import training_picture
 from opengait_meshgait.opengait import checks
 from opengait_meshgait.opengait.loader import make_loader
@@ -57,7 +57,7 @@ class MeshGait(BaseModel):
         supervision, reconstruction = self.prepare.supervision, None
         if supervision is not None:
             reconstruction = Reconstruction(supervision.markers.interpolation, supervision.body.J_regressor)
-        net = MeshGaitNet(**checks.network_arguments(model_cfg), reconstruction=reconstruction)
+        net = make_network(model_cfg, reconstruction)
         for name, part in net.named_children():
             self.add_module(name, part)
         self.recognise = net.forward

@@ -1,16 +1,14 @@
-"""Checkpoint files: whole, found again, harmless, and free of bodies."""
+"""Checkpoint files: whole and found again."""
 
-import os
 import pickle
-from collections import OrderedDict
 
 import pytest
 import torch
-from torch import nn
 
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.engine.checkpoint import Checkpoints, load_checkpoint, load_weights, other_body, run_folder
+from opengait_meshgait.engine.checkpoint import Checkpoints, other_body, run_folder
 from opengait_meshgait.engine.config import make_config
+from opengait_meshgait.networks import load_checkpoint
 
 
 @pytest.fixture
@@ -80,56 +78,6 @@ def test_a_failing_save_leaves_the_old_file(checkpoints):
         checkpoints.save({"model": {"weight": lambda: None}, "iteration": 10})
     assert checkpoints.path(10).read_bytes() == before
     assert not list(checkpoints.folder.glob(".Run-00010*"))
-
-
-class _Harmful:
-    def __reduce__(self):
-        return os.mkdir, ("harmed",)
-
-
-def test_no_code_is_run(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    torch.save({"model": {}, "extra": _Harmful()}, "harmful.pt")
-    with pytest.raises(UserError, match="damaged or no checkpoint"):
-        load_checkpoint("harmful.pt")
-    assert not (tmp_path / "harmed").exists()
-
-
-@pytest.mark.parametrize("content", [{"weights": {}}, [1], {"model": 3}])
-def test_other_content(tmp_path, content):
-    torch.save(content, tmp_path / "x.pt")
-    with pytest.raises(UserError, match="no weights under 'model'"):
-        load_checkpoint(tmp_path / "x.pt")
-    with pytest.raises(UserError, match="is missing"):
-        load_checkpoint(tmp_path / "y.pt")
-
-
-def test_checkpoints_of_openGait_are_read(tmp_path):
-    """They hold an OrderedDict of weights and states of torch's classes, with a Counter of milestones."""
-    net = nn.Linear(2, 2)
-    optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
-    net(torch.ones(1, 2)).sum().backward()
-    optimizer.step()
-    for scheduler in (
-        torch.optim.lr_scheduler.MultiStepLR(optimizer, [3, 3, 5]),
-        torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.1, 10),
-    ):
-        state = {"model": OrderedDict(net.state_dict()), "optimizer": optimizer.state_dict(), "iteration": 7}
-        torch.save(state | {"scheduler": scheduler.state_dict()}, tmp_path / "x.pt")
-        scheduler.load_state_dict(load_checkpoint(tmp_path / "x.pt")["scheduler"])
-
-
-def test_weights_must_fit():
-    net = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 2))
-    given = {"model": {**net.state_dict(), "0.weight": torch.zeros(4, 2)}}
-    with pytest.raises(UserError, match=r"0.weight: \[4, 2\] in the file, \[3, 2\] in the network"):
-        load_weights(net, given, strict=False, source="x.pt")
-    given = {"model": {k: v for k, v in net.state_dict().items() if k != "1.bias"} | {"2.bias": torch.zeros(1)}}
-    with pytest.raises(UserError, match=r"1.bias: not in the file\n  2.bias: not in the network"):
-        load_weights(net, given, strict=True, source="x.pt")
-    given["model"]["0.bias"] = torch.full((3,), 7.0)
-    assert load_weights(net, given, strict=False, source="x.pt") == ["1.bias", "2.bias"]
-    assert net[0].bias.tolist() == [7, 7, 7]
 
 
 def test_another_body_is_told():

@@ -15,10 +15,10 @@ import yaml
 
 from opengait_meshgait.cli.main import main
 from opengait_meshgait.engine import test as engine_test
-from opengait_meshgait.engine.checkpoint import load_checkpoint
 from opengait_meshgait.engine.config import make_config
 from opengait_meshgait.engine.progress import read_log
 from opengait_meshgait.engine.train import train
+from opengait_meshgait.networks import load_checkpoint
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}

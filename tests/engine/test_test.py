@@ -7,9 +7,9 @@ import torch
 
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.engine import test as engine_test
-from opengait_meshgait.engine.checkpoint import load_checkpoint
 from opengait_meshgait.engine.config import make_config
 from opengait_meshgait.engine.train import train
+from opengait_meshgait.networks import load_checkpoint
 
 
 def run(raw, output, iteration=None):

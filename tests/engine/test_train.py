@@ -9,11 +9,11 @@ import torch
 
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.engine import build as engine_build
-from opengait_meshgait.engine.checkpoint import load_checkpoint
 from opengait_meshgait.engine.config import make_config
 from opengait_meshgait.engine.progress import read_log
 from opengait_meshgait.engine.train import train
 from opengait_meshgait.losses.triplet import TripletLoss
+from opengait_meshgait.networks import load_checkpoint
 
 
 def run(raw, output, **more):

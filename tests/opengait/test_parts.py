@@ -3,13 +3,12 @@
 import pytest
 from torch import nn
 
-from opengait_meshgait.networks import MeshGaitNet
-from opengait_meshgait.opengait.checks import network_arguments
+from opengait_meshgait.networks import make_network
 
 
 @pytest.fixture
 def net(tiny_config):
-    return MeshGaitNet(**network_arguments(tiny_config()["model_cfg"]))
+    return make_network(tiny_config()["model_cfg"])
 
 
 @pytest.fixture
