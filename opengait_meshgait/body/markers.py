@@ -16,6 +16,7 @@ from opengait_meshgait.common.files import atomic_path, read_npz
 ARRAYS = ("interpolation", "vertex_ids", "flip")
 LABELS = ("name", "body_name", "body_fingerprint")
 LEARN = "meshgait markers learn --body BODY --out MARKERS.npz"
+IMPORT = "meshgait markers import --from FOLDER --indices smpl_indices.pkl --body SMPL_NEUTRAL.pkl --out MARKERS.npz"
 
 
 class VirtualMarkers(nn.Module):
@@ -89,12 +90,19 @@ def load_markers(source: str | Path | None = None, body: BodyModel | None = None
         with as_file(files("opengait_meshgait") / "assets" / "markers_64.npz") as path:
             return load_markers(path, body)
     path = Path(source)
+    if (path / "vm_A_sym.npz").is_file():
+        raise UserError(f"{path} is a folder of VirtualMarker's files. Convert them: {IMPORT}")
     if not path.is_file():
         raise UserError(f"No file of virtual markers at {path}. Learn them: {LEARN}")
     try:
         content = read_npz(path)
     except ValueError as error:
         raise UserError(f"Cannot read virtual markers from {path}: {error}. Learn them: {LEARN}") from error
+    if {"indptr", "indices", "data"} <= content.keys():
+        raise UserError(
+            f"{path} is a sparse matrix, one of the files that VirtualMarker publishes for SMPL. "
+            f"Convert them together: {IMPORT}"
+        )
     missing = [key for key in (*ARRAYS, *LABELS) if key not in content]
     if missing:
         raise UserError(

@@ -8,8 +8,14 @@ from opengait_meshgait.body import VirtualMarkers, load_body, load_markers, save
 from opengait_meshgait.body.archetypes import farthest_point_markers, learn_markers
 from opengait_meshgait.body.marker_errors import marker_errors, pose_body
 from opengait_meshgait.body.pose_samples import sample_poses
+from opengait_meshgait.body.virtualmarker import (
+    INDICES,
+    import_published_markers,
+    read_covered_vertices,
+    read_published_markers,
+)
 from opengait_meshgait.common.files import atomic_path
-from opengait_meshgait.data.poses import dataset_poses
+from opengait_meshgait.data.poses import Poses, dataset_poses
 from opengait_meshgait.report.markers import markers_figure
 from opengait_meshgait.report.results import markdown
 
@@ -21,10 +27,7 @@ def learn(body_file: str | None, dataset: str | None, count: int, out: Path) -> 
     """Learn ``count`` markers for a body, write them and print how good they are."""
     body = load_body(body_file)
     if dataset is None:
-        poses = sample_poses(LEARNED_POSES, seed=0)
-        pose, betas = sample_poses(HELD_OUT_POSES, seed=1)
-        half = HELD_OUT_POSES // 2
-        held_out = {"walking": (pose[:half], betas[:half]), "any pose": (pose[half:], betas[half:])}
+        poses, held_out = sample_poses(LEARNED_POSES, seed=0), _held_out_poses()
     else:
         poses, others = dataset_poses(dataset, LEARNED_POSES, HELD_OUT_POSES)
         held_out = {"people held out": others}
@@ -56,6 +59,29 @@ def show(body_file: str | None, markers_file: str | None, out: Path) -> None:
     with atomic_path(out) as temporary:
         markers_figure(*points, title).savefig(temporary, format="png", dpi=150)
     print(f"{out}: {title}")
+
+
+def convert(folder: str, indices: str | None, body_file: str, out: Path) -> None:
+    """Write the published markers of SMPL as ours, and print how good they are."""
+    published = read_published_markers(folder)
+    body = load_body(body_file)
+    covered = read_covered_vertices(indices or Path(folder) / INDICES, body.num_vertices)
+    markers = import_published_markers(published, covered, body)
+    save_markers(markers, out)
+    print(f"{out}: {markers.num_markers} markers, fingerprint {markers.fingerprint}, for body {body.fingerprint}\n")
+    rows = [["poses", "vertices", *_ERRORS]]
+    for name, others in _held_out_poses().items():
+        vertices, _ = marker_errors(markers, body, *pose_body(body, *others))
+        rows.append([name, f"{len(covered)} covered", *_cells(vertices[:, covered])])
+        rows.append([name, f"{body.num_vertices - len(covered)} others", *_cells(np.delete(vertices, covered, 1))])
+    print(markdown(rows))
+
+
+def _held_out_poses() -> dict[str, Poses]:
+    """Of the package's own poses, some that markers are not learned from."""
+    pose, betas = sample_poses(HELD_OUT_POSES, seed=1)
+    half = HELD_OUT_POSES // 2  # see sample_poses
+    return {"walking": (pose[:half], betas[:half]), "any pose": (pose[half:], betas[half:])}
 
 
 def _cells(vertices: np.ndarray) -> list[str]:

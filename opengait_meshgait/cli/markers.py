@@ -36,6 +36,28 @@ def parser(prog: str) -> argparse.ArgumentParser:
     _add_body(show)
     show.add_argument("--markers", metavar="FILE", help="of this body (default: the stand-in body's)")
     _add_out(show, "PICTURE.png", "picture to write")
+
+    importing = actions.add_parser(
+        "import",
+        help="convert the published markers of SMPL",
+        description="Convert the virtual markers that Ma et al. publish for SMPL (repository ShirleyMaxx/"
+        "VirtualMarker), and print how well meshes are rebuilt from them. They cover SMPL without its head; the "
+        "head's weights are fitted here.",
+    )
+    importing.add_argument(
+        "--from",
+        dest="folder",
+        required=True,
+        metavar="FOLDER",
+        help="with vm_A_sym.npz, vm_B_sym.npz and vm_info.npz, for example VirtualMarker/assets/64",
+    )
+    importing.add_argument(
+        "--indices",
+        metavar="FILE",
+        help="smpl_indices.pkl, among the SMPL files that VirtualMarker's README links (default: in FOLDER)",
+    )
+    importing.add_argument("--body", required=True, metavar="FILE", help="SMPL's, for example SMPL_NEUTRAL.pkl")
+    _add_out(importing, "MARKERS.npz", "file to write; a config names it in model_cfg.body_cfg.markers")
     return result
 
 
@@ -63,4 +85,6 @@ def run(arguments: argparse.Namespace) -> int:
         marker_actions.learn(arguments.body, arguments.poses, arguments.k, arguments.out)
     elif arguments.action == "show":
         marker_actions.show(arguments.body, arguments.markers, arguments.out)
+    else:
+        marker_actions.convert(arguments.folder, arguments.indices, arguments.body, arguments.out)
     return 0

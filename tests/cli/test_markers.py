@@ -1,13 +1,18 @@
 """The markers command, with a body of few vertices."""
 
+import pickle
 import re
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+import scipy.sparse
 
 from opengait_meshgait.body import load_body, load_markers
+from opengait_meshgait.body.archetypes import farthest_point_markers
+from opengait_meshgait.body.marker_errors import pose_body
+from opengait_meshgait.body.pose_samples import sample_poses
 from opengait_meshgait.cli import marker_actions
 from opengait_meshgait.cli.main import main
 
@@ -42,8 +47,6 @@ def few_poses(monkeypatch):
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory) -> Path:
     """Ten people who walk, in a prepared folder."""
-    from opengait_meshgait.body.pose_samples import sample_poses
-
     root = tmp_path_factory.mktemp("dataset")
     pose, betas = sample_poses(400, seed=7)
     frames = np.concatenate([np.ones((200, 3), np.float32), pose[:200], betas[:200]], 1).reshape(10, 20, 85)
@@ -136,3 +139,34 @@ def test_show_refuses_markers_of_another_body(body_file, tmp_path, capsys):
     assert main(["markers", "show", "--body", str(body_file), "--out", str(out)]) == 1
     assert "meshgait markers learn" in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_import_converts_published_markers(body_file, tmp_path, capsys):
+    body = load_body(body_file)
+    vertices = len(body.v_template)
+    head = np.arange(0, vertices, 9)
+    covered = np.setdiff1d(np.arange(vertices), head)
+    meshes, _ = pose_body(body, *sample_poses(60, seed=3))
+    alone = np.arange(len(covered))  # counterparts may lie in the head: none, for the sake of the test
+    learned = farthest_point_markers(meshes[:, covered], alone, 32)
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    scipy.sparse.save_npz(theirs / "vm_A_sym.npz", scipy.sparse.csc_matrix(learned["interpolation"].T.astype(float)))
+    choice = np.eye(len(covered))[:, learned["vertex_ids"]]
+    scipy.sparse.save_npz(theirs / "vm_B_sym.npz", scipy.sparse.csc_matrix(choice))
+    np.savez(theirs / "vm_info.npz", vm_flip_pairs=np.array([[0, 1]]), vm_K=32)
+
+    out = tmp_path / "markers.npz"
+    command = ["markers", "import", "--from", str(theirs), "--body", str(body_file), "--out", str(out)]
+    assert main(command) == 1
+    assert f"No smpl_indices.pkl at {theirs / 'smpl_indices.pkl'}" in capsys.readouterr().err
+    assert not out.exists()
+    (theirs / "smpl_indices.pkl").write_bytes(pickle.dumps({"head": head}))
+    assert main(command) == 0
+    markers = load_markers(out, body)
+    np.testing.assert_allclose(markers.interpolation[covered], learned["interpolation"], atol=1e-6)
+    table = rows(capsys.readouterr().out)
+    assert [row[1] for row in table] == [f"{len(covered)} covered", f"{len(head)} others"] * 2
+    (tmp_path / "indices.pkl").write_bytes(pickle.dumps({"head": head[1:]}))
+    assert main([*command, "--indices", str(tmp_path / "indices.pkl")]) == 1
+    assert f"The markers cover {len(covered)} vertices" in capsys.readouterr().err

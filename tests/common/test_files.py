@@ -28,8 +28,9 @@ def test_a_failed_write_keeps_the_old_file_and_leaves_nothing_else(tmp_path):
         np.ones((2, 85), np.float32)[:, ::2],
         [np.float64(2.5), {"pose": np.zeros(3)}],
         np.asfortranarray(np.ones((3, 4))),
+        np.zeros((0, 85), np.float32),
     ],
-    ids=["uint8", "strided", "nested", "fortran"],
+    ids=["uint8", "strided", "nested", "fortran", "empty"],
 )
 def test_arrays_come_back(tmp_path, value, protocol):
     path = tmp_path / "a.pkl"
