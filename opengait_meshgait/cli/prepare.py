@@ -57,8 +57,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Prepare."""
     from opengait_meshgait.common.errors import UserError
+    from opengait_meshgait.prepare.journal import Journal
     from opengait_meshgait.prepare.parameters import keys_of
-    from opengait_meshgait.prepare.run import Preparation, prepare
+    from opengait_meshgait.prepare.run import JOURNAL, Preparation, prepare
     from opengait_meshgait.prepare.sequence import Reading
     from opengait_meshgait.prepare.summary import in_words
 
@@ -83,5 +84,5 @@ def run(arguments: argparse.Namespace) -> int:
         body=arguments.body,
     )
     record = prepare(preparation, arguments.out, arguments.workers)
-    print(in_words(record))
+    print(in_words(record, Journal(arguments.out / JOURNAL).read().values()))
     return 1 if record["problems"] and not arguments.drop_bad else 0

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from opengait_meshgait.prepare.distribution import distribution
 from opengait_meshgait.prepare.journal import Record
 
 _SHOWN = 5
-_BAR = 50  # characters of the longest
 _DROPPED = {
     "too_little": "hardly show anybody",
     "no_centre": "have no centre that OpenGait could use",
@@ -53,19 +53,22 @@ def summarize(accounts: list[Record], problems: Mapping[str, str], without_silho
     ious = overlaps(accounts)
     if len(ious):
         low, median, high = np.percentile(ious, [5, 50, 95]).round(3).tolist()
-        counts = np.histogram(ious, bins=10, range=(0, 1))[0].tolist()
-        mean = round(float(ious.mean()), 3)
-        summary["iou"] = {"mean": mean, "p5": low, "median": median, "p95": high, "histogram": counts}
+        summary["iou"] = {"mean": round(float(ious.mean()), 3), "p5": low, "median": median, "p95": high}
     return summary
 
 
 def overlaps(accounts: Iterable[Record]) -> np.ndarray:
-    """The IoU of every frame that has a body, float64 [number]."""
+    """The IoU of every frame whose body was compared, float64 [number]."""
     return np.array([iou for account in accounts for iou in account["ious"] or [] if iou is not None], float)
 
 
-def in_words(summary: Record) -> str:
-    """The summary for people, several lines."""
+def in_words(summary: Record, accounts: Iterable[Record]) -> str:
+    """The summary for people, several lines.
+
+    Args:
+        summary: of :func:`summarize`.
+        accounts: of the prepared sequences.
+    """
     sequences, frames, bodies = summary["sequences"], summary["frames"], summary["bodies"]
     lines = [
         f"{sequences['prepared']} of {sequences['found']} sequences prepared, {frames['kept']} of {frames['frames']} "
@@ -78,27 +81,13 @@ def in_words(summary: Record) -> str:
             f"bodies have no silhouette, {bodies['unreadable_bodies']} cannot be read."
         )
     if summary["iou"]:
-        lines += _distribution(summary["iou"])
+        lines.append(distribution(overlaps(accounts)))
         lines.append(f"{bodies['masked']} bodies overlap their silhouette too little and get weight 0.")
     lines += _some("sequences have no body at all", summary["without_any_body"] if bodies["bodies"] else [])
     lines += _some("sequences of bodies have no silhouettes", summary["without_silhouettes"])
     lines += _some("sequences whose bodies disagree with their silhouettes", summary["disagreeing"])
     lines += _some("sequences left out", summary["problems"])
     return "\n".join(lines)
-
-
-def _distribution(iou: Mapping[str, Any]) -> list[str]:
-    """How well bodies and silhouettes overlap, a line each tenth of IoU."""
-    most = max(iou["histogram"])
-    bars = [
-        f"  {tenth / 10:.1f}-{(tenth + 1) / 10:.1f} {count:>9} {'#' * round(_BAR * count / most)}"
-        for tenth, count in enumerate(iou["histogram"])
-    ]
-    return [
-        f"IoU of body and silhouette: mean {iou['mean']:.2f}, 5 % below {iou['p5']:.2f}, half below "
-        f"{iou['median']:.2f}, 95 % below {iou['p95']:.2f}.",
-        *bars,
-    ]
 
 
 def _some(what: str, names: Mapping[str, Any] | list[str]) -> list[str]:
