@@ -17,6 +17,11 @@ REQUIRED = ("v_template", "shapedirs", "J_regressor", "weights", "kintree_table"
 OPTIONAL = ("posedirs", "mirror", "betas_samples")
 WANTED = (*REQUIRED, *OPTIONAL, "name", "licence")
 INTEGERS = ("kintree_table", "f", "mirror")
+WITHOUT_SMPL = (
+    "SMPL's own files (SMPL_NEUTRAL.pkl) are handed out at https://smpl.is.tue.mpg.de to whoever registers. To try "
+    "things without, write 'body: null' in a config's model_cfg.body_cfg, or leave --body out: that is the stand-in "
+    "body of this package."
+)
 
 
 def load_body(source: str | Path | None = None) -> BodyModel:
@@ -39,7 +44,7 @@ def load_body(source: str | Path | None = None) -> BodyModel:
         what, folder = ("it is a folder", path) if path.is_dir() else ("nothing is there", path.parent)
         near = [p.name for p in folder.glob("*") if p.suffix.lower() in (".npz", ".pkl")]
         hint = did_you_mean(path.name, near) if near else "Give the path of an SMPL-format .npz or .pkl."
-        raise UserError(f"No body file at {path}: {what}. {hint}")
+        raise UserError(f"No body file at {path}: {what}. {hint} {WITHOUT_SMPL}")
     if suffix == ".npz":
         try:
             content = read_npz(path, WANTED)

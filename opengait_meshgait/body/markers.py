@@ -17,6 +17,7 @@ ARRAYS = ("interpolation", "vertex_ids", "flip")
 LABELS = ("name", "body_name", "body_fingerprint")
 LEARN = "meshgait markers learn --body BODY --out MARKERS.npz"
 IMPORT = "meshgait markers import --from FOLDER --indices smpl_indices.pkl --body SMPL_NEUTRAL.pkl --out MARKERS.npz"
+KEYS = "In a config, model_cfg.body_cfg.body names the body's file and model_cfg.body_cfg.markers that of its markers."
 
 
 class VirtualMarkers(nn.Module):
@@ -88,7 +89,14 @@ def load_markers(source: str | Path | None = None, body: BodyModel | None = None
     """
     if source is None:
         with as_file(files("opengait_meshgait") / "assets" / "markers_64.npz") as path:
-            return load_markers(path, body)
+            markers = load_markers(path)
+        if body is not None and markers.body_fingerprint != body.fingerprint:
+            raise UserError(
+                f"The body {body.name} (fingerprint {body.fingerprint}, {body.num_vertices} vertices) needs virtual "
+                f"markers of its own: those that ship belong to the stand-in body {markers.body_name}. Learn them: "
+                f"{LEARN} or, for SMPL, convert published ones: {IMPORT} {KEYS}"
+            )
+        return markers
     path = Path(source)
     if (path / "vm_A_sym.npz").is_file():
         raise UserError(f"{path} is a folder of VirtualMarker's files. Convert them: {IMPORT}")
@@ -117,8 +125,8 @@ def load_markers(source: str | Path | None = None, body: BodyModel | None = None
         raise UserError(
             f"The virtual markers {markers.name} were learned on the body {markers.body_name} "
             f"(fingerprint {markers.body_fingerprint}, {len(markers.interpolation)} vertices), and the body at hand is "
-            f"{body.name} (fingerprint {body.fingerprint}, {body.num_vertices} vertices). "
-            f"Learn markers for it: {LEARN}"
+            f"{body.name} (fingerprint {body.fingerprint}, {body.num_vertices} vertices). Give the body that they "
+            f"belong to, or learn markers for this one: {LEARN} {KEYS}"
         )
     return markers
 

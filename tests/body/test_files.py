@@ -105,6 +105,58 @@ def test_chumpy_object_of_an_unknown_kind(arrays, tmp_path, chumpy):
         load_body(path)
 
 
+@pytest.mark.parametrize("chumpy_arrays", [True, False], ids=["v1.0.0", "v1.1.0"])
+def test_all_that_is_in_the_files_of_smpl(arrays, tmp_path, chumpy, chumpy_arrays):
+    """Both releases' keys, kinds and Python 2 names, at 30 vertices."""
+    arrays["shapedirs"] = np.random.default_rng(1).normal(0, 0.01, (30, 3, 300))
+    expected = BodyModel(arrays | {"shapedirs": arrays["shapedirs"][..., :10]}, "", "").fingerprint
+    arrays["kintree_table"] = arrays["kintree_table"].astype(np.uint32)
+    arrays["kintree_table"][0, 0] = 4294967295
+    arrays["f"] = arrays["f"].astype(np.uint32)
+    arrays["J"] = arrays["J_regressor"] @ arrays["v_template"]
+    if chumpy_arrays:
+        for key in ("v_template", "shapedirs", "posedirs", "weights", "J"):
+            arrays[key] = chumpy.Ch(arrays[key])
+        vars(arrays["J"]).clear()  # computed from others
+        vars(arrays["J"]).update(a=arrays["v_template"], b=chumpy.Ch(np.ones(3)), _itr=None, _depends_on_deps={})
+    arrays["J_regressor"] = scipy.sparse.csc_matrix(arrays["J_regressor"])
+    arrays |= {
+        "J_regressor_prior": arrays["J_regressor"].copy(),
+        "weights_prior": np.array(arrays["weights"]) if not chumpy_arrays else arrays["weights"],
+        "vert_sym_idxs": np.arange(30),
+        "pose_training_info": {"dataset": "x", "sizes": np.zeros(0), "rms": np.float64(1.5)},
+        "bs_style": "lbs",
+        "bs_type": "lrotmin",
+        "eff_c": [],
+    }
+    content = pickle.dumps(arrays, protocol=2).replace(b"scipy.sparse._csc", b"scipy.sparse.csc")
+    content = content.replace(b"cnumpy._core", b"cnumpy.core")
+    chumpy.forget()
+    path = tmp_path / "SMPL_NEUTRAL.pkl"
+    path.write_bytes(content)
+    body = load_body(path)
+    assert body.fingerprint == expected and body.parents[:4] == (-1, 0, 0, 0)
+
+
+@pytest.mark.parametrize("name", ["SMPLX_NEUTRAL.npz", "SMPLX_NEUTRAL.pkl", "SMPLH_MALE.pkl"])
+def test_files_of_the_larger_bodies_are_refused(tmp_path, name):
+    joints = 55 if "SMPLX" in name else 52
+    content = {
+        "v_template": np.zeros((40, 3)),
+        "shapedirs": np.zeros((40, 3, 400)),
+        "posedirs": np.zeros((40, 3, 9 * (joints - 1))),
+        "J_regressor": np.full((joints, 40), 1 / 40),
+        "weights": np.full((40, joints), 1 / joints),
+        "kintree_table": np.tile(np.arange(joints), (2, 1)),
+        "f": np.zeros((3, 3), int),
+        "hands_meanl": np.zeros(45),
+    }
+    if name.endswith("npz"):
+        content |= {key: np.array({"head": 1}, object) for key in ("joint2num", "part2num")}
+    with pytest.raises(UserError, match=f"is a body of {joints} joints; 24 are expected.*SMPL-X.*use one of SMPL"):
+        load_body(save(tmp_path / name, content))
+
+
 def python2_array(array: np.ndarray) -> bytes:
     """Opcodes of an array as Python 2 pickled it: its bytes are a string."""
     content = array.tobytes()
@@ -183,6 +235,13 @@ def test_no_such_file(arrays, tmp_path):
         load_body(tmp_path)
     with pytest.raises(UserError, match=r"nothing is there\. Give the path of an SMPL-format"):
         load_body(tmp_path / "nowhere" / "x.npz")
+
+
+def test_without_a_licensed_file_one_learns_where_it_is_and_what_does_without(tmp_path):
+    with pytest.raises(UserError) as caught:
+        load_body(tmp_path / "SMPL_NEUTRAL.pkl")
+    for words in ("SMPL_NEUTRAL.pkl", "https://smpl.is.tue.mpg.de", "body: null", "stand-in", "model_cfg.body_cfg"):
+        assert words in str(caught.value)
 
 
 BAD_FILES = {

@@ -144,11 +144,24 @@ def test_fingerprint_tells_markers_apart():
     assert VirtualMarkers(TOY, "toy", "cube", "0").fingerprint != VirtualMarkers(other, "toy", "cube", "0").fingerprint
 
 
-def test_markers_of_another_body(arrays):
+KEYS = ("model_cfg.body_cfg.body", "model_cfg.body_cfg.markers")
+
+
+def test_a_body_without_markers_of_its_own(arrays):
     body = BodyModel(arrays, name="my body", licence="mine")
-    with pytest.raises(UserError) as caught:
+    with pytest.raises(UserError, match="my body .* needs virtual markers of its own") as caught:
         load_markers(body=body)
-    for word in (MARKERS.name, BODY.name, BODY.fingerprint, "my body", body.fingerprint, "meshgait markers learn"):
+    learn = "meshgait markers learn --body BODY --out MARKERS.npz"
+    for word in (BODY.name, body.fingerprint, "30 vertices", learn, "meshgait markers import", *KEYS):
+        assert word in str(caught.value)
+
+
+def test_markers_of_another_body(arrays, tmp_path):
+    body = BodyModel(arrays, name="my body", licence="mine")
+    save_markers(MARKERS, tmp_path / "markers.npz")
+    with pytest.raises(UserError) as caught:
+        load_markers(tmp_path / "markers.npz", body)
+    for word in (MARKERS.name, BODY.name, BODY.fingerprint, "my body", body.fingerprint, "markers learn", *KEYS):
         assert word in str(caught.value)
 
 
