@@ -9,6 +9,7 @@ import torch
 
 from opengait_meshgait.common.errors import UserError, did_you_mean
 from opengait_meshgait.evaluation.distance import CHUNK, distance_blocks
+from opengait_meshgait.evaluation.hits import ProbeHits
 from opengait_meshgait.evaluation.inputs import Split, check_embeddings, codes, names
 from opengait_meshgait.evaluation.result import EVALUATORS, EvaluationResult
 from opengait_meshgait.evaluation.retrieval import NEVER, first_match, rank_k
@@ -127,7 +128,8 @@ def evaluate_indoor_dataset(
     bounds = np.searchsorted(view[gallery], np.arange(len(view_names) + 1))
     label = codes(labels).to(embeddings.device)
 
-    tables = {}
+    compared = ~np.eye(len(view_names), dtype=bool) & (np.diff(bounds) > 0)
+    tables, hits = {}, {}
     for condition, probe in probes.items():
         ranks = torch.full((len(probe), len(view_names)), NEVER)
         for rows, block in distance_blocks(embeddings[probe], embeddings[gallery], metric, chunk):
@@ -141,9 +143,11 @@ def evaluate_indoor_dataset(
                 for column in np.flatnonzero(np.diff(bounds)):
                     table[row, column] = rank_k(ranks[view[probe] == row, column], k)
             tables[f"{condition}@R{k}"] = table
+        found = np.where(compared[view[probe]], ranks.numpy() < 1, np.float32("nan"))
+        hits[condition] = ProbeHits(probe, found.astype(np.float32))
     metrics = {name: _mean_without_diagonal(table) for name, table in tables.items()}
     rank1 = float(np.mean([value for name, value in metrics.items() if name.endswith("@R1")]))
-    return EvaluationResult(metrics, rank1, view_names.tolist(), tables, notes)
+    return EvaluationResult(metrics, rank1, view_names.tolist(), tables, notes, hits)
 
 
 def _matches(types: np.ndarray, patterns: Sequence[str]) -> np.ndarray:

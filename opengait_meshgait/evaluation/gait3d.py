@@ -7,6 +7,7 @@ import torch
 
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.evaluation.distance import CHUNK, distance_blocks
+from opengait_meshgait.evaluation.hits import ProbeHits
 from opengait_meshgait.evaluation.inputs import Split, check_embeddings, codes, names
 from opengait_meshgait.evaluation.result import EVALUATORS, EvaluationResult
 from opengait_meshgait.evaluation.retrieval import Retrieval, rank_k, retrieve
@@ -93,7 +94,8 @@ def evaluate_Gait3D(
     found = Retrieval(*(torch.cat(column) for column in zip(*blocks)))
     metrics = {f"Rank-{k}": rank_k(found.rank, k) for k in RANKS}
     metrics |= {"mAP": found.ap.mean().item() * 100, "mINP": found.inp.mean().item() * 100}
-    return EvaluationResult(metrics, metrics["Rank-1"], notes=notes)
+    hits = {"all": ProbeHits(probe, (found.rank < 1).float()[:, None].numpy())}
+    return EvaluationResult(metrics, metrics["Rank-1"], notes=notes, hits=hits)
 
 
 def _example(sequences: Collection[str]) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from opengait_meshgait.common.registry import Registry
+from opengait_meshgait.evaluation.hits import ProbeHits
 
 EVALUATORS = Registry("evaluator")
 
@@ -20,6 +21,7 @@ class EvaluationResult:
         views: names of the rows and columns of the tables.
         tables: percent by name, ``[probe view, gallery view]``, NaN where nothing was there to compare.
         notes: what was left out, one sentence each.
+        hits: Rank-1 of single probes, by condition.
     """
 
     metrics: Mapping[str, float]
@@ -27,3 +29,4 @@ class EvaluationResult:
     views: Sequence[str] = ()
     tables: Mapping[str, np.ndarray] = field(default_factory=dict)
     notes: Sequence[str] = ()
+    hits: Mapping[str, ProbeHits] = field(default_factory=dict)
