@@ -39,18 +39,33 @@ def read_sequence(
 def read_silhouettes(path: str | Path) -> np.ndarray:
     """Read silhouettes, whichever of the usual ranges they are stored in.
 
+    Returns:
+        uint8 [T, h, w], 0…255.
+
+    Raises:
+        UserError: not a pickle of an array, or as :func:`grey_levels`.
+    """
+    return grey_levels(_read_array(path, "silhouettes, uint8 [T, h, w]"), path)
+
+
+def grey_levels(sils: np.ndarray, path: str | Path) -> np.ndarray:
+    """Silhouettes of any of the usual ranges as grey levels.
+
     Masks of 0 and 1 (and floats from 0 to 1) are spread to 0…255; OpenGait divides them by 255 all the same and trains
     on black frames.
+
+    Args:
+        sils: [T, h, w].
+        path: where they come from, for messages.
 
     Returns:
         uint8 [T, h, w], 0…255.
 
     Raises:
-        UserError: not a pickle of an array; another shape; no frames; only black ones; values that are neither 0…1 nor
-            0…255 (a body-part map, say).
+        UserError: another shape; no frames; only black ones; values that are neither 0…1 nor 0…255 (a body-part map,
+            say).
     """
-    sils = _read_array(path, "silhouettes, uint8 [T, h, w]")
-    if sils.ndim != 3 or sils.dtype.kind not in "buif" or 0 in sils.shape[1:]:
+    if sils.ndim != 3 or sils.dtype.kind not in "buif" or 0 in sils.shape:
         raise UserError(f"{path} holds {_describe(sils)}; silhouettes are uint8 [T, h, w], 0…255. Make the file again.")
     low, high = float(sils.min()), float(sils.max())
     if high == 0 and low == 0:

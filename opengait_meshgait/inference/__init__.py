@@ -1,0 +1,5 @@
+"""What a trained model is good for: embeddings, identities, bodies."""
+
+from opengait_meshgait.inference.model import BodySequence, GaitModel, load
+
+__all__ = ["BodySequence", "GaitModel", "load"]

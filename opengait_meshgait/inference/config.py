@@ -1,0 +1,57 @@
+"""Which config a checkpoint belongs to."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.common.yaml_files import read_yaml
+from opengait_meshgait.networks import NETWORK_KEYS
+
+
+def find_config(state: Mapping[str, Any], checkpoint: str | Path, path: str | Path | None) -> dict[str, Any]:
+    """The config that a checkpoint was trained with.
+
+    Args:
+        state: the content of the checkpoint.
+        checkpoint: its file, for messages.
+        path: a YAML file, for a checkpoint that holds no config. Of one that does, it may only say where the body lies.
+
+    Returns:
+        A nested mapping with a section ``model_cfg``.
+
+    Raises:
+        UserError: there is neither, the file describes no model, or another one than the checkpoint.
+    """
+    trained = state.get("config")
+    if path is None:
+        if not isinstance(trained, dict):
+            raise UserError(
+                f"{checkpoint} holds weights alone, as OpenGait's checkpoints do. Give the YAML file it was trained "
+                'with too: --cfgs FILE, or load(checkpoint, config="FILE").'
+            )
+        return trained
+    given = read_yaml(path)
+    if not isinstance(given, dict) or not isinstance(given.get("model_cfg"), dict):
+        found = ", ".join(map(str, given)) if isinstance(given, dict) else type(given).__name__
+        raise UserError(f"{path} has no section model_cfg, which describes the network. Found: {found}.")
+    if not isinstance(trained, dict):
+        return given
+    for key in sorted(NETWORK_KEYS):
+        difference = _difference(trained["model_cfg"].get(key), given["model_cfg"].get(key), f"model_cfg.{key}")
+        if difference:
+            raise UserError(
+                f"{path} is not the config of {checkpoint}: {difference}. Leave the config out, for the checkpoint "
+                "holds its own."
+            )
+    return {**trained, "model_cfg": {**trained["model_cfg"], "body_cfg": given["model_cfg"].get("body_cfg")}}
+
+
+def _difference(trained: Any, given: Any, key: str) -> str | None:
+    """The first value that both name and that is not the same; what one leaves out has its default."""
+    if isinstance(trained, dict) and isinstance(given, dict):
+        found = (_difference(trained[k], given[k], f"{key}.{k}") for k in trained if k in given)
+        return next(filter(None, found), None)
+    if trained is None or given is None or trained == given:
+        return None
+    return f"{key} is {given}, and it was trained with {trained}"

@@ -1,0 +1,266 @@
+"""A trained network, ready for silhouettes."""
+
+import functools
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from opengait_meshgait.body import BodySupervision, load_supervision
+from opengait_meshgait.common.device import pick_device
+from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.data import build_transforms
+from opengait_meshgait.data.transforms import Transform
+from opengait_meshgait.inference.config import find_config
+from opengait_meshgait.inference.silhouettes import normalised
+from opengait_meshgait.networks import (
+    MeshGaitNet,
+    Reconstruction,
+    load_checkpoint,
+    load_weights,
+    make_network,
+    soft_argmax,
+)
+
+STATURE = 1.7
+"""Assumed height of a person, m."""
+# Bounds the memory: the first layer of ResNet9 alone takes 0.7 MB a frame. Heatmaps are larger.
+_FRAMES_AT_ONCE = 256
+_HEATMAPS_AT_ONCE = 64
+
+
+@dataclass(frozen=True)
+class BodySequence:
+    """The bodies of the s frames of one sequence in crop space, float32.
+
+    Crop space (see :mod:`opengait_meshgait.body.crop`): x right, y down, z away from the camera; the unit is the height
+    of the silhouette, the origin its top at the median column and the depth of the pelvis.
+
+    Attributes:
+        silhouettes: what the network saw, uint8 [s, 64, 64], 0…255.
+        frames: which frames of the input these are, int64 [s].
+        markers: crop heights, [s, K, 3].
+        joints: crop heights, [s, 24, 3] in SMPL's order, or None without a body.
+        vertices: crop heights, [s, V, 3], or None without a body.
+        faces: triangles of the vertices, int64 [F, 3], or None without a body.
+        heatmaps: [s, K, D, h, w], each volume sums to 1, or None where they were not asked for.
+        stature: metres that one crop height is taken for.
+    """
+
+    silhouettes: np.ndarray
+    frames: np.ndarray
+    markers: np.ndarray
+    joints: np.ndarray | None
+    vertices: np.ndarray | None
+    faces: np.ndarray | None
+    heatmaps: np.ndarray | None
+    stature: float
+
+    def metres(self, points: np.ndarray) -> np.ndarray:
+        """Markers, joints or vertices, crop heights -> m, with the same axes and origin.
+
+        A silhouette has no size: what it measures from top to bottom is taken for the ``stature``, in every frame. In
+        a stride people are lower than that by some per cent, seen from above by more.
+        """
+        return points * np.float32(self.stature)
+
+
+class GaitModel:
+    """A trained network in evaluation mode; :func:`load` makes it.
+
+    Attributes:
+        net: on ``device``, in evaluation mode, without gradients.
+        device: where it computes.
+        config: of its training, a nested mapping.
+        source: the checkpoint's file.
+        iteration: of the checkpoint, or None where the file does not say.
+        fingerprint: hex of the weights and of what is done to silhouettes before them. Embeddings can be compared where
+            it is the same.
+        embedding_shape: (c, p), channels and parts of an embedding.
+        metric: ``euc`` or ``cos``, the distance of two embeddings by the config.
+        transform: uint8 [..., 64, 64] to what ``net`` takes.
+        frames_limit: so many frames of a sequence are looked at, the first ones; None: all.
+    """
+
+    def __init__(self, net: MeshGaitNet, config: Mapping[str, Any], state: Mapping[str, Any], source: str | Path):
+        evaluator = config.get("evaluator_cfg") or {}
+        transforms = evaluator.get("transform") or {"type": "BaseSilCuttingTransform"}
+        transforms = [transforms] if isinstance(transforms, dict) else transforms
+        self.transform: Transform = build_transforms(transforms, with_bodies=False)[0]
+        # OpenGait's defaults, where the config is a file of its own.
+        self.frames_limit: int | None = (evaluator.get("sampler") or {}).get("frames_all_limit", 720)
+        self.metric: str = evaluator.get("metric", "euc")
+        self.net = net.eval().requires_grad_(False)
+        self.device = next(net.parameters()).device
+        self.config, self.source, self.iteration = config, Path(source), state.get("iteration")
+        self.fingerprint = _fingerprint(net, self.transform)
+        parts, _, channels = net.FCs.fc_bin.shape
+        self.embedding_shape = (channels, parts)
+        self._trained_with = state.get("body", {})
+
+    @torch.inference_mode()
+    def embed(self, sils: Any, names: Sequence[str] | None = None) -> np.ndarray:
+        """Embeddings of sequences, whatever their lengths; how many go at once changes nothing.
+
+        Args:
+            sils: one sequence or a list of them, each an array or tensor ``[s, 64, 64]``, ``[s, 64, 44]`` or raw
+                ``[s, h, w]``, see :func:`~opengait_meshgait.inference.silhouettes.normalised`; or ``[n, s, h, w]``.
+            names: of the sequences, for messages.
+
+        Returns:
+            float32 ``[n, c, p]``, in the order of the sequences; n is 1 for a single one.
+
+        Raises:
+            UserError: a sequence that cannot be used, or embeddings that are not finite.
+        """
+        sequences = [sils] if getattr(sils, "ndim", None) == 3 else list(sils)
+        names = names or [f"Sequence {number}" for number in range(len(sequences))]
+        pictures = [normalised(one, name)[0][: self.frames_limit] for one, name in zip(sequences, names)]
+        found = np.empty((len(pictures), *self.embedding_shape), np.float32)
+        for places in _batches([len(one) for one in pictures]):
+            packed = torch.from_numpy(np.concatenate([pictures[place] for place in places])[None])
+            lengths = torch.tensor([[len(pictures[place]) for place in places]])
+            output = self.net(self.transform(packed.to(self.device)), seqL=lengths, reconstruct=False)
+            found[places] = output.embeddings.float().cpu().numpy()
+        bad = np.flatnonzero(~np.isfinite(found).all((1, 2)))
+        if len(bad):
+            raise UserError(
+                f"{names[bad[0]]}: the embedding is not finite{f' (and {len(bad) - 1} more)' if len(bad) > 1 else ''}. "
+                f"{self.source} may hold damaged weights: `meshgait test` it, or take another checkpoint."
+            )
+        return found
+
+    @torch.inference_mode()
+    def reconstruct(self, sils: Any, stature: float = STATURE, heatmaps: bool = False) -> BodySequence:
+        """The bodies in one sequence.
+
+        Args:
+            sils: ``[s, 64, 64]``, ``[s, 64, 44]`` or raw ``[s, h, w]``, as for :meth:`embed`.
+            stature: the person's height, m, which only :meth:`BodySequence.metres` uses.
+            heatmaps: hand the heatmaps on too, some 0.4 MB a frame.
+
+        Raises:
+            UserError: the network has no heatmap branch, the sequence cannot be used, or the body here is not the one
+                of the training.
+        """
+        if self.net.HeatmapEstimator is None:
+            raise UserError(f"{self.source} knows silhouettes only (heatmap_cfg: null): there is no body in it.")
+        pictures, frames = normalised(sils)
+        volumes, markers, vertices, joints = [], [], [], []
+        for part in torch.from_numpy(pictures).split(_HEATMAPS_AT_ONCE):
+            seen = self.transform(part.to(self.device))
+            volume = self.net.HeatmapEstimator(seen[:, None])
+            point = soft_argmax(volume, self.net.HeatmapEstimator.extent(*seen.shape[-2:]))
+            markers.append(point)
+            if heatmaps:
+                volumes.append(volume)
+            if self._reconstruction is not None:
+                for found, values in zip((vertices, joints), self._reconstruction(point)):
+                    found.append(values)
+        return BodySequence(
+            pictures,
+            frames,
+            _joined(markers),
+            _joined(joints),
+            _joined(vertices),
+            None if self.body is None else self.body.body.faces.cpu().numpy(),
+            _joined(volumes),
+            stature,
+        )
+
+    @property
+    def body(self) -> BodySupervision | None:
+        """The body and the markers that the network was trained with; None where they are not here.
+
+        Raises:
+            UserError: the body here is another one, or its file cannot be used.
+        """
+        return self._body[0]
+
+    @property
+    def no_body(self) -> str | None:
+        """Why there is no :attr:`body`; None where there is one."""
+        return self._body[1]
+
+    @functools.cached_property
+    def _body(self) -> tuple[BodySupervision | None, str | None]:
+        # Only when asked for: recognition needs no body, and a licensed one may be on another machine.
+        if self.net.HeatmapEstimator is None:
+            return None, f"{self.source} knows silhouettes only"
+        if self._trained_with is None:
+            return None, f"{self.source} was trained without bodies"
+        files = {key: value for key, value in (self.config["model_cfg"].get("body_cfg") or {}).items() if value}
+        for key, file in files.items():
+            if not Path(file).is_file():
+                return None, f"{file} (body_cfg.{key}) is not here"
+        supervision = load_supervision(**files).to(self.device)
+        trained, here = self._trained_with, supervision.body
+        if trained and trained["fingerprint"] != here.fingerprint:
+            raise UserError(
+                f"{self.source} was trained with the body {trained['name']} ({trained['fingerprint'][:8]}), and "
+                f"body_cfg names {here.name} ({here.fingerprint[:8]}): its mesh would be wrong. Name the body of the "
+                "training in body_cfg of a config, and give that config too."
+            )
+        markers, estimated = len(supervision.markers.flip), self.net.HeatmapEstimator.markers
+        if markers != estimated:
+            raise UserError(
+                f"{self.source} finds {estimated} markers, and the marker set has {markers}. Name the markers of the "
+                "training in body_cfg of a config, and give that config too."
+            )
+        return supervision, None
+
+    @functools.cached_property
+    def _reconstruction(self) -> Reconstruction | None:
+        if self.body is None:
+            return None
+        return Reconstruction(self.body.markers.interpolation, self.body.body.J_regressor)
+
+
+def load(checkpoint: str | Path, config: str | Path | None = None, device: str = "auto") -> GaitModel:
+    """A trained model from a checkpoint of this package or of OpenGait.
+
+    Args:
+        checkpoint: ``.pt``. Those of the embedded engine hold their config; OpenGait's do not.
+        config: YAML file of the training, for a checkpoint that does not hold it, or to say where the body lies now
+            (``model_cfg.body_cfg``).
+        device: ``auto``, ``cpu`` or ``cuda``.
+
+    Raises:
+        UserError: a file is missing or damaged, the checkpoint has no config and none is given, or the network of the
+            config is not the checkpoint's.
+    """
+    where = pick_device(device)
+    state = load_checkpoint(checkpoint)
+    found = find_config(state, checkpoint, config)
+    net = make_network(found["model_cfg"])
+    load_weights(net, state, strict=True, source=checkpoint)
+    return GaitModel(net.to(where), found, state, checkpoint)
+
+
+def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Places of sequences that go together: of like lengths, and not too many frames in all."""
+    batch, frames = [], 0
+    for place in sorted(range(len(lengths)), key=lengths.__getitem__):
+        if batch and frames + lengths[place] > _FRAMES_AT_ONCE:
+            yield batch
+            batch, frames = [], 0
+        batch.append(place)
+        frames += lengths[place]
+    if batch:
+        yield batch
+
+
+def _joined(parts: list[torch.Tensor]) -> np.ndarray | None:
+    return torch.cat(parts).float().cpu().numpy() if parts else None
+
+
+def _fingerprint(net: MeshGaitNet, transform: Transform) -> str:
+    digest = hashlib.sha256(f"{type(transform).__name__} {sorted(vars(transform).items())}".encode())
+    for name, value in sorted(net.state_dict().items()):
+        digest.update(f"{name} {list(value.shape)}".encode())
+        digest.update(value.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,236 @@
+"""The Python door: a checkpoint is loaded, and silhouettes become embeddings and bodies."""
+
+import copy
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+import opengait_meshgait
+from opengait_meshgait.body import load_body
+from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.engine import build
+from opengait_meshgait.engine.config import make_config
+from opengait_meshgait.engine.evaluate import _embed
+from opengait_meshgait.inference import load
+from opengait_meshgait.inference import model as model_file
+from opengait_meshgait.networks import load_checkpoint, load_weights
+
+
+def yaml_file(raw, tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump(raw))
+    return path
+
+
+def test_importing_the_package_loads_no_torch():
+    code = "import sys, opengait_meshgait; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert opengait_meshgait.load is load
+    with pytest.raises(AttributeError, match="no attribute 'lode'"):
+        opengait_meshgait.lode  # noqa: B018
+
+
+def test_embeddings_are_the_engines(checkpoint, model, make_raw):
+    config = make_config(make_raw())
+    net = build.build_network(config, None)
+    load_weights(net, load_checkpoint(checkpoint), strict=True, source=checkpoint)
+    dataset = build.build_test_set(config, "test", with_bodies=False)
+    indices, expected, _ = _embed(net.eval(), dataset, config, torch.device("cpu"), None, quiet=True)
+    found = model.embed([dataset.load(index)[0] for index in indices.tolist()])
+    assert found.dtype == np.float32
+    assert found.shape == (8, 8, 4)
+    np.testing.assert_allclose(found, expected.numpy(), atol=1e-5)
+
+
+def test_batches_and_order_change_nothing(model, sequences, monkeypatch):
+    together = model.embed(sequences)
+    alone = np.concatenate([model.embed(one) for one in sequences])
+    np.testing.assert_allclose(together, alone, atol=1e-5)
+    np.testing.assert_allclose(model.embed(sequences[::-1]), together[::-1], atol=1e-5)
+    monkeypatch.setattr(model_file, "_FRAMES_AT_ONCE", 4)
+    np.testing.assert_allclose(model.embed(sequences), together, atol=1e-5)
+    assert np.abs(together[0] - together[5]).max() > 1e-3
+
+
+def test_batches_hold_all_and_not_too_much(monkeypatch):
+    monkeypatch.setattr(model_file, "_FRAMES_AT_ONCE", 10)
+    lengths = [3, 7, 2, 90, 1, 3, 10]
+    batches = list(model_file._batches(lengths))
+    assert sorted(sum(batches, [])) == list(range(7))
+    assert all(len(batch) == 1 or sum(lengths[i] for i in batch) <= 10 for batch in batches)
+    assert len(batches) == 4
+    assert list(model_file._batches([])) == []
+
+
+def test_forms_of_the_same_silhouettes(model, sequences):
+    sils = sequences[1]
+    expected = model.embed(sils)
+    same = [sils / 255, sils > 0, torch.from_numpy(sils), torch.from_numpy(sils).float() / 255, sils[..., 10:54]]
+    for form in same:
+        np.testing.assert_array_equal(model.embed(form), expected)
+    np.testing.assert_array_equal(model.embed(np.stack([sils, sils])), np.concatenate([expected, expected]))
+    # Raw pictures: twice as large, in a wide frame, with an empty one between them.
+    raw = np.pad(sils.repeat(2, 1).repeat(2, 2), ((0, 1), (9, 3), (20, 30)))
+    assert np.abs(model.embed(raw) - expected).max() < 0.2 * np.abs(expected).max()
+    assert model.embed([]).shape == (0, 8, 4)
+
+
+def test_only_so_many_frames_are_looked_at(change, checkpoint, sequences):
+    config = copy.deepcopy(load_checkpoint(checkpoint)["config"])
+    config["evaluator_cfg"]["sampler"]["frames_all_limit"] = 2
+    limited = load(change(config=config), device="cpu")
+    np.testing.assert_array_equal(limited.embed(sequences[3]), limited.embed(sequences[3][:2]))
+
+
+@pytest.mark.parametrize(
+    ("sils", "message"),
+    [
+        (np.zeros((3, 64, 64), np.uint8), "black"),
+        (np.zeros((0, 64, 64), np.uint8), "silhouettes are uint8"),
+        (np.ones((1, 3, 64, 64), np.uint8)[:, 0, 0], "silhouettes are uint8"),
+        (np.full((2, 64, 64), np.nan), "nan"),
+        (np.full((2, 64, 64), 24), "from 24 to 24"),
+        (np.pad(np.full((2, 3, 3), 255, np.uint8), ((0, 0), (9, 9), (9, 9))), "no silhouette of a person"),
+    ],
+)
+def test_what_is_no_silhouette(model, sequences, sils, message):
+    with pytest.raises(UserError, match=message) as error:
+        model.embed([sequences[0], sils])
+    assert "Sequence 1" in str(error.value)
+
+
+def test_weights_that_are_damaged(change, checkpoint, sequences):
+    weights = load_checkpoint(checkpoint)["model"]
+    weights["FCs.fc_bin"] = weights["FCs.fc_bin"] * torch.nan
+    broken = load(change(model=weights), device="cpu")
+    with pytest.raises(UserError, match="not finite .and 1 more.*damaged weights"):
+        broken.embed(sequences[:2])
+
+
+def test_nothing_learns(model, sequences):
+    assert not model.net.training
+    assert not any(parameter.requires_grad for parameter in model.net.parameters())
+    before = {name: value.clone() for name, value in model.net.state_dict().items()}
+    model.embed(sequences)
+    assert all(value.equal(before[name]) for name, value in model.net.state_dict().items())
+
+
+def test_bodies(model, sequences, monkeypatch):
+    sils = sequences[1]
+    found = model.reconstruct(sils, stature=1.8, heatmaps=True)
+    body = load_body()
+    assert found.markers.shape == (7, 64, 3)
+    assert found.joints.shape == (7, 24, 3)
+    assert found.vertices.shape == (7, body.num_vertices, 3)
+    assert found.faces.shape == body.faces.shape
+    np.testing.assert_allclose(found.heatmaps.sum((2, 3, 4)), 1, atol=1e-5)
+    np.testing.assert_array_equal(found.frames, range(7))
+    np.testing.assert_array_equal(found.silhouettes, sils)
+    np.testing.assert_allclose(found.metres(found.joints), 1.8 * found.joints)
+    seen = torch.from_numpy(sils[None, ..., 10:54]).float() / 255
+    output = model.net(seen, reconstruct=True)
+    np.testing.assert_allclose(found.markers, output.markers[0], atol=1e-6)
+    np.testing.assert_allclose(body.J_regressor.numpy() @ found.vertices, found.joints, atol=1e-4)
+    monkeypatch.setattr(model_file, "_HEATMAPS_AT_ONCE", 2)
+    again = model.reconstruct(sils)
+    np.testing.assert_allclose(again.vertices, found.vertices, atol=1e-5)
+    assert again.heatmaps is None
+
+
+def test_bodies_of_raw_pictures_know_their_frames(model, sequences):
+    raw = np.pad(sequences[0], ((1, 0), (4, 4), (4, 4)))
+    found = model.reconstruct(raw)
+    np.testing.assert_array_equal(found.frames, [1, 2, 3])
+    assert len(found.markers) == 3
+
+
+def test_without_a_body_there_are_markers(change, checkpoint, sequences):
+    config = copy.deepcopy(load_checkpoint(checkpoint)["config"])
+    config["model_cfg"]["body_cfg"]["body"] = "elsewhere/body.npz"
+    for entries, reason in (({"config": config}, "elsewhere/body.npz"), ({"body": {}}, None)):
+        other = load(change(**entries), device="cpu")
+        found = other.reconstruct(sequences[0])
+        assert found.markers.shape == (3, 64, 3)
+        assert (found.vertices is None) == (reason is not None)
+        assert other.no_body is None if reason is None else reason in other.no_body
+    state = load_checkpoint(checkpoint)
+    untaught = model_file.GaitModel(load(checkpoint, device="cpu").net, state["config"], {"body": None}, "x.pt")
+    assert untaught.reconstruct(sequences[0]).joints is None
+    assert "trained without bodies" in untaught.no_body
+
+
+def test_another_body(change, sequences):
+    other = load(change(body={"name": "mine", "fingerprint": "0" * 64}), device="cpu")
+    other.embed(sequences)
+    with pytest.raises(UserError, match=r"trained with the body mine .00000000., and body_cfg names"):
+        other.reconstruct(sequences[0])
+
+
+def test_silhouettes_only(make_raw, tmp_path, sequences):
+    raw = make_raw()
+    raw["model_cfg"] |= {"heatmap_cfg": None, "HeatmapFeatures": None}
+    net = build.make_network(raw["model_cfg"])
+    torch.save({"model": net.state_dict(), "iteration": 3}, tmp_path / "x.pt")
+    model = load(tmp_path / "x.pt", yaml_file(raw, tmp_path), device="cpu")
+    assert model.iteration == 3
+    assert model.embed(sequences[0]).shape == (1, 8, 4)
+    assert model.body is None
+    with pytest.raises(UserError, match="silhouettes only"):
+        model.reconstruct(sequences[0])
+
+
+def test_openGaits_checkpoints_need_a_config(change, make_raw, tmp_path, model, sequences):
+    theirs = change(config=None, body=None, data=None, seed=None)
+    with pytest.raises(UserError, match="weights alone, as OpenGait's checkpoints do. Give the YAML file"):
+        load(theirs)
+    found = load(theirs, yaml_file(make_raw(), tmp_path), device="cpu")
+    np.testing.assert_array_equal(found.embed(sequences), model.embed(sequences))
+    assert found.fingerprint == model.fingerprint
+    assert found.reconstruct(sequences[0]).vertices is not None
+
+
+def test_another_network(checkpoint, change, make_raw, tmp_path):
+    raw = make_raw()
+    raw["model_cfg"]["backbone_cfg"]["strides"] = [1, 2, 1, 1]
+    with pytest.raises(UserError, match=r"model_cfg.backbone_cfg.strides is \[1, 2, 1, 1\], and it was trained with"):
+        load(checkpoint, yaml_file(raw, tmp_path))
+    raw = make_raw()
+    raw["model_cfg"]["SeparateFCs"]["out_channels"] = 16
+    with pytest.raises(UserError, match="do not fit model_cfg"):
+        load(change(config=None), yaml_file(raw, tmp_path))
+
+
+def test_the_same_config_may_say_where_the_body_is(checkpoint, make_raw, tmp_path, model):
+    raw = make_raw()
+    raw["model_cfg"]["body_cfg"] = {"body": "there.npz"}
+    found = load(checkpoint, yaml_file(raw, tmp_path), device="cpu")
+    assert "there.npz" in found.no_body
+    assert found.fingerprint == model.fingerprint
+
+
+@pytest.mark.parametrize(("content", "message"), [("model_cfg: 3", "no section model_cfg"), ("- 1", "Found: list")])
+def test_files_that_are_no_configs(checkpoint, tmp_path, content, message):
+    (tmp_path / "x.yaml").write_text(content)
+    with pytest.raises(UserError, match=message):
+        load(checkpoint, tmp_path / "x.yaml")
+
+
+def test_files_that_are_no_checkpoints(tmp_path):
+    with pytest.raises(UserError, match="is missing"):
+        load(tmp_path / "x.pt")
+    (tmp_path / "x.pt").write_bytes(b"no weights")
+    with pytest.raises(UserError, match="damaged or no checkpoint"):
+        load(tmp_path / "x.pt")
+
+
+def test_fingerprints_tell_models_apart(change, checkpoint, model):
+    weights = load_checkpoint(checkpoint)["model"]
+    weights["FCs.fc_bin"] = weights["FCs.fc_bin"] + 1e-3
+    assert load(change(model=weights), device="cpu").fingerprint != model.fingerprint
+    config = copy.deepcopy(load_checkpoint(checkpoint)["config"])
+    config["evaluator_cfg"]["transform"][0]["divsor"] = 256.0
+    assert load(change(config=config), device="cpu").fingerprint != model.fingerprint
