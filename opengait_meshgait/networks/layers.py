@@ -74,7 +74,7 @@ class HorizontalPooling(nn.Module):
 
     Args:
         bin_num: into how many strips to cut, once for each entry.
-        repeat_rows: where there are fewer rows than strips, let neighbouring strips share a row.
+        repeat_rows: where the strips do not divide the rows, let neighbouring strips share a row.
     """
 
     def __init__(self, bin_num: Sequence[int] = (16, 8, 4, 2, 1), repeat_rows: bool = False):
@@ -89,19 +89,23 @@ class HorizontalPooling(nn.Module):
             UserError: the height is no multiple of an entry of ``bin_num``.
         """
         height, parts = x.shape[2], []
-        if self.repeat_rows and max(self.bin_num) > height and max(self.bin_num) % height == 0:
-            x = x.repeat_interleave(max(self.bin_num) // height, dim=2)
-            height = x.shape[2]
         for bins in self.bin_num:
+            if bins >= 1 and height % bins and self.repeat_rows:
+                rows = [(i * height // bins, -(-(i + 1) * height // bins)) for i in range(bins)]
+                parts += [self.pool(x[:, :, None, a:b].flatten(3)) for a, b in rows]
+                continue
             if bins < 1 or height % bins:
                 fitting = [b for b in range(1, height + 1) if height % b == 0]
                 raise UserError(
                     f"bin_num {list(self.bin_num)} does not fit a feature map of {height} rows: {height} cannot be cut "
                     f"into {bins} equal strips. Use {', '.join(map(str, fitting))}, or change the backbone's strides."
                 )
-            strips = x.unflatten(2, (bins, height // bins)).flatten(3)
-            parts.append(strips.mean(-1) + strips.max(-1).values)
+            parts.append(self.pool(x.unflatten(2, (bins, height // bins)).flatten(3)))
         return torch.cat(parts, dim=-1)
+
+    def pool(self, strips: Tensor) -> Tensor:
+        """The pixels of each strip ``[n, c, bins, pixels]`` to ``[n, c, bins]``."""
+        return strips.mean(-1) + strips.max(-1).values
 
 
 @LAYERS.register

@@ -39,6 +39,17 @@ def test_one_convolution_by_hand(make_net):
     assert gflops * 1e9 == 2 * (5 * 8 * 6 * 3 * 25 + 3 * 2 + 2 * 7)
 
 
+def test_attention_is_counted(make_net):
+    """Larger windows cost nothing but attention's own matrix products."""
+    cfg = {"type": "SwinGait", "layers": [1, 1, 1, 1], "channels": [2, 2], "embed_dim": 4, "num_heads": [1, 2]}
+    counts = {}
+    for window in ((1, 2, 2), (1, 4, 4)):
+        net = make_net(backbone_cfg={**cfg, "grid": [4, 4], "window_size": window}, bin_num=[4], heatmap_cfg=None)
+        counts[window] = count_flops(net, frames=3)[1] * 1e9
+    # Each of 3 * 16 tokens meets 12 more, twice (queries with keys, weights with values), in 4 and in 8 channels.
+    assert round(counts[1, 4, 4] - counts[1, 2, 2]) == 2 * 2 * 3 * 16 * 12 * (4 + 8)
+
+
 def test_counting_changes_nothing(make_net):
     net = make_net()
     before = {k: v.clone() for k, v in net.state_dict().items()}

@@ -51,6 +51,13 @@ def test_horizontal_pooling_says_which_bins_fit(bins):
         HorizontalPooling(bins)(torch.randn(1, 2, 8, 3))
 
 
+@pytest.mark.parametrize("rows, bins", [(16, 15), (8, 16), (8, 3), (8, 4), (1, 16)])
+def test_neighbouring_strips_share_a_row_where_asked_to(rows, bins):
+    x = torch.randn(2, 3, rows, 5)
+    expected = F.adaptive_avg_pool2d(x, (bins, 1)) + F.adaptive_max_pool2d(x, (bins, 1))
+    torch.testing.assert_close(HorizontalPooling([bins], repeat_rows=True)(x), expected.squeeze(3))
+
+
 @pytest.mark.parametrize("norm", [False, True])
 def test_separate_fcs_are_one_matrix_a_part(norm):
     layer, x = SeparateFCs(3, 4, 5, norm=norm), torch.randn(2, 4, 3)

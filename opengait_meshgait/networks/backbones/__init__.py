@@ -1,6 +1,8 @@
 """Silhouette backbones, under OpenGait's names."""
 
+from opengait_meshgait.networks.backbones.deepgaitv2 import DeepGaitV2
 from opengait_meshgait.networks.backbones.plain import Plain
 from opengait_meshgait.networks.backbones.resnet9 import ResNet9
+from opengait_meshgait.networks.backbones.swingait import SwinGait
 
-__all__ = ["Plain", "ResNet9"]
+__all__ = ["DeepGaitV2", "Plain", "ResNet9", "SwinGait"]

@@ -1,0 +1,64 @@
+"""The deep residual backbone of outdoor gait recognition."""
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from opengait_meshgait.common.errors import UserError, did_you_mean
+from opengait_meshgait.networks.arguments import require_counts
+from opengait_meshgait.networks.backbone import PartBackbone
+from opengait_meshgait.networks.blocks3d import RESIDUAL_BLOCKS, residual_stage, silhouette_stem
+from opengait_meshgait.networks.layers import HorizontalPooling, PackSequence
+from opengait_meshgait.networks.registry import BACKBONES
+
+_STRIDES = (1, 2, 2, 1)
+
+
+@BACKBONES.register
+class DeepGaitV2(PartBackbone):
+    """Four stages of residual blocks in 2D, 3D or pseudo-3D, then the maximum over time and horizontal strips.
+
+    Fan et al., "Exploring Deep Models for Practical Gait Recognition" (arXiv 2303.03301, 2023). The first stage looks
+    at single frames in every mode. No stage strides over time and the convolutions pad it with empty frames, so that
+    sequences of any length keep all their frames. Argument names and state-dict keys are OpenGait's.
+
+    The paper's sizes for outdoor sets are the defaults; ``layers: [1, 1, 1, 1]`` is its network for small indoor ones,
+    and ``layers: [1, 1, 1, 1], channels: [8, 16, 32, 64]`` trains on a laptop.
+
+    Args:
+        bin_num: horizontal strips, one entry a scale; a silhouette of 64 rows gives 16.
+        mode: ``2d``, ``3d`` or ``p3d``, the blocks of the last three stages.
+        in_channels: channels of the input.
+        layers: residual blocks in each of the four stages.
+        channels: width of each stage.
+
+    Raises:
+        UserError: ``mode`` is unknown, or a list is not of four whole numbers.
+    """
+
+    def __init__(
+        self,
+        bin_num: Sequence[int],
+        mode: str = "p3d",
+        in_channels: int = 1,
+        layers: Sequence[int] = (1, 4, 4, 1),
+        channels: Sequence[int] = (64, 128, 256, 512),
+    ):
+        super().__init__()
+        if mode not in RESIDUAL_BLOCKS:
+            raise UserError(f"DeepGaitV2 has no mode '{mode}'. {did_you_mean(str(mode), RESIDUAL_BLOCKS)}")
+        require_counts("DeepGaitV2", "layers", layers, 4)
+        require_counts("DeepGaitV2", "channels", channels, 4)
+        self.part_bins = tuple(bin_num)
+        self.layer0 = silhouette_stem(in_channels, channels[0])
+        self.layer1 = residual_stage("2d", channels[0], channels[0], layers[0], _STRIDES[0])
+        self.layer2 = residual_stage(mode, channels[0], channels[1], layers[1], _STRIDES[1])
+        self.layer3 = residual_stage(mode, channels[1], channels[2], layers[2], _STRIDES[2])
+        self.layer4 = residual_stage(mode, channels[2], channels[3], layers[3], _STRIDES[3])
+        self.TP = PackSequence()
+        self.HPP = HorizontalPooling(bin_num)
+
+    def parts(self, frames: Tensor) -> Tensor:
+        """``[n, s, in_channels, h, w]`` to ``[n, channels[3], p]``."""
+        x = self.layer2(self.layer1(self.layer0(frames)))
+        return self.HPP(self.TP(self.layer4(self.layer3(x))))

@@ -1,0 +1,151 @@
+"""Convolutions first, then a transformer over shifted windows of space and time."""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.networks.arguments import require_counts
+from opengait_meshgait.networks.backbone import PartBackbone
+from opengait_meshgait.networks.blocks3d import residual_stage, silhouette_stem
+from opengait_meshgait.networks.layers import HorizontalPooling, PackSequence
+from opengait_meshgait.networks.registry import BACKBONES
+from opengait_meshgait.networks.windows import SwinBlock
+
+
+class _PatchEmbedding(nn.Module):
+    """Patches of 2×2 pixels of each frame to tokens."""
+
+    def __init__(self, in_channels: int, channels: int):
+        super().__init__()
+        self.proj = nn.Conv3d(in_channels, channels, (1, 2, 2), (1, 2, 2))
+        self.norm = nn.LayerNorm(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``[n, s, in_channels, 2h, 2w]`` to ``[n, s, h, w, channels]``."""
+        return self.norm(self.proj(x.transpose(1, 2)).permute(0, 2, 3, 4, 1))
+
+
+class _Stage(nn.Module):
+    """Blocks whose windows lie straight and shifted by half in turn, one for each rate of ``drop_path``."""
+
+    def __init__(self, channels: int, heads: int, window: Sequence[int], drop_path: Sequence[float], widen: bool):
+        super().__init__()
+        shifts = [(0, 0, 0), [size // 2 for size in window]]
+        self.blocks = nn.Sequential(
+            *(SwinBlock(channels, heads, window, shifts[i % 2], rate) for i, rate in enumerate(drop_path))
+        )
+        self.downsample = nn.Identity()
+        if widen:
+            self.downsample = nn.Sequential(nn.LayerNorm(channels), nn.Linear(channels, 2 * channels, bias=False))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``[n, s, h, w, channels]`` to as many channels, or twice as many where it widens."""
+        return self.downsample(self.blocks(x))
+
+
+class _Transformer(nn.Module):
+    """Two stages over the same tokens; the second is twice as wide."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        embed_dim: int,
+        depths: Sequence[int],
+        heads: Sequence[int],
+        window: Sequence[int],
+        drop_path_rate: float,
+    ):
+        super().__init__()
+        rates = torch.linspace(0, drop_path_rate, sum(depths), device="cpu").tolist()
+        self.patch_embed = _PatchEmbedding(in_channels, embed_dim)
+        self.layers = nn.Sequential(
+            _Stage(embed_dim, heads[0], window, rates[: depths[0]], widen=True),
+            _Stage(2 * embed_dim, heads[1], window, rates[depths[0] :], widen=False),
+        )
+        self.norm = nn.LayerNorm(2 * embed_dim)
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.trunc_normal_(module.weight, std=0.02)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``[n, s, in_channels, 2h, 2w]`` to ``[n, s, 2 * embed_dim, h, w]``."""
+        return self.norm(self.layers(self.patch_embed(x))).permute(0, 1, 4, 2, 3)
+
+
+@BACKBONES.register
+class SwinGait(PartBackbone):
+    """Two convolutional stages and two transformer stages, then the maximum over time and horizontal strips.
+
+    SwinGait-3D of Fan et al., "Exploring Deep Models for Practical Gait Recognition" (arXiv 2303.03301, 2023): the
+    convolutions spare the transformer patches that are all black or all white. Their maps are resampled to a grid
+    that the windows divide. Time is padded up to whole windows, and what is padded is masked: sequences have any
+    length, and frames see frames only. Argument names, where OpenGait has them, and state-dict keys are OpenGait's.
+
+    The paper's sizes are the defaults. ``layers: [1, 1, 2, 1], channels: [8, 16], embed_dim: 32, num_heads: [2, 4]``
+    trains on a laptop.
+
+    Args:
+        bin_num: horizontal strips, one entry a scale; they must divide the rows of ``grid``: 15 in the paper.
+        in_channels: channels of the input.
+        layers: residual blocks in the first two stages, attention blocks in the last two.
+        channels: width of the two convolutional stages.
+        embed_dim: width of the third stage; the fourth is twice as wide.
+        num_heads: attention heads of the last two stages.
+        window_size: of the attention, in frames, rows and columns of the grid.
+        grid: rows and columns of tokens in a frame.
+        drop_path_rate: rate at which the last block's branches are left out in training; the first block's never are.
+
+    Raises:
+        UserError: a list has another length or holds anything but whole numbers, the heads do not divide the widths,
+            or the rate is out of range.
+    """
+
+    def __init__(
+        self,
+        bin_num: Sequence[int],
+        in_channels: int = 1,
+        layers: Sequence[int] = (1, 4, 4, 2),
+        channels: Sequence[int] = (64, 128),
+        embed_dim: int = 256,
+        num_heads: Sequence[int] = (16, 32),
+        window_size: Sequence[int] = (3, 3, 5),
+        grid: Sequence[int] = (15, 10),
+        drop_path_rate: float = 0.1,
+    ):
+        super().__init__()
+        for name, values, count in [
+            ("layers", layers, 4),
+            ("channels", channels, 2),
+            ("num_heads", num_heads, 2),
+            ("window_size", window_size, 3),
+            ("grid", grid, 2),
+        ]:
+            require_counts("SwinGait", name, values, count)
+        for width, heads in zip((embed_dim, 2 * embed_dim), num_heads):
+            if width < 1 or width % heads:
+                raise UserError(
+                    f"SwinGait cannot share {width} channels among {heads} heads: its transformer stages are embed_dim "
+                    f"and 2 * embed_dim wide, {embed_dim} and {2 * embed_dim}. Change embed_dim or num_heads."
+                )
+        if not 0 <= drop_path_rate < 1:
+            raise UserError(f"SwinGait needs a drop_path_rate of at least 0 and below 1, and got {drop_path_rate}.")
+        self.part_bins = tuple(bin_num)
+        self.grid = tuple(grid)
+        self.layer0 = silhouette_stem(in_channels, channels[0])
+        self.layer1 = residual_stage("2d", channels[0], channels[0], layers[0], 1)
+        self.layer2 = residual_stage("p3d", channels[0], channels[1], layers[1], 2)
+        self.transformer = _Transformer(channels[1], embed_dim, layers[2:], num_heads, window_size, drop_path_rate)
+        self.TP = PackSequence()
+        self.HPP = HorizontalPooling(bin_num)
+
+    def parts(self, frames: Tensor) -> Tensor:
+        """``[n, s, in_channels, h, w]`` to ``[n, 2 * embed_dim, p]``."""
+        x = self.layer2(self.layer1(self.layer0(frames)))
+        size = [2 * side for side in self.grid]
+        resampled = F.interpolate(x.flatten(0, 1), size, mode="bilinear", align_corners=True)
+        return self.HPP(self.TP(self.transformer(resampled.unflatten(0, x.shape[:2]))))

@@ -1,0 +1,94 @@
+"""Convolutional stages over whole sequences, in the plane or along time too.
+
+Sequences are ``[n, s, c, h, w]`` between all of these.
+"""
+
+from torch import Tensor, nn
+
+from opengait_meshgait.networks.blocks import BasicBlock
+from opengait_meshgait.networks.layers import SetBlockWrapper
+
+
+def along_time(layer: nn.Module, x: Tensor) -> Tensor:
+    """Run a 3D layer, which wants channels before time, on ``[n, s, c, h, w]``."""
+    return layer(x.transpose(1, 2)).transpose(1, 2)
+
+
+def _shortcut(in_channels: int, channels: int, stride: int) -> nn.Module:
+    """What is added to a block's output: its input, projected where the shapes differ."""
+    if stride == 1 and in_channels == channels:
+        return nn.Identity()
+    projection = nn.Conv3d(in_channels, channels, 1, (1, stride, stride), bias=False)
+    return nn.Sequential(projection, nn.BatchNorm3d(channels))
+
+
+class BasicBlock3D(nn.Module):
+    """:class:`~opengait_meshgait.networks.blocks.BasicBlock` with 3×3×3 convolutions.
+
+    Args:
+        in_channels: channels that come in.
+        channels: channels that go out.
+        stride: of the first convolution, over rows and columns; every frame is kept.
+    """
+
+    def __init__(self, in_channels: int, channels: int, stride: int = 1):
+        super().__init__()
+        self.conv1 = nn.Conv3d(in_channels, channels, 3, (1, stride, stride), 1, bias=False)
+        self.bn1 = nn.BatchNorm3d(channels)
+        self.conv2 = nn.Conv3d(channels, channels, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm3d(channels)
+        self.relu = nn.ReLU(inplace=True)
+        self.downsample = _shortcut(in_channels, channels, stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``[n, s, in_channels, h, w]`` to ``[n, s, channels, ceil(h / stride), ceil(w / stride)]``."""
+        x = x.transpose(1, 2)
+        y = self.relu(self.bn1(self.conv1(x)))
+        y = self.bn2(self.conv2(y))
+        return self.relu(y + self.downsample(x)).transpose(1, 2)
+
+
+class BasicBlockP3D(nn.Module):
+    """A residual block that looks at the plane and at time in turn (Qiu et al., "Pseudo-3D", ICCV 2017).
+
+    Between the two 3×3 convolutions over single frames, one over three frames is added to what passes through.
+    Arguments as :class:`BasicBlock3D`.
+    """
+
+    def __init__(self, in_channels: int, channels: int, stride: int = 1):
+        super().__init__()
+        self.conv1 = silhouette_stem(in_channels, channels, stride)
+        self.shortcut3d = nn.Conv3d(channels, channels, (3, 1, 1), 1, (1, 0, 0), bias=False)
+        self.sbn = nn.BatchNorm3d(channels)
+        self.conv2 = SetBlockWrapper(
+            nn.Sequential(nn.Conv2d(channels, channels, 3, 1, 1, bias=False), nn.BatchNorm2d(channels))
+        )
+        self.relu = nn.ReLU(inplace=True)
+        self.downsample = _shortcut(in_channels, channels, stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``[n, s, in_channels, h, w]`` to ``[n, s, channels, ceil(h / stride), ceil(w / stride)]``."""
+        y = self.conv1(x)
+        y = self.relu(y + self.sbn(self.shortcut3d(y.transpose(1, 2))).transpose(1, 2))
+        return self.relu(self.conv2(y) + along_time(self.downsample, x))
+
+
+RESIDUAL_BLOCKS = {"2d": BasicBlock, "3d": BasicBlock3D, "p3d": BasicBlockP3D}
+"""How far a residual stage looks: single frames, all directions at once, or the plane and time in turn."""
+
+
+def silhouette_stem(in_channels: int, channels: int, stride: int = 1) -> SetBlockWrapper:
+    """A 3×3 convolution over single frames, normalised and rectified."""
+    convolution = nn.Conv2d(in_channels, channels, 3, stride, 1, bias=False)
+    return SetBlockWrapper(nn.Sequential(convolution, nn.BatchNorm2d(channels), nn.ReLU(inplace=True)))
+
+
+def residual_stage(mode: str, in_channels: int, channels: int, blocks: int, stride: int) -> nn.Module:
+    """``blocks`` residual blocks of a kind of :data:`RESIDUAL_BLOCKS`, the first with the stride.
+
+    Maps ``[n, s, in_channels, h, w]`` to ``[n, s, channels, ceil(h / stride), ceil(w / stride)]``.
+    """
+    block = RESIDUAL_BLOCKS[mode]
+    first = block(in_channels, channels, stride)
+    stage = nn.Sequential(first, *(block(channels, channels) for _ in range(blocks - 1)))
+    return SetBlockWrapper(stage) if mode == "2d" else stage
