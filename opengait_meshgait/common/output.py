@@ -1,6 +1,6 @@
 """A folder that a command fills, and goes on filling after a stop."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,18 @@ UNFINISHED = ".unfinished"
 """What is not whole yet lies in a folder of this name, which no reader of datasets looks into."""
 
 
-def claim(out: Path, name: str, record: dict[str, Any], keys: Sequence[str], what: str) -> None:
+Difference = tuple[str, Any, Any]
+"""A key, what it was and what it is now."""
+
+
+def claim(
+    out: Path,
+    name: str,
+    record: dict[str, Any],
+    keys: Sequence[str],
+    what: str,
+    explain: Callable[[Difference], Difference] = lambda difference: difference,
+) -> None:
     """Make sure that ``out`` is free, or holds a part of the same thing.
 
     Args:
@@ -20,6 +31,7 @@ def claim(out: Path, name: str, record: dict[str, Any], keys: Sequence[str], wha
         record: what that file is to say.
         keys: the entries of ``record`` that must be equal for going on.
         what: is made there, in the plural, for messages.
+        explain: makes a difference plainer.
 
     Raises:
         UserError: it cannot be written, or holds other files, or things made with other ``keys``.
@@ -40,7 +52,8 @@ def claim(out: Path, name: str, record: dict[str, Any], keys: Sequence[str], wha
         if before == now:
             continue
         if isinstance(before, dict) and isinstance(now, dict):
-            key, before, now = next((k, before.get(k), now[k]) for k in now if before.get(k) != now[k])
+            key, before, now = next((k, before.get(k), now.get(k)) for k in now | before if before.get(k) != now.get(k))
+        key, before, now = explain((key, before, now))
         raise UserError(
             f"{out} already holds {what} made with {key} {before}, and now {key} is {now}. "
             "Give another folder, or the same options to go on there."

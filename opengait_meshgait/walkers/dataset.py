@@ -3,11 +3,8 @@
 import os
 import shutil
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from itertools import zip_longest
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +16,9 @@ from opengait_meshgait import __version__
 from opengait_meshgait.body.files import load_body
 from opengait_meshgait.body.model import BodyModel
 from opengait_meshgait.common.errors import UserError, did_you_mean
-from opengait_meshgait.common.files import read_json, write_json
+from opengait_meshgait.common.files import write_json
+from opengait_meshgait.common.jobs import in_processes
+from opengait_meshgait.common.output import UNFINISHED, Difference, claim
 from opengait_meshgait.walkers.gait import FRAMES_PER_SECOND
 from opengait_meshgait.walkers.layout import Layout, OpenGaitLayout
 from opengait_meshgait.walkers.options import WalkerSet
@@ -27,8 +26,6 @@ from opengait_meshgait.walkers.partition import make_partition, sequence_name
 from opengait_meshgait.walkers.person import WalkName
 from opengait_meshgait.walkers.raw import Gait3DLayout, OUMVLPLayout
 from opengait_meshgait.walkers.sequence import film_walk
-
-_UNFINISHED = ".unfinished"  # beside the people's folders, so that no reader takes half a sequence for a whole one
 
 
 def write_walkers(
@@ -59,7 +56,7 @@ def write_walkers(
         raise UserError(f"workers is {workers}: give at least 1.")
     layout = _choose_layout(options, raw)
     record = _describe(options, layout, load_body(), command)
-    _claim(out, record)
+    claim(out, "dataset.json", record, ("version", "layout", "body", "options"), "walkers", _explain)
     missing = [
         walk
         for walk in options.walks()
@@ -70,7 +67,7 @@ def write_walkers(
     with tqdm(total=total, initial=done, unit=" frames", desc=f"walkers in {out}") as bar:
         for frames in _write_all(options, layout, out, missing, min(workers, len(missing))):
             bar.update(frames)
-    shutil.rmtree(out / _UNFINISHED, ignore_errors=True)
+    shutil.rmtree(out / UNFINISHED, ignore_errors=True)
     write_json(out / "partition.json", make_partition(options, layout.sequence_name))
     record["complete"] = True
     write_json(out / "dataset.json", record)
@@ -109,38 +106,12 @@ def _describe(options: WalkerSet, layout: Layout, body: BodyModel, command: str)
     } | layout.notes()
 
 
-def _claim(out: Path, record: dict[str, Any]) -> None:
-    """Make sure that ``out`` is free, or holds a part of the same dataset."""
-    path = out / "dataset.json"
-    try:
-        if out.exists() and not out.is_dir():
-            raise UserError(f"{out} is a file. Give a folder, or a name that is still free.")
-        if not path.exists():
-            if out.is_dir() and any(out.iterdir()):
-                raise UserError(
-                    f"{out} holds files but no dataset.json of walkers. Give an empty folder or a new name."
-                )
-            write_json(path, record)
-    except OSError as error:
-        raise UserError(f"Cannot write to {out}: {error.strerror}. Give another folder.") from error
-    found = read_json(path)
-    for key in ("version", "layout", "body", "options"):
-        before, now = found.get(key), record[key]
-        if before == now:
-            continue
-        if isinstance(before, dict):
-            key, before, now = next((k, before.get(k), now.get(k)) for k in now | before if before.get(k) != now.get(k))
-        if key == "recordings":
-            key, before, now = _differing_files(before or [], now or [])
-        raise UserError(
-            f"{out} already holds walkers made with {key} {before}, and now {key} is {now}. "
-            "Give another folder, or the same options to go on there."
-        )
-
-
-def _differing_files(before: list[dict[str, Any]], now: list[dict[str, Any]]) -> tuple[str, str, str]:
-    """The first recordings that are not the same."""
-    first, second = next(pair for pair in zip_longest(before, now, fillvalue={}) if pair[0] != pair[1])
+def _explain(difference: Difference) -> Difference:
+    """Of two lists of recordings the first that are not the same."""
+    key, before, now = difference
+    if key != "recordings":
+        return difference
+    first, second = next(pair for pair in zip_longest(before or [], now or [], fillvalue={}) if pair[0] != pair[1])
     names = [recording.get("file", "none") for recording in (first, second)]
     changed = ", whose content has changed" if names[0] == names[1] else ""
     return f"recording {(first or second)['id']}/{(first or second)['type']}", names[0], names[1] + changed
@@ -162,18 +133,7 @@ def _write_all(options: WalkerSet, layout: Layout, out: Path, walks: list[WalkNa
             for walk in walks:
                 yield _write_walk(body, options, layout, out, walk)
         return
-    # Spawned, not forked: a forked copy of torch's thread pool can hang.
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), _start_worker)
-    try:
-        futures = [pool.submit(_work, options, layout, out, walk) for walk in walks]
-        for future in as_completed(futures):
-            yield future.result()
-    except BrokenProcessPool as error:
-        raise UserError(
-            "A worker process died, perhaps for want of memory. Run again with fewer --workers; what is written stays."
-        ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
+    yield from in_processes(_work, [(options, layout, out, walk) for walk in walks], workers, _start_worker)
 
 
 @contextmanager
@@ -220,7 +180,7 @@ def _write_walk(body: BodyModel, options: WalkerSet, layout: Layout, out: Path, 
         folders = layout.folders(walk, view, length)
         if _complete(out, folders):
             continue
-        unfinished = out / _UNFINISHED / sequence_name(walk, view)
+        unfinished = out / UNFINISHED / sequence_name(walk, view)
         shutil.rmtree(unfinished, ignore_errors=True)
         for (folder, names), contents in zip(folders.items(), layout.contents(body, pictures, smpls), strict=True):
             (unfinished / folder).mkdir(parents=True)

@@ -54,7 +54,7 @@ def test_the_reader_takes_it(written):
     dataset = GaitDataset(data_cfg, "train", with_bodies=True, frames=sampling)
     assert dataset.label_set == ["0001", "0002"] and len(dataset) == 16
     sequence = dataset[(0, 0)]
-    assert sequence.sils.shape == (5, 64, 64) and sequence.smpls.shape == (5, 85)
+    assert sequence.sils.shape == (5, 64, 64) and sequence.bodies.shape == (5, 85)
 
 
 def test_dataset_json_says_how_it_was_made(written):
