@@ -9,6 +9,7 @@ from pathlib import Path
 
 from opengait_meshgait.common.errors import UserError, did_you_mean
 from opengait_meshgait.common.files import read_json
+from opengait_meshgait.common.folders import entries, folders
 
 SPLITS = {"train": "TRAIN_SET", "val": "VAL_SET", "test": "TEST_SET"}
 _SHOWN = 5  # examples in a message
@@ -151,14 +152,14 @@ def survey_sequences(
         )
     if not root.is_dir():
         raise UserError(f"dataset_root {root} is not a folder. Set data_cfg.dataset_root to the folder of ids.")
-    folders = {folder.name: folder for folder in _folders(root)}
-    survey = Survey([], [], [], [], list(folders))
+    people = {folder.name: folder for folder in folders(root)}
+    survey = Survey([], [], [], [], list(people))
     for label in labels:
-        types = _folders(folders[label].path) if label in folders else []
-        sequences = [(type_.name, view) for type_ in types for view in _folders(type_.path)]
+        types = folders(people[label].path) if label in people else []
+        sequences = [(type_.name, view) for type_ in types for view in folders(type_.path)]
         (survey.present if sequences else survey.absent).append(label)
         for type_, view in sequences:
-            files = [entry for entry in _entries(view.path) if entry.name.endswith(".pkl")]
+            files = [entry for entry in entries(view.path) if entry.name.endswith(".pkl")]
             try:
                 survey.found.append(SequenceInfo(label, type_, view.name, *_choose(files, with_bodies, data_in_use)))
             except _Unusable as error:
@@ -243,16 +244,3 @@ def _only(candidates: list[os.DirEntry], what: str, pattern: str) -> str:
     except OSError as error:
         raise _Unusable(f"{entry.name} cannot be read ({error.strerror})") from error
     return entry.path
-
-
-def _folders(path: str | Path) -> list[os.DirEntry]:
-    return [entry for entry in _entries(path) if entry.is_dir()]
-
-
-def _entries(path: str | Path) -> list[os.DirEntry]:
-    """What a folder holds, sorted by name, without hidden files."""
-    try:
-        with os.scandir(path) as entries:
-            return sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda entry: entry.name)
-    except OSError as error:
-        raise UserError(f"Cannot list {path}: {error.strerror}.") from error

@@ -11,9 +11,10 @@ import numpy as np
 
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.common.files import read_json, read_npz_objects, read_pickle
+from opengait_meshgait.common.folders import entries
 from opengait_meshgait.prepare.parameters import FRAME, JOINTS, BodyKeys, parse
 from opengait_meshgait.prepare.pictures import by_frame, silhouette_pickle
-from opengait_meshgait.prepare.raw import entries, frame_key, listed
+from opengait_meshgait.prepare.raw import frame_key, listed
 
 _ENDINGS = (".npz", ".json", ".pkl")
 _TURN = np.diag([1.0, -1.0, -1.0])  # y up, z to the camera -> y down, z away: half a turn about x

@@ -4,7 +4,8 @@ import re
 from pathlib import Path
 
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.prepare.raw import RawDataset, RawSequence, folders, require_folder
+from opengait_meshgait.common.folders import folders
+from opengait_meshgait.prepare.raw import RawDataset, RawSequence, require_folder
 
 LAYOUT = "Silhouette_VVV-SS/<id>/*.png and OUMVLP-Mesh/<id>/<VVV_SS>/*.json"
 _SILHOUETTES = re.compile(r"Silhouette_(\d{3})-(\d{2})")

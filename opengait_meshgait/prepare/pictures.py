@@ -10,8 +10,9 @@ import numpy as np
 from kornia_rs.io import decode_image_png_u8
 
 from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.common.folders import entries
 from opengait_meshgait.common.silhouettes import has_person, normalize_silhouette
-from opengait_meshgait.prepare.raw import entries, frame_key, listed
+from opengait_meshgait.prepare.raw import frame_key, listed
 
 # A PNG's signature and the beginning of its header; then width, height, bit depth, colour type, 2 bytes, interlacing.
 _PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"

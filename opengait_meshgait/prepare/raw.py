@@ -1,12 +1,12 @@
 """Where the sequences of a raw dataset lie."""
 
-import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.common.folders import entries, folders
 
 _SHOWN = 12
 
@@ -48,28 +48,6 @@ class RawDataset:
     sequences: list[RawSequence]
     layout: str
     without_silhouettes: list[str]
-
-
-def folders(path: str | Path) -> list[os.DirEntry]:
-    """The folders in a folder, sorted by name, without hidden ones.
-
-    Raises:
-        UserError: it cannot be listed.
-    """
-    return [entry for entry in entries(path) if entry.is_dir()]
-
-
-def entries(path: str | Path) -> list[os.DirEntry]:
-    """What a folder holds, sorted by name, without hidden files.
-
-    Raises:
-        UserError: it cannot be listed.
-    """
-    try:
-        with os.scandir(path) as found:
-            return sorted((entry for entry in found if not entry.name.startswith(".")), key=lambda entry: entry.name)
-    except OSError as error:
-        raise UserError(f"Cannot list {path}: {error.strerror}.") from error
 
 
 def three_levels(root: str | Path) -> Iterator[tuple[str, str, str, str]]:

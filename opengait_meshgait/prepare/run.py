@@ -18,11 +18,12 @@ from tqdm import tqdm
 from opengait_meshgait import __version__
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.common.files import write_json
+from opengait_meshgait.common.folders import entries
 from opengait_meshgait.common.jobs import in_processes
 from opengait_meshgait.common.output import UNFINISHED, claim
 from opengait_meshgait.prepare import gait3d, generic, oumvlp
 from opengait_meshgait.prepare.journal import Journal, Record
-from opengait_meshgait.prepare.raw import RawSequence, entries, listed
+from opengait_meshgait.prepare.raw import RawSequence, listed
 from opengait_meshgait.prepare.sequence import SILHOUETTES, Reading, prepare_sequence
 from opengait_meshgait.prepare.summary import summarize
 
