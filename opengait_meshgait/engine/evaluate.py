@@ -39,8 +39,10 @@ def evaluate(
 
     Returns:
         ``metrics`` (percent), ``rank1`` (over all conditions), ``views`` and ``tables`` (percent by probe and gallery
-        view, None where nothing was compared), ``notes``, ``bodies`` (mm) and ``joints`` (mm, one number a joint), both
-        None without bodies, ``sequences`` and ``seconds``. Other processes than the first get an empty mapping.
+        view, None where nothing was compared), ``notes``, ``probes`` (by condition and name, ``id-type-view``: Rank-1
+        as a text of :class:`~opengait_meshgait.evaluation.hits.ProbeHits`), ``bodies`` (mm) and ``joints`` (mm, one
+        number a joint), both None without bodies, ``sequences`` and ``seconds``. Other processes than the first get an
+        empty mapping.
     """
     began = time.monotonic()
     net.eval()
@@ -66,6 +68,10 @@ def evaluate(
         "views": list(found.views),
         "tables": {name: np.where(np.isnan(table), None, table).tolist() for name, table in found.tables.items()},
         "notes": list(found.notes),
+        "probes": {
+            condition: {dataset.seqs[index].name: text for index, text in zip(hits.indices, hits.texts())}
+            for condition, hits in found.hits.items()
+        },
         "bodies": bodies.metrics() if bodies else None,
         "joints": bodies.joints() if bodies else None,
         "sequences": len(dataset),

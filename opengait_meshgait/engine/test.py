@@ -20,8 +20,9 @@ def test(
     device: str = "auto",
     quiet: bool = False,
     output: str | Path = "output",
+    split: str = "test",
 ) -> dict[str, Any]:
-    """Test a checkpoint on ``TEST_SET`` and write ``results-test-<iteration>.json`` into its run's folder.
+    """Test a checkpoint and write ``results-<split>-<iteration>.json`` into its run's folder.
 
     Args:
         config: of the run.
@@ -29,6 +30,7 @@ def test(
         device: ``auto``, ``cpu`` or ``cuda``.
         quiet: no progress bar, no warnings.
         output: the folder of all runs.
+        split: ``test`` for the partition's ``TEST_SET``, ``val`` for its ``VAL_SET``.
 
     Returns:
         ``split``, ``iteration``, ``checkpoint`` and what :func:`~opengait_meshgait.engine.evaluate.evaluate` returns;
@@ -47,13 +49,13 @@ def test(
         warning = other_body(state, build.describe_body(supervision))
         if warning and not quiet and rank() == 0:
             say(warning)
-        dataset = build.build_test_set(config, "test", supervision is not None)
+        dataset = build.build_test_set(config, split, supervision is not None)
         result = evaluate(net.to(where), dataset, config, where, supervision, quiet)
         if not result:
             return {}
-        result = {"split": "test", "iteration": state.get("iteration"), "checkpoint": str(source), **result}
+        result = {"split": split, "iteration": state.get("iteration"), "checkpoint": str(source), **result}
         label = result["iteration"] if source.parent.parent == folder else source.stem
-        write_json(folder / f"results-test-{label}.json", result)
+        write_json(folder / f"results-{split}-{label}.json", result)
         return result
 
 

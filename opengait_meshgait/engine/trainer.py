@@ -152,6 +152,7 @@ class Trainer:
             return
         result = evaluate(self.state.net, self.test_set, self.config, self.device, self.supervision, self.quiet)
         if result:
+            del result["probes"]  # as long as the test set, and the log has one record a test
             self.progress.evaluation(self.state.iteration, {"split": self.split, **result})
             trained = [record for record in self.progress.evaluations() if record["iteration"]]
             if trained:

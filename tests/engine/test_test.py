@@ -12,8 +12,11 @@ from opengait_meshgait.engine.train import train
 from opengait_meshgait.networks import load_checkpoint
 
 
-def run(raw, output, iteration=None):
-    return engine_test.test(make_config(raw), iteration, device="cpu", quiet=True, output=output)
+VIEWS = ("000", "090")
+
+
+def run(raw, output, iteration=None, **more):
+    return engine_test.test(make_config(raw), iteration, device="cpu", quiet=True, output=output, **more)
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +50,27 @@ def test_result(raw, trained):
     assert {"mpjpe_mm", "mpvpe_mm", "marker_mm", "mpjpe_root_mm"} <= result["bodies"].keys()
     assert len(result["joints"]["mpjpe"]) == 24
     assert json.loads((folder / "results-test-8.json").read_text()) == result
+
+
+def test_single_probes_make_up_the_figures(raw, trained):
+    result = run(raw, trained(raw))
+    assert [*result["probes"]] == ["NM", "BG", "CL"]
+    assert [*result["probes"]["CL"]] == [f"{label}-cl-01-{view}" for label in ("0005", "0006") for view in VIEWS]
+    for condition, probes in result["probes"].items():
+        # Of two views one is compared.
+        assert all(text[name.endswith("090")] == "-" for name, text in probes.items())
+        found = "".join(probes.values()).count("1") / len(probes)
+        assert 100 * found == pytest.approx(result["metrics"][f"{condition}@R1"])
+
+
+def test_validation_set(raw, trained, partition, tmp_path):
+    output = trained(raw)
+    content = json.loads(partition.read_text())
+    (tmp_path / "p.json").write_text(json.dumps({**content, "VAL_SET": content["TRAIN_SET"][:3]}))
+    raw["data_cfg"]["dataset_partition"] = str(tmp_path / "p.json")
+    result = run(raw, output, split="val")
+    assert (result["split"], result["sequences"]) == ("val", 24)
+    assert (output / "Tiny/MeshGait/Run/results-val-8.json").is_file()
 
 
 def test_which_weights(raw, trained):

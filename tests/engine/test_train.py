@@ -288,6 +288,7 @@ def test_tests_in_between(raw, tmp_path, capsys):
     assert "no VAL_SET" in capsys.readouterr().err
     assert [found["iteration"] for found in result.evaluations] == [0, 4, 8]
     assert all(found["split"] == "test" and found["bodies"]["marker_mm"] > 0 for found in result.evaluations)
+    assert not any("probes" in found for found in result.evaluations)
     best = max(result.evaluations[1:], key=lambda found: found["rank1"])
     assert json.loads((result.folder / "best.json").read_text()) == {
         "iteration": best["iteration"], "rank1": best["rank1"], "split": "test",
