@@ -75,3 +75,13 @@ class Bottleneck(nn.Module):
         y = self.relu(self.bn2(self.conv2(y)))
         y = self.bn3(self.conv3(y))
         return self.relu(y + (x if self.downsample is None else self.downsample(x)))
+
+
+def xavier_convolutions(net: nn.Module) -> None:
+    """Initialise a network's convolutions as GaitSet, GaitPart and GaitGL do (Glorot and Bengio, AISTATS 2010).
+
+    They have no batch normalisation, and PyTorch's own initialisation would let the signal fade from layer to layer.
+    """
+    for module in net.modules():
+        if isinstance(module, (nn.Conv1d, nn.Conv2d, nn.Conv3d)):
+            nn.init.xavier_uniform_(module.weight)

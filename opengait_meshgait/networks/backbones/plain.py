@@ -44,6 +44,9 @@ class Plain(nn.Module):
             ``M`` a 2×2 max pooling. The first must be a convolution; its kernel is 5×5, all others are 3×3.
         in_channels: channels of the input.
 
+    Attributes:
+        out_channels: channels of the feature maps.
+
     Raises:
         UserError: a code that is none of these.
     """
@@ -71,6 +74,7 @@ class Plain(nn.Module):
             layers.append(nn.LeakyReLU(inplace=True))
             in_channels = channels
         self.feature = nn.Sequential(*layers)
+        self.out_channels = in_channels
 
     def forward(self, x: Tensor) -> Tensor:
         """Frames ``[n, in_channels, h, w]`` to feature maps ``[n, c, h', w']``."""
