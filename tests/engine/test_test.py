@@ -11,7 +11,6 @@ from opengait_meshgait.engine.config import make_config
 from opengait_meshgait.engine.train import train
 from opengait_meshgait.networks import load_checkpoint
 
-
 VIEWS = ("000", "090")
 
 
