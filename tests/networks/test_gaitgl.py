@@ -105,10 +105,12 @@ def test_blocks_may_be_deeper_and_only_the_last_layer_stacks():
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        ({"channels": [4, 8]}, "three or four positive channels"),
-        ({"channels": [4, 8, -8]}, "three or four positive channels"),
-        ({"layers": 0}, "layers from 1 and halving from 0, and got 0 and 3"),
-        ({"halving": -1}, "layers from 1 and halving from 0, and got 1 and -1"),
+        ({"channels": [4, 8]}, "needs 3 whole numbers of at least 1 as channels"),
+        ({"channels": [4, 8, 8, -8]}, "needs 4 whole numbers of at least 1 as channels"),
+        ({"channels": 8}, "as channels, and got 8"),
+        ({"layers": 0}, "at least 1 as layers, and got 0"),
+        ({"halving": -1}, "at least 0 as halving, and got -1"),
+        ({"halving": 1.5}, "at least 0 as halving, and got 1.5"),
     ],
 )
 def test_it_names_what_is_wrong(arguments, message):

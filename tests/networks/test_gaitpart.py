@@ -67,9 +67,9 @@ def test_it_sees_the_order_of_the_frames():
     assert not torch.allclose(net(frames[:, [3, 1, 5, 0, 4, 2]]), net(frames), rtol=1e-3)
 
 
-@pytest.mark.parametrize("squeeze", [0, 9])
+@pytest.mark.parametrize("squeeze", [0, 9, 2.0])
 def test_the_attention_needs_a_channel(squeeze):
-    with pytest.raises(UserError, match=f"squeeze is {squeeze}.*expected 1 to 8"):
+    with pytest.raises(UserError, match=f"squeeze is {squeeze},.*expected a whole number from 1 to 8"):
         GaitPart([4], ["BC-8"], squeeze)
 
 

@@ -39,7 +39,7 @@ def test_the_pipelines_begin_apart():
     assert not torch.equal(net.gl_block2[0].conv.weight, net.set_block2.forward_block[0].conv.weight)
 
 
-@pytest.mark.parametrize("channels", [[4, 6], [4, 6, 8, 8], [4, 0, 8]])
+@pytest.mark.parametrize("channels", [[4, 6], [4, 6, 8, 8], [4, 0, 8], [4, 6.0, 8], "468"])
 def test_it_needs_three_widths(channels):
-    with pytest.raises(UserError, match="three positive channels"):
+    with pytest.raises(UserError, match="GaitSet needs 3 whole numbers of at least 1 as channels, and got"):
         GaitSet([4], channels)

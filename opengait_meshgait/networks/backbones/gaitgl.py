@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.networks.arguments import require_counts
 from opengait_meshgait.networks.backbone import PartBackbone
 from opengait_meshgait.networks.blocks import xavier_convolutions
 from opengait_meshgait.networks.layers import HorizontalPooling
@@ -95,7 +96,7 @@ class GaitGL(PartBackbone):
         halving: the local convolutions see ``2 ** halving`` strips.
 
     Raises:
-        UserError: ``channels`` is not three or four positive numbers, or ``layers`` or ``halving`` is out of range.
+        UserError: ``channels`` is not three or four whole numbers, or ``layers`` or ``halving`` is out of range.
     """
 
     def __init__(
@@ -106,10 +107,10 @@ class GaitGL(PartBackbone):
         halving: int = 3,
     ):
         super().__init__()
-        if len(channels) not in (3, 4) or min(channels) < 1:
-            raise UserError(f"GaitGL needs three or four positive channels and got {list(channels)}.")
-        if layers < 1 or halving < 0:
-            raise UserError(f"GaitGL needs layers from 1 and halving from 0, and got {layers} and {halving}.")
+        require_counts("GaitGL", "channels", channels, 4 if isinstance(channels, Sequence) and len(channels) == 4 else 3)
+        for name, value, least in (("layers", layers, 1), ("halving", halving, 0)):
+            if not isinstance(value, int) or value < least:
+                raise UserError(f"GaitGL needs a whole number of at least {least} as {name}, and got {value}.")
         # A strip that is all there is holds both maps.
         self.part_bins = tuple(bins for b in bin_num for bins in ((b // 2, b // 2) if b > 1 else (b,)))
         first, second, third, fourth = (*channels, channels[-1])[:4]

@@ -75,10 +75,10 @@ class GaitPart(PartBackbone):
         super().__init__()
         self.part_bins = tuple(bin_num)
         plain = Plain(layers_cfg)
-        if not 1 <= squeeze <= plain.out_channels:
+        if not isinstance(squeeze, int) or not 1 <= squeeze <= plain.out_channels:
             raise UserError(
                 f"GaitPart's squeeze is {squeeze}, but the last layer of layers_cfg has {plain.out_channels} channels: "
-                f"expected 1 to {plain.out_channels}."
+                f"expected a whole number from 1 to {plain.out_channels}."
             )
         self.Backbone = SetBlockWrapper(plain)
         self.HPP = SetBlockWrapper(HorizontalPooling(bin_num))

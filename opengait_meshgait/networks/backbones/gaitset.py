@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.networks.arguments import require_counts
 from opengait_meshgait.networks.backbone import PartBackbone
 from opengait_meshgait.networks.blocks import BasicConv2d, xavier_convolutions
 from opengait_meshgait.networks.layers import HorizontalPooling, PackSequence, SetBlockWrapper
@@ -34,13 +34,12 @@ class GaitSet(PartBackbone):
         channels: width of each of the three blocks.
 
     Raises:
-        UserError: ``channels`` is not three positive numbers.
+        UserError: ``channels`` is not three whole numbers.
     """
 
     def __init__(self, bin_num: Sequence[int] = (16, 8, 4, 2, 1), channels: Sequence[int] = (32, 64, 128)):
         super().__init__()
-        if len(channels) != 3 or min(channels) < 1:
-            raise UserError(f"GaitSet needs three positive channels, one a block, and got {list(channels)}.")
+        require_counts("GaitSet", "channels", channels, 3)
         first, second, third = channels
         self.part_bins = tuple(bin_num) * 2
         self.set_block1 = SetBlockWrapper(_block(1, first, kernel_size=5))
