@@ -18,7 +18,10 @@ def run(arguments: argparse.Namespace) -> int:
     written = attach(arguments.root)
     checkout = Checkout(arguments.root)
     print(f"OpenGait {checkout.commit} in {checkout.root}")
-    print("\n".join(f"  wrote {path}" for path in written) or "  was attached already")
+    folders = {path.parent for path in written if path.suffix == ".yaml"}
+    lines = [f"  wrote {path}" for path in written if path.suffix != ".yaml"]
+    lines += [f"  wrote {sum(path.parent == folder for path in written)} configs in {folder}" for folder in folders]
+    print("\n".join(lines) or "  was attached already")
     missing = checkout.missing_packages()
     if missing:
         print(f"OpenGait's models import packages that are not installed here: {', '.join(missing)}.")

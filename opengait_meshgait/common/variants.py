@@ -5,8 +5,8 @@
     trainer_cfg: {save_name: GaitSet}
 
 The files in ``of`` lie beside it. They are laid over each other in their order, then the file's own keys over them:
-mappings key by key, everything else as a whole, and so a mapping whose ``type`` is another one, for then its arguments
-are others too. As this is a matter of YAML, whoever loads the file, OpenGait too, sees the whole.
+mappings key by key, everything else as a whole, and so a mapping whose ``type`` (or ``solver``, or ``scheduler``) is
+another one, for then its arguments are others too. As this is a matter of YAML, whoever loads the file, OpenGait too, sees the whole.
 """
 
 from collections.abc import Mapping
@@ -18,6 +18,7 @@ import yaml
 from opengait_meshgait.common.errors import UserError, did_you_mean
 
 TAG = "!variant"
+_KINDS = ("type", "solver", "scheduler")  # the keys that name a class, whose arguments are beside them
 
 
 def enable_variants(loader: type[yaml.SafeLoader]) -> None:
@@ -37,7 +38,7 @@ def overlay(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any
 
 
 def _same_type(before: Mapping[str, Any], value: Mapping[str, Any]) -> bool:
-    return "type" not in value or value["type"] == before.get("type")
+    return all(value[key] == before.get(key) for key in _KINDS if key in value)
 
 
 def _construct(loader: yaml.SafeLoader, node: yaml.Node) -> dict[str, Any]:

@@ -35,6 +35,8 @@ def test_another_type_replaces_the_mapping():
     assert overlay(base, {"net": {"type": "ResNet9", "width": 2}})["net"]["block"] == "BasicBlock"
     assert overlay(base, {"net": {"block": "Bottleneck"}})["net"]["type"] == "ResNet9"
     assert overlay(base, {"net": None}) == {"net": None}
+    base = {"optimizer_cfg": {"solver": "SGD", "momentum": 0.9}}
+    assert overlay(base, {"optimizer_cfg": {"solver": "AdamW"}}) == {"optimizer_cfg": {"solver": "AdamW"}}
 
 
 def test_files_are_laid_over_each_other_in_their_order(load):

@@ -10,9 +10,11 @@ from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.engine.config import load_config, make_config
 from opengait_meshgait.engine.reference import reference
 from opengait_meshgait.engine.schema import Config, Section
+from opengait_meshgait.networks import make_network
 
 ROOT = Path(__file__).parents[2]
-SHIPPED = sorted((ROOT / "configs" / "meshgait").glob("*.yaml"))
+# Those whose names begin with an underscore are parts of others.
+SHIPPED = sorted((ROOT / "configs" / "meshgait").glob("[!_]*.yaml"))
 
 
 def change(raw, path, value):
@@ -24,27 +26,42 @@ def change(raw, path, value):
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda p: p.name)
 def test_shipped_files_are_valid(path):
-    load_config(path)
+    config = load_config(path)
+    assert (config.model_cfg.heatmap_cfg is None) == path.stem.endswith("_silhouette")
+    # Without numbers: the largest of these networks take seconds to fill and to run.
+    with torch.device("meta"):
+        make_network(config.model_cfg.model_dump())
 
 
-def test_there_are_shipped_files():
-    assert {"walkers.yaml", "walkers_silhouette.yaml"} <= {path.name for path in SHIPPED}
+def test_every_data_set_has_every_backbone_and_its_baseline():
+    backbones = ("", "_gaitset", "_gaitpart", "_gaitgl", "_deepgaitv2", "_swingait")
+    assert {path.stem for path in SHIPPED} == {
+        f"{data}{backbone}{baseline}"
+        for data in ("gait3d", "oumvlp", "walkers")
+        for backbone in backbones
+        for baseline in ("", "_silhouette")
+    }
 
 
-def test_shipped_baseline_differs_only_in_the_heatmap_branch():
-    ours, baseline = (
-        load_config(ROOT / "configs" / "meshgait" / name) for name in ("walkers.yaml", "walkers_silhouette.yaml")
-    )
+def test_runs_of_shipped_files_have_names_of_their_own():
+    for data in ("gait3d", "oumvlp", "walkers"):
+        configs = [load_config(path) for path in SHIPPED if path.stem.startswith(data)]
+        names = [config.trainer_cfg.save_name for config in configs]
+        assert len(set(names)) == len(names)
+        assert names == [config.evaluator_cfg.save_name for config in configs]
+
+
+@pytest.mark.parametrize("path", [p for p in SHIPPED if p.stem.endswith("_silhouette")], ids=lambda p: p.name)
+def test_shipped_baselines_differ_only_in_the_heatmap_branch(path):
+    ours, baseline = load_config(path.with_stem(path.stem.removesuffix("_silhouette"))), load_config(path)
     for section in ("optimizer_cfg", "scheduler_cfg"):
         assert getattr(ours, section) == getattr(baseline, section)
     assert ours.trainer_cfg.model_dump(exclude={"save_name", "transform"}) == baseline.trainer_cfg.model_dump(
         exclude={"save_name", "transform"}
     )
-    branch = {"heatmap_cfg", "HeatmapFeatures", "fusion"}
-    assert ours.model_cfg.model_dump(exclude=branch) == baseline.model_cfg.model_dump(exclude=branch)
+    assert ours.model_cfg.model_dump(exclude={"heatmap_cfg"}) == baseline.model_cfg.model_dump(exclude={"heatmap_cfg"})
     recognition = [loss for loss in ours.loss_cfg if loss["log_prefix"] in ("triplet", "softmax")]
     assert recognition == baseline.loss_cfg
-    assert baseline.model_cfg.heatmap_cfg is None
 
 
 def test_defaults_are_openGaits(raw):

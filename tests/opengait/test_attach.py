@@ -4,10 +4,10 @@ import subprocess
 import sys
 
 import pytest
-import yaml
 
 from opengait_meshgait.cli.main import main
 from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.common.yaml_files import read_yaml
 from opengait_meshgait.opengait.attach import CONFIGS, SHIM, attach, detach, shipped_configs
 from opengait_meshgait.opengait.checkout import Checkout, install
 
@@ -46,7 +46,7 @@ def test_attach_writes_shim_and_configs(checkout):
     assert written == [SHIM, *configs]
     compile((checkout / SHIM).read_text(), "shim", "exec")
     for name, path in zip(configs, shipped_configs()):
-        assert yaml.safe_load((checkout / name).read_text()) == yaml.safe_load(path.read_text())
+        assert read_yaml(checkout / name) == read_yaml(path)
 
 
 def test_attaching_again_writes_nothing(checkout):

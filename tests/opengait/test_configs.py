@@ -6,6 +6,7 @@ import re
 import pytest
 import yaml
 
+from opengait_meshgait.common.yaml_files import read_yaml
 from opengait_meshgait.engine.config import load_config
 from opengait_meshgait.engine.test import test as engine_test
 from opengait_meshgait.engine.train import train as engine_train
@@ -53,7 +54,7 @@ def changes(request, checkout, walkers, write_sequences, tmp_path):
 
 
 def changed(path, changes):
-    config = yaml.safe_load(path.read_text())
+    config = read_yaml(path)
     for key, value in changes.items():
         *parents, last = key.split(".")
         section = config
@@ -76,3 +77,20 @@ def test_one_step_in_both_engines(changes, checkout, main, write, tmp_path):
         assert figure in figures and figure in said.splitlines()[-1]
     config.trainer_cfg.with_test = False
     assert engine_train(config, "cpu", quiet=True, output=tmp_path / "ours").iteration == 1
+
+
+def test_openGait_reads_variants(checkout, walkers, main, request):
+    path = checkout / CONFIGS / "mine.yaml"
+    request.addfinalizer(lambda: path.unlink(missing_ok=True))
+    changes = {
+        "data_cfg": {"dataset_root": str(walkers / "data"), "dataset_partition": str(walkers / "partition.json")},
+        "trainer_cfg": {
+            "total_iter": 1,
+            "log_iter": 1,
+            "sampler": {"batch_size": [2, 2], "frames_num_fixed": 2},
+            "save_name": "mine",
+        },
+    }
+    path.write_text("!variant\nof: walkers_gaitset.yaml\n" + yaml.safe_dump(changes))
+    said = main(path, "train")
+    assert re.search(r"Iteration 00001.*mesh_mpvpe_mm=\d", said) and "GaitSet" in said
