@@ -107,7 +107,8 @@ class GaitGL(PartBackbone):
         halving: int = 3,
     ):
         super().__init__()
-        require_counts("GaitGL", "channels", channels, 4 if isinstance(channels, Sequence) and len(channels) == 4 else 3)
+        short = not isinstance(channels, Sequence) or len(channels) < 4
+        require_counts("GaitGL", "channels", channels, 3 if short else 4)
         for name, value, least in (("layers", layers, 1), ("halving", halving, 0)):
             if not isinstance(value, int) or value < least:
                 raise UserError(f"GaitGL needs a whole number of at least {least} as {name}, and got {value}.")
