@@ -26,17 +26,28 @@ def add_device(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def check_out(path: Path, suffix: str) -> None:
-    """See to it, before the work, that a file of this kind can be written at ``path``.
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """``--ckpt`` and ``--cfgs`` of a trained model."""
+    parser.add_argument("--ckpt", required=True, metavar="C.pt", help="checkpoint, of this package or of OpenGait")
+    parser.add_argument(
+        "--cfgs",
+        metavar="FILE",
+        help="YAML file of its training: needed for OpenGait's checkpoints, which do not hold it; else it may say "
+        "where the body lies (model_cfg.body_cfg)",
+    )
+
+
+def check_out(path: Path, suffix: str, option: str = "--out") -> None:
+    """See to it, before the work, that a file of this kind can be written at ``path``, which came by ``option``.
 
     Raises:
         UserError: another suffix, a folder, or a place where nothing can be written.
     """
     if path.suffix.lower() != suffix:
-        raise UserError(f"--out {path} should end in {suffix}.")
+        raise UserError(f"{option} {path} should end in {suffix}.")
     if path.is_dir():
-        raise UserError(f"--out {path} is a folder. Name a file.")
+        raise UserError(f"{option} {path} is a folder. Name a file.")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"Cannot make the folder of --out {path}: {error.strerror}.") from error
+        raise UserError(f"Cannot make the folder of {option} {path}: {error.strerror}.") from error

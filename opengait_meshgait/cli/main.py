@@ -15,6 +15,9 @@ COMMANDS = {
     "doctor": "look at everything that a training needs, and say what must be mended first",
     "train": "train from a YAML file",
     "test": "test a checkpoint from a YAML file",
+    "embed": "turn sequences of silhouettes into embeddings, with a trained model",
+    "identify": "name the people of a gallery who are nearest to each probe, or nobody",
+    "bench": "compare networks: accuracy",
     "attach": "let an OpenGait checkout find MeshGait",
     "detach": "take MeshGait out of an OpenGait checkout again",
 }

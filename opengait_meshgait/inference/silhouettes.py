@@ -1,5 +1,6 @@
 """Silhouettes as they come, as the network was trained on them."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -37,11 +38,16 @@ def normalised(sils: Any, name: str = "The sequence") -> tuple[np.ndarray, np.nd
         return np.pad(pictures, ((0, 0), (0, 0), (side, side))), frames
     if pictures.shape[1:] == (SIZE, SIZE):
         return pictures, frames
+    return normalised_raw(pictures, name)
+
+
+def normalised_raw(pictures: Sequence[np.ndarray], name: str) -> tuple[np.ndarray, np.ndarray]:
+    """The same of raw pictures, uint8 [h, w], 0…255, which may differ in size."""
     found = [normalize_silhouette(picture, SIZE) for picture in pictures]
-    kept = [frame for frame in frames if found[frame] is not None]
+    kept = [frame for frame, picture in enumerate(found) if picture is not None]
     if not kept:
         raise UserError(
-            f"{name} has {len(pictures)} pictures of {list(pictures.shape[1:])} px, and no silhouette of a person in "
-            "any of them: each needs more than 39 white pixels, and not all of them at the left rim."
+            f"{name}: in none of its {len(pictures)} pictures is the silhouette of a person. It needs more than 39 "
+            "white pixels on black, not all of them at the left rim."
         )
     return np.stack([found[frame] for frame in kept]), np.array(kept)

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 import torch
 
+from opengait_meshgait.engine import test as engine_test
 from opengait_meshgait.engine.config import make_config
 from opengait_meshgait.engine.train import train
+from opengait_meshgait.evaluation import EVALUATORS, evaluate_indoor_dataset
 from opengait_meshgait.inference import load
 from opengait_meshgait.networks import load_checkpoint
 
@@ -102,6 +104,22 @@ def checkpoint(make_raw, tmp_path_factory):
 def model(checkpoint):
     """The model itself."""
     return load(checkpoint, device="cpu")
+
+
+@pytest.fixture(scope="session")
+def engine_embeddings(checkpoint, make_raw, tmp_path_factory):
+    """What the engine compares when it tests that model: names ``id/type/view``, and embeddings [8, c, p]."""
+    caught = {}
+
+    def catch(embeddings, labels, types, views, **options):
+        caught["names"] = [f"{label}/{kind}/{view}" for label, kind, view in zip(labels, types, views)]
+        caught["embeddings"] = embeddings.numpy()
+        return evaluate_indoor_dataset(embeddings, labels, types, views, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(EVALUATORS.entries, "evaluate_indoor_dataset", catch)
+        engine_test.test(make_config(make_raw()), str(checkpoint), "cpu", True, tmp_path_factory.mktemp("test"))
+    return caught["names"], caught["embeddings"]
 
 
 @pytest.fixture

@@ -12,12 +12,10 @@ import yaml
 import opengait_meshgait
 from opengait_meshgait.body import load_body
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.engine import build
-from opengait_meshgait.engine.config import make_config
-from opengait_meshgait.engine.evaluate import _embed
+from opengait_meshgait.data.reader import read_silhouettes
 from opengait_meshgait.inference import load
 from opengait_meshgait.inference import model as model_file
-from opengait_meshgait.networks import load_checkpoint, load_weights
+from opengait_meshgait.networks import load_checkpoint, make_network
 
 
 def yaml_file(raw, tmp_path):
@@ -34,16 +32,12 @@ def test_importing_the_package_loads_no_torch():
         opengait_meshgait.lode  # noqa: B018
 
 
-def test_embeddings_are_the_engines(checkpoint, model, make_raw):
-    config = make_config(make_raw())
-    net = build.build_network(config, None)
-    load_weights(net, load_checkpoint(checkpoint), strict=True, source=checkpoint)
-    dataset = build.build_test_set(config, "test", with_bodies=False)
-    indices, expected, _ = _embed(net.eval(), dataset, config, torch.device("cpu"), None, quiet=True)
-    found = model.embed([dataset.load(index)[0] for index in indices.tolist()])
+def test_embeddings_are_the_engines(model, engine_embeddings, dataset):
+    names, expected = engine_embeddings
+    found = model.embed([read_silhouettes(dataset / name / "0-sils.pkl") for name in names])
     assert found.dtype == np.float32
     assert found.shape == (8, 8, 4)
-    np.testing.assert_allclose(found, expected.numpy(), atol=1e-5)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 def test_batches_and_order_change_nothing(model, sequences, monkeypatch):
@@ -94,7 +88,7 @@ def test_only_so_many_frames_are_looked_at(change, checkpoint, sequences):
         (np.ones((1, 3, 64, 64), np.uint8)[:, 0, 0], "silhouettes are uint8"),
         (np.full((2, 64, 64), np.nan), "nan"),
         (np.full((2, 64, 64), 24), "from 24 to 24"),
-        (np.pad(np.full((2, 3, 3), 255, np.uint8), ((0, 0), (9, 9), (9, 9))), "no silhouette of a person"),
+        (np.pad(np.full((2, 3, 3), 255, np.uint8), ((0, 0), (9, 9), (9, 9))), "in none of its 2 pictures"),
     ],
 )
 def test_what_is_no_silhouette(model, sequences, sils, message):
@@ -173,7 +167,7 @@ def test_another_body(change, sequences):
 def test_silhouettes_only(make_raw, tmp_path, sequences):
     raw = make_raw()
     raw["model_cfg"] |= {"heatmap_cfg": None, "HeatmapFeatures": None}
-    net = build.make_network(raw["model_cfg"])
+    net = make_network(raw["model_cfg"])
     torch.save({"model": net.state_dict(), "iteration": 3}, tmp_path / "x.pt")
     model = load(tmp_path / "x.pt", yaml_file(raw, tmp_path), device="cpu")
     assert model.iteration == 3

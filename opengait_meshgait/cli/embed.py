@@ -1,0 +1,43 @@
+"""``meshgait embed``: sequences of silhouettes become embeddings."""
+
+import argparse
+from pathlib import Path
+
+from opengait_meshgait.cli.arguments import add_device, add_model, check_out
+
+
+def parser(prog: str) -> argparse.ArgumentParser:
+    """Arguments of the command."""
+    result = argparse.ArgumentParser(
+        prog=prog,
+        description="Embed all sequences of a folder or a file with a trained model, for `meshgait identify`.",
+    )
+    add_model(result)
+    result.add_argument(
+        "--in",
+        dest="source",
+        required=True,
+        type=Path,
+        metavar="PATH",
+        help="id/type/view/*.pkl (prepared) or *.png (raw), a folder of one sequence's PNGs, an .npz of arrays "
+        "[s, h, w] named as the people, or a .pkl",
+    )
+    result.add_argument("--out", required=True, type=Path, metavar="E.npz", help="file of embeddings")
+    add_device(result)
+    return result
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Embed."""
+    check_out(arguments.out, ".npz")
+    from opengait_meshgait.inference import load
+    from opengait_meshgait.inference.embed import embed_to_file
+
+    model = load(arguments.ckpt, arguments.cfgs, arguments.device)
+    done = embed_to_file(model, arguments.source, arguments.out)
+    channels, parts = model.embedding_shape
+    print(
+        f"{arguments.out}: {done.sequences} sequences of {done.people} people, {channels} x {parts} numbers each, by "
+        f"model {model.fingerprint}; {done.seconds:.1f} s ({done.sequences / done.seconds:.1f} sequences/s)"
+    )
+    return 0

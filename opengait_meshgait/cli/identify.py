@@ -1,0 +1,108 @@
+"""``meshgait identify``: who are these people?"""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from opengait_meshgait.cli.arguments import add_device, check_out
+from opengait_meshgait.common.errors import UserError
+
+if TYPE_CHECKING:
+    from opengait_meshgait.inference.identify import Identification
+    from opengait_meshgait.inference.threshold import Threshold
+
+
+def parser(prog: str) -> argparse.ArgumentParser:
+    """Arguments of the command."""
+    result = argparse.ArgumentParser(
+        prog=prog,
+        description="For each probe, name the people of the gallery whose nearest sequence is nearest to it. Both are "
+        "files that `meshgait embed` wrote with one model.",
+    )
+    result.add_argument("--gallery", required=True, type=Path, metavar="E1.npz", help="who can be recognised")
+    result.add_argument("--probe", required=True, type=Path, metavar="E2.npz", help="who is to be recognised")
+    result.add_argument("--top", type=int, default=5, metavar="N", help="people to name (default: %(default)s)")
+    result.add_argument("--metric", choices=["euc", "cos"], help="distance (default: as the model's config says)")
+    result.add_argument("--json", type=Path, metavar="FILE", help="write all of it there, and print a summary only")
+    unknown = result.add_argument_group("unknown people")
+    how = unknown.add_mutually_exclusive_group()
+    how.add_argument("--unknown", metavar="T", help="the distance from which on nobody is meant, or a file of --save")
+    how.add_argument(
+        "--validation", type=Path, metavar="V.npz", help="learn that distance: people in neither, walking twice or more"
+    )
+    unknown.add_argument(
+        "--far", type=float, default=0.01, help="share of strangers that may pass for somebody (default: %(default)s)"
+    )
+    unknown.add_argument("--save", type=Path, metavar="T.json", help="keep what was learnt, for --unknown")
+    add_device(result)
+    return result
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Identify."""
+    for option in ("json", "save"):
+        path = getattr(arguments, option)
+        if path is not None:
+            check_out(path, ".json", f"--{option}")
+    if arguments.save is not None and arguments.validation is None:
+        raise UserError("--save keeps what is learnt from --validation V.npz: give that too.")
+    from opengait_meshgait.common.device import pick_device
+    from opengait_meshgait.common.files import write_json
+    from opengait_meshgait.inference.embeddings import check_comparable, read_embeddings
+    from opengait_meshgait.inference.identify import identify
+    from opengait_meshgait.inference.threshold import learn_threshold, write_threshold
+
+    device = pick_device(arguments.device)
+    gallery, probes = read_embeddings(arguments.gallery), read_embeddings(arguments.probe)
+    check_comparable(gallery, probes)
+    metric = arguments.metric or gallery.metric
+    threshold = None
+    if arguments.validation is not None:
+        validation = read_embeddings(arguments.validation)
+        check_comparable(gallery, validation)
+        threshold = learn_threshold(validation, arguments.far, metric, device)
+        print(in_words(threshold))
+        if arguments.save is not None:
+            write_threshold(arguments.save, threshold)
+    elif arguments.unknown is not None:
+        threshold = _threshold(arguments.unknown)
+    found = identify(gallery, probes, arguments.top, metric, threshold, device)
+    if arguments.json is not None:
+        write_json(arguments.json, {"gallery": gallery.source, "probe": probes.source, **found.to_json()})
+    else:
+        print("\n".join(table(found)))
+    print(_summary(found, len(gallery), len(set(gallery.labels.tolist()))))
+    return 0
+
+
+def in_words(threshold: "Threshold") -> str:
+    """What was learnt."""
+    return (
+        f"Unknown from a distance of {threshold.value:.4g} on ({threshold.metric}), learnt from {threshold.sequences} "
+        f"sequences of {threshold.people} people: in a gallery of that size {threshold.accepted:.2%} of strangers pass "
+        f"for somebody (asked: at most {threshold.far:.2%}), and {threshold.missed:.2%} of the people in it are missed."
+    )
+
+
+def table(found: "Identification") -> list[str]:
+    """One line a probe: the nearest people and their distances."""
+    lines = []
+    for row, name in enumerate(found.probes):
+        ranked = ", ".join(f"{who} {far:.4g}" for who, far in zip(found.people[row], found.distances[row]))
+        stranger = found.known is not None and not found.known[row]
+        lines.append(f"{name}: {f'unknown (nearest: {ranked})' if stranger else ranked}")
+    return lines
+
+
+def _summary(found: "Identification", sequences: int, people: int) -> str:
+    unknown = "" if found.known is None else f", {int((~found.known).sum())} of them unknown"
+    return f"{len(found.probes)} probes{unknown}; the gallery has {sequences} sequences of {people} people"
+
+
+def _threshold(text: str) -> "Threshold | float":
+    from opengait_meshgait.inference.threshold import read_threshold
+
+    try:
+        return float(text)
+    except ValueError:
+        return read_threshold(text)

@@ -1,0 +1,140 @@
+"""Files of embeddings: ``.npz``, written as they come and read from disk as they are needed."""
+
+import zipfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.common.files import atomic_path
+
+_TEXTS = ("names", "labels", "types", "views")
+_ENTRIES = ("embeddings", *_TEXTS, "model", "metric")
+_LOCAL_HEADER = 30  # bytes before a zip entry's name; the lengths of name and extra field are its last four
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """The embeddings of n sequences by one model.
+
+    Attributes:
+        values: float32 [n, c, p]; of a file, mapped into memory.
+        names: of the sequences, str [n].
+        labels: people, str [n].
+        types: walking conditions, str [n].
+        views: views, str [n].
+        model: the fingerprint of the model: only embeddings of one model can be compared.
+        metric: ``euc`` or ``cos``, the distance of two embeddings by the model's config.
+        source: the file, for messages.
+    """
+
+    values: np.ndarray
+    names: np.ndarray
+    labels: np.ndarray
+    types: np.ndarray
+    views: np.ndarray
+    model: str
+    metric: str
+    source: str
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+def write_embeddings(
+    path: str | Path,
+    blocks: Iterable[np.ndarray],
+    shape: tuple[int, int, int],
+    texts: dict[str, Sequence[str]],
+    model: str,
+    metric: str,
+) -> None:
+    """Write a file of embeddings, atomically, and never hold more of them than a block.
+
+    Args:
+        path: ``.npz``.
+        blocks: float32 [m, c, p], one after the other.
+        shape: [n, c, p] of all blocks together.
+        texts: ``names``, ``labels``, ``types`` and ``views``, n of each.
+        model: fingerprint of the model.
+        metric: ``euc`` or ``cos``.
+    """
+    header = {"descr": "<f4", "fortran_order": False, "shape": tuple(shape)}
+    with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+        with archive.open("embeddings.npy", "w", force_zip64=True) as entry:
+            np.lib.format.write_array_header_1_0(entry, header)
+            for block in blocks:
+                entry.write(np.ascontiguousarray(block, "<f4").data)
+        for name, value in {**texts, "model": model, "metric": metric}.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
+                np.lib.format.write_array(entry, np.asarray(value, np.str_), allow_pickle=False)
+
+
+def read_embeddings(path: str | Path) -> Embeddings:
+    """Open a file of embeddings; they stay on disk until they are used.
+
+    Raises:
+        UserError: it is missing or truncated, is another file, or holds no sequences.
+    """
+    path = Path(path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            there = [name.removesuffix(".npy") for name in archive.namelist()]
+            missing = [name for name in _ENTRIES if name not in there]
+            if missing:
+                raise UserError(
+                    f"{path} is no file of embeddings: it lacks {', '.join(missing)}, and holds "
+                    f"{', '.join(there[:8]) or 'nothing'}. Make it with `meshgait embed`."
+                )
+            values = _mapped(path, archive)
+            texts = {name: _read(archive, name) for name in _ENTRIES[1:]}
+    except FileNotFoundError as error:
+        raise UserError(f"{path} is missing. Make it with `meshgait embed`.") from error
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise UserError(f"{path} cannot be read ({error}). Make it again with `meshgait embed`.") from error
+    if values.ndim != 3 or values.dtype != np.float32 or any(len(texts[name]) != len(values) for name in _TEXTS):
+        raise UserError(
+            f"{path} holds embeddings {values.dtype} {list(values.shape)} and {len(texts['names'])} names; expected "
+            "float32 [n, c, p], and n names. Make it again with `meshgait embed`."
+        )
+    if len(values) == 0:
+        raise UserError(f"{path} holds no sequences.")
+    model, metric = str(texts.pop("model")), str(texts.pop("metric"))
+    return Embeddings(values, **texts, model=model, metric=metric, source=str(path))
+
+
+def check_comparable(one: Embeddings, other: Embeddings) -> None:
+    """See to it that two files are of one model.
+
+    Raises:
+        UserError: they are not.
+    """
+    if one.model != other.model or one.values.shape[1:] != other.values.shape[1:]:
+        raise UserError(
+            f"{one.source} and {other.source} are embeddings of different models ({one.model} and {other.model}), and "
+            "their distances mean nothing. Embed both with one checkpoint."
+        )
+
+
+def _read(archive: zipfile.ZipFile, name: str) -> np.ndarray:
+    with archive.open(f"{name}.npy") as entry:
+        return np.lib.format.read_array(entry, allow_pickle=False)
+
+
+def _mapped(path: Path, archive: zipfile.ZipFile) -> np.ndarray:
+    """The embeddings as they lie in the archive; read as a whole where someone has compressed them."""
+    info = archive.getinfo("embeddings.npy")
+    if info.compress_type != zipfile.ZIP_STORED:
+        return _read(archive, "embeddings")
+    with path.open("rb") as file:
+        file.seek(info.header_offset + _LOCAL_HEADER - 4)
+        name, extra = (int.from_bytes(file.read(2), "little") for _ in range(2))
+        file.seek(name + extra, 1)
+        version = np.lib.format.read_magic(file)
+        header = np.lib.format.read_array_header_1_0 if version[0] == 1 else np.lib.format.read_array_header_2_0
+        shape, fortran, dtype = header(file)
+        if 0 in shape or fortran:
+            return _read(archive, "embeddings")
+        return np.memmap(path, dtype, "r", file.tell(), shape)

@@ -1,0 +1,122 @@
+"""From which distance on a person is unknown, learnt from people who are known."""
+
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.common.files import read_json, write_json
+from opengait_meshgait.inference.embeddings import Embeddings
+from opengait_meshgait.inference.search import distance_pieces
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """A probe is known where its nearest person is nearer than ``value``.
+
+    Attributes:
+        value: the distance.
+        metric: ``euc`` or ``cos``, the distance that is meant.
+        model: the fingerprint of the model whose embeddings are meant.
+        far: the false-accept rate that was asked for, 0…1.
+        accepted: share of validation sequences that would be taken for somebody else if they themselves were not in
+            the gallery, 0…1, at most ``far``.
+        missed: share of validation sequences that would be unknown although they are in the gallery, 0…1.
+        sequences: of the validation set.
+        people: of the validation set.
+    """
+
+    value: float
+    metric: str
+    model: str
+    far: float
+    accepted: float
+    missed: float
+    sequences: int
+    people: int
+
+
+def learn_threshold(validation: Embeddings, far: float, metric: str, device: torch.device) -> Threshold:
+    """The largest distance at which not more strangers than ``far`` are taken for somebody.
+
+    Each sequence is a probe once, and all others are the gallery. Its nearest sequence of another person is what would
+    be found if it were a stranger: these distances, sorted, give the threshold. Its nearest of its own person is what
+    is to be found: those beyond the threshold are misses (open-set identification: Phillips, Grother, Micheals,
+    "Evaluation Methods in Face Recognition", Handbook of Face Recognition, 2011). A larger gallery has more to be
+    taken for: the rates hold in a gallery as large as the validation set.
+
+    Args:
+        validation: people who were not trained on, two sequences or more of some of them.
+        far: the false-accept rate, above 0 and below 1.
+        metric: ``euc`` or ``cos``.
+        device: where to compute.
+
+    Raises:
+        UserError: there are no labels, or too few sequences for ``far``.
+    """
+    if not 0 < far < 1:
+        raise UserError(f"The false-accept rate is {far:g}: give a share between 0 and 1, such as 0.01.")
+    people, codes, counts = np.unique(validation.labels, return_inverse=True, return_counts=True)
+    if len(people) < 2 or counts.max() < 2:
+        found = "one person" if len(people) < 2 else f"{len(people)} labels, no two of them alike"
+        raise UserError(
+            f"{validation.source} has {found}, and a threshold is learnt from sequences of the same person and of "
+            "others. Embed a folder id/type/view of several people, each walking twice."
+        )
+    allowed = int(far * len(validation))
+    if allowed < 1:
+        raise UserError(
+            f"{validation.source} has {len(validation)} sequences: they tell no false-accept rate below "
+            f"{1 / len(validation):.2g}, and {far:g} is asked for. Take a larger validation set, or a larger rate."
+        )
+    own, other = _nearest_own_and_other(validation, torch.from_numpy(codes).to(device), metric, device)
+    value = float(np.sort(other)[allowed])
+    own = own[np.isfinite(own)]
+    return Threshold(
+        value=value,
+        metric=metric,
+        model=validation.model,
+        far=far,
+        accepted=float((other < value).mean()),
+        missed=float((own >= value).mean()),
+        sequences=len(validation),
+        people=len(people),
+    )
+
+
+def write_threshold(path: str | Path, threshold: Threshold) -> None:
+    """Write a threshold as JSON."""
+    write_json(path, asdict(threshold))
+
+
+def read_threshold(path: str | Path) -> Threshold:
+    """Read what :func:`write_threshold` wrote.
+
+    Raises:
+        UserError: it is no such file.
+    """
+    content = read_json(path)
+    names = {field.name for field in fields(Threshold)}
+    if not isinstance(content, dict) or content.keys() != names or not isinstance(content["value"], float | int):
+        raise UserError(f"{path} is no threshold. `meshgait identify --validation V.npz --save {path}` writes one.")
+    return Threshold(**content)
+
+
+def _nearest_own_and_other(
+    validation: Embeddings, codes: torch.Tensor, metric: str, device: torch.device
+) -> tuple[np.ndarray, np.ndarray]:
+    """For each sequence the distance to the nearest other one of its person (infinite: there is none), and to the
+    nearest of the others.
+    """
+    own = torch.full((len(validation),), torch.inf, device=device)
+    other = own.clone()
+    places = torch.arange(len(validation), device=device)
+    for _, blocks in distance_pieces(validation, validation, metric, device):
+        for rows, columns, block in blocks:
+            same = codes[rows, None] == codes[columns]
+            oneself = places[rows, None] == places[columns]
+            own[rows] = own[rows].minimum(block.masked_fill(~same | oneself, torch.inf).amin(1))
+            other[rows] = other[rows].minimum(block.masked_fill(same, torch.inf).amin(1))
+    return own.cpu().numpy(), other.cpu().numpy()

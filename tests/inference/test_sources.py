@@ -1,0 +1,131 @@
+"""Where sequences may lie, and what is wrong with those that cannot be used."""
+
+import pickle
+
+import cv2
+import numpy as np
+import pytest
+
+from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.common.silhouettes import normalize_silhouette
+from opengait_meshgait.data.reader import read_silhouettes
+from opengait_meshgait.inference.sources import find_sources
+
+
+def write_pictures(folder, pictures, names=None):
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, picture in enumerate(pictures):
+        cv2.imwrite(str(folder / f"{names[number] if names else number}.png"), picture)
+
+
+def test_prepared_folders(dataset):
+    found = find_sources(dataset)
+    assert len(found) == 16
+    assert [found[1].label, found[1].type, found[1].view, found[1].name] == ["0001", "nm-01", "090", "0001-nm-01-090"]
+    np.testing.assert_array_equal(found[1].read(), read_silhouettes(dataset / "0001/nm-01/090/0-sils.pkl"))
+
+
+def test_folders_of_pictures(tmp_path, sequences):
+    raw = np.pad(sequences[3], ((0, 0), (5, 9), (30, 20)))
+    write_pictures(tmp_path / "b" / "nm-01" / "090", raw)
+    write_pictures(tmp_path / "a" / "nm-01" / "090", sequences[0])
+    first, second = find_sources(tmp_path)
+    assert (first.name, second.name) == ("a-nm-01-090", "b-nm-01-090")
+    np.testing.assert_array_equal(first.read(), sequences[0])
+    np.testing.assert_array_equal(second.read(), [normalize_silhouette(picture) for picture in raw])
+    (alone,) = find_sources(tmp_path / "a" / "nm-01" / "090")
+    assert (alone.name, alone.label, alone.type) == ("090", "090", "")
+    np.testing.assert_array_equal(alone.read(), sequences[0])
+
+
+def test_pictures_are_in_the_order_of_their_numbers(tmp_path, sequences):
+    write_pictures(tmp_path / "x", sequences[3], [9, 10, 11, 100, 101, 1000, 1001, 1002, 1003])
+    write_pictures(tmp_path / "x", sequences[1][:1], ["090-gei"])
+    (source,) = find_sources(tmp_path / "x")
+    np.testing.assert_array_equal(source.read(), sequences[3])
+
+
+def test_pictures_of_different_sizes(tmp_path, sequences):
+    pictures = [np.pad(picture, number) for number, picture in enumerate(sequences[0], 1)]
+    write_pictures(tmp_path / "x", [*pictures, np.zeros((9, 9), np.uint8)])
+    (source,) = find_sources(tmp_path / "x")
+    np.testing.assert_array_equal(source.read(), [normalize_silhouette(picture) for picture in pictures])
+
+
+def test_stacks(tmp_path, sequences):
+    np.savez(
+        tmp_path / "x.npz",
+        **{"bob/nm-01/090": sequences[0], "ann": np.pad(sequences[1], 2), "bob/bg/0/1": sequences[2]},
+    )
+    found = find_sources(tmp_path / "x.npz")
+    assert [(one.label, one.type, one.view) for one in found] == [
+        ("ann", "", ""),
+        ("bob", "bg", "0/1"),
+        ("bob", "nm-01", "090"),
+    ]
+    assert len(found[0].read()) == 7
+    np.testing.assert_array_equal(found[2].read(), sequences[0])
+
+
+def test_one_pickle(dataset):
+    (source,) = find_sources(dataset / "0001/nm-01/000/0-sils.pkl")
+    assert source.name == "0-sils"
+    assert source.read().shape[1:] == (64, 64)
+
+
+def test_nothing_there(tmp_path):
+    with pytest.raises(UserError, match="is missing. Give a folder"):
+        find_sources(tmp_path / "x")
+    (tmp_path / "x.txt").touch()
+    with pytest.raises(UserError, match="unknown kind"):
+        find_sources(tmp_path / "x.txt")
+    with pytest.raises(UserError, match=r"no sequences.*found \['x.txt'\]"):
+        find_sources(tmp_path)
+
+
+def test_unusable_folders_are_listed(tmp_path):
+    (tmp_path / "a" / "nm-01" / "090").mkdir(parents=True)
+    with pytest.raises(UserError, match="1 of 1 sequences.*\n.*a/nm-01/090: no silhouettes"):
+        find_sources(tmp_path)
+
+
+def test_damaged_files(tmp_path, sequences):
+    write_pictures(tmp_path / "x", sequences[0])
+    (tmp_path / "x" / "1.png").write_bytes(b"no picture")
+    with pytest.raises(UserError, match="1.png is damaged"):
+        find_sources(tmp_path / "x")[0].read()
+    (tmp_path / "x.npz").write_bytes(b"PK no archive")
+    with pytest.raises(UserError, match="no .npz archive"):
+        find_sources(tmp_path / "x.npz")
+
+
+def test_nobody_is_there(tmp_path):
+    write_pictures(tmp_path / "x", np.zeros((2, 80, 50), np.uint8))
+    with pytest.raises(UserError, match="black"):
+        find_sources(tmp_path / "x")[0].read()
+    specks = np.zeros((2, 80, 50), np.uint8)
+    specks[:, 3, 3] = 255
+    write_pictures(tmp_path / "x", specks)
+    with pytest.raises(UserError, match="x: in none of its 2 pictures"):
+        find_sources(tmp_path / "x")[0].read()
+
+
+def test_stacks_that_are_none(tmp_path):
+    np.savez(tmp_path / "x.npz", ann=np.zeros(3), bob=np.array([{}], dtype=object))
+    for source, message in zip(
+        find_sources(tmp_path / "x.npz"), (r"ann\) holds float64 \[3\]", r"bob\) cannot be read")
+    ):
+        with pytest.raises(UserError, match=message):
+            source.read()
+    np.savez(tmp_path / "y.npz", embeddings=np.zeros((1, 2, 3)), labels=["a"])
+    with pytest.raises(UserError, match="embeddings already"):
+        find_sources(tmp_path / "y.npz")
+    np.savez(tmp_path / "z.npz")
+    with pytest.raises(UserError, match="is empty"):
+        find_sources(tmp_path / "z.npz")
+
+
+def test_pickles_of_another_size(tmp_path, sequences):
+    (tmp_path / "x.pkl").write_bytes(pickle.dumps(sequences[0].repeat(2, 1).repeat(2, 2)))
+    with pytest.raises(UserError, match=r"\[128, 128\] px; expected 64 x 64"):
+        find_sources(tmp_path / "x.pkl")[0].read()
