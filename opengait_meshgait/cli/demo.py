@@ -8,11 +8,11 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib import metadata, resources
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from opengait_meshgait import __version__
+from opengait_meshgait.cli.provenance import versions
 
 OURS, BASELINE = "Mesh-Gait", "silhouette-only"
 WALKERS = {"ids": 76, "train": 48, "val": 4, "views": (0, 36, 72, 108, 144, 180), "frames": 24}
@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     context = {
         "command": f"meshgait demo --out {out} --seed {arguments.seed}",
         "seed": arguments.seed,
-        "versions": _versions(),
+        "versions": versions(),
         "machine": _machine(),
         "data": walkers["options"],
     }
@@ -134,12 +134,6 @@ def _result(name: str, config: Any, trained: Any, tested: dict) -> Any:
         mpvpe_mm=bodies.get("mpvpe_root_mm"),
         marker_error_mm={"first": errors[0], "last": errors[-1]} if errors else None,
     )
-
-
-def _versions() -> dict[str, str]:
-    names = ("torch", "numpy", "kornia", "opencv-python-headless")
-    ours = {"opengait-meshgait": __version__, "python": platform.python_version()}
-    return ours | {name: metadata.version(name) for name in names}
 
 
 def _machine() -> dict[str, Any]:

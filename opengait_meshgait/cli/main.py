@@ -18,6 +18,7 @@ COMMANDS = {
     "embed": "turn sequences of silhouettes into embeddings, with a trained model",
     "identify": "name the people of a gallery who are nearest to each probe, or nobody",
     "bench": "compare networks: accuracy",
+    "bench": "compare networks: accuracy",
     "attach": "let an OpenGait checkout find MeshGait",
     "detach": "take MeshGait out of an OpenGait checkout again",
 }

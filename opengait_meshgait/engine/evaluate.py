@@ -39,7 +39,7 @@ def evaluate(
 
     Returns:
         ``metrics`` (percent), ``rank1`` (over all conditions), ``views`` and ``tables`` (percent by probe and gallery
-        view, None where nothing was compared), ``notes``, ``probes`` (by condition and name, ``id-type-view``: Rank-1
+        view, None where nothing was compared), ``notes``, ``probes`` (by condition and ``id/type/view``: Rank-1
         as a text of :class:`~opengait_meshgait.evaluation.hits.ProbeHits`), ``bodies`` (mm) and ``joints`` (mm, one
         number a joint), both None without bodies, ``sequences`` and ``seconds``. Other processes than the first get an
         empty mapping.
@@ -62,6 +62,7 @@ def evaluate(
     )
     errors = [share for *_, share in shares if share is not None]
     bodies = functools.reduce(operator.add, errors) if errors else None
+    places = [f"{info.label}/{info.type}/{info.view}" for info in dataset.seqs]
     return {
         "metrics": dict(found.metrics),
         "rank1": found.rank1,
@@ -69,7 +70,7 @@ def evaluate(
         "tables": {name: np.where(np.isnan(table), None, table).tolist() for name, table in found.tables.items()},
         "notes": list(found.notes),
         "probes": {
-            condition: {dataset.seqs[index].name: text for index, text in zip(hits.indices, hits.texts())}
+            condition: {places[index]: text for index, text in zip(hits.indices, hits.texts())}
             for condition, hits in found.hits.items()
         },
         "bodies": bodies.metrics() if bodies else None,

@@ -1,6 +1,6 @@
 """Rank-1 of every single probe, so that two networks can be compared probe by probe."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,7 +28,7 @@ class ProbeHits:
         return ["".join(_MARKS.get(hit, _NOT_COMPARED) for hit in row) for row in self.hits.tolist()]
 
 
-def read_hits(texts: Sequence[str]) -> np.ndarray:
+def read_hits(texts: Iterable[str]) -> np.ndarray:
     """``[q, g]`` float32 from what :meth:`ProbeHits.texts` gave."""
     values = {mark: hit for hit, mark in _MARKS.items()} | {_NOT_COMPARED: np.nan}
     return np.array([[values[mark] for mark in text] for text in texts], dtype=np.float32)

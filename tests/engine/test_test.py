@@ -54,7 +54,7 @@ def test_result(raw, trained):
 def test_single_probes_make_up_the_figures(raw, trained):
     result = run(raw, trained(raw))
     assert [*result["probes"]] == ["NM", "BG", "CL"]
-    assert [*result["probes"]["CL"]] == [f"{label}-cl-01-{view}" for label in ("0005", "0006") for view in VIEWS]
+    assert [*result["probes"]["CL"]] == [f"{label}/cl-01/{view}" for label in ("0005", "0006") for view in VIEWS]
     for condition, probes in result["probes"].items():
         # Of two views one is compared.
         assert all(text[name.endswith("090")] == "-" for name, text in probes.items())

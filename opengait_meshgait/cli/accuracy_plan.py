@@ -1,0 +1,183 @@
+"""What ``meshgait bench accuracy`` is to train and test, and whether that makes one table."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.common.files import read_json
+from opengait_meshgait.data import build_transforms
+from opengait_meshgait.data.layout import read_partition
+from opengait_meshgait.engine import build
+from opengait_meshgait.engine.checkpoint import run_folder
+from opengait_meshgait.engine.checks import modalities
+from opengait_meshgait.engine.config import load_config
+from opengait_meshgait.engine.schema import Config
+from opengait_meshgait.networks.complexity import count_flops
+
+FRAMES = 30
+"""Frames of the sequence whose GFLOPs are counted."""
+
+# What weights do not depend on; the seed stands in the folder's name by itself.
+_NOT_TRAINING = {
+    "evaluator_cfg": True,
+    "data_cfg": {"num_workers", "cache", "remove_no_gallery", "test_dataset_name"},
+    "trainer_cfg": {"seed", "save_name", "log_iter", "save_iter", "with_test", "find_unused_parameters"},
+}
+_NOT_TESTING = {"save_name": True, "restore_hint": True, "restore_ckpt_strict": True, "sampler": {"batch_size"}}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One config of the table.
+
+    Attributes:
+        name: of its row.
+        source: its file.
+        config: as read, before a seed is set.
+        training: a hash of all that decides over its weights, but the seed.
+        testing: a hash of how it is tested.
+        parameters, gflops: of inference on one sequence of :data:`FRAMES` frames.
+    """
+
+    name: str
+    source: str
+    config: Config
+    training: str
+    testing: str
+    parameters: int
+    gflops: float
+
+    def run(self, seed: int) -> Config:
+        """The config of one run. Another training goes to another folder, as its hash is part of the run's name."""
+        name = f"{self.config.trainer_cfg.save_name}-s{seed}-{self.training}"
+        trainer = self.config.trainer_cfg.model_copy(update={"save_name": name, "seed": seed})
+        evaluator = self.config.evaluator_cfg.model_copy(update={"save_name": name})
+        return self.config.model_copy(update={"trainer_cfg": trainer, "evaluator_cfg": evaluator})
+
+    def record(self, seed: int, split: str, output: Path) -> Path:
+        """The file that says what one run reached; it is written when the run is finished."""
+        return run_folder(self.run(seed), output, training=True) / f"bench-{split}-{self.testing}.json"
+
+
+def plan(sources: Sequence[str], overrides: Sequence[str], split: str) -> list[Entry]:
+    """Read the configs, and find now what would stop a run later.
+
+    Args:
+        sources: YAML files.
+        overrides: ``--set``, for all of them.
+        split: ``test`` or ``val``.
+
+    Raises:
+        UserError: a config, its network or its data cannot be used, two configs are the same, or they do not belong
+            into one table.
+    """
+    for override in overrides:
+        if override.startswith("trainer_cfg.seed="):
+            raise UserError(f"--set {override}: the seeds are those of --seeds.")
+    configs = [load_config(source, overrides) for source in sources]
+    for config in configs:
+        _check_split(config.data_cfg.dataset_partition, split)
+    hashes = [(_training_hash(config), _testing_hash(config, split)) for config in configs]
+    for number, found in enumerate(hashes):
+        if found in hashes[:number]:
+            first = sources[hashes.index(found)]
+            raise UserError(
+                f"--cfgs {first} and {sources[number]} train and test the same network. Take one out; other names "
+                "(save_name) make no other network."
+            )
+    _check_alike(sources, configs)
+    names = _names(sources, configs)
+    return [
+        Entry(name, source, config, *found, *_cost(config, split))
+        for name, source, config, found in zip(names, sources, configs, hashes)
+    ]
+
+
+def _training_hash(config: Config) -> str:
+    # Without defaults: a key that is new in a later version must not make all trained runs strangers.
+    content = config.model_dump(exclude=_NOT_TRAINING, exclude_defaults=True)
+    # Walkers say here how they were made: the same names in the same place may be other people.
+    described = Path(config.data_cfg.dataset_root) / "dataset.json"
+    made = read_json(described).get("options") if described.is_file() else None
+    return _hash([content, read_partition(config.data_cfg.dataset_partition, "train"), made])
+
+
+def _testing_hash(config: Config, split: str) -> str:
+    content = config.evaluator_cfg.model_dump(exclude=_NOT_TESTING, exclude_defaults=True)
+    return _hash([content, build.protocol(config), read_partition(config.data_cfg.dataset_partition, split)])
+
+
+def _hash(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
+
+
+def _names(sources: Sequence[str], configs: Sequence[Config]) -> list[str]:
+    """Save names; with the file's name behind them where several have the same, then with its folder."""
+    names = [config.trainer_cfg.save_name for config in configs]
+    for more in (lambda source: Path(source).name, lambda source: source):
+        often = Counter(names)
+        names = [
+            f"{config.trainer_cfg.save_name} ({more(source)})" if often[name] > 1 else name
+            for name, source, config in zip(names, sources, configs)
+        ]
+    return names
+
+
+def _compared(config: Config) -> Mapping[str, Any]:
+    data = config.data_cfg
+    return {
+        "data_cfg.dataset_name": data.dataset_name,
+        "data_cfg.dataset_root": data.dataset_root,
+        "data_cfg.dataset_partition": data.dataset_partition,
+        "data_cfg.test_dataset_name": data.test_dataset_name or data.dataset_name,
+        "evaluator_cfg.eval_func": config.evaluator_cfg.eval_func,
+        "model_cfg.SeparateBNNecks.class_num": config.model_cfg.SeparateBNNecks.class_num,
+    }
+
+
+def _check_alike(sources: Sequence[str], configs: Sequence[Config]) -> None:
+    first = _compared(configs[0])
+    problems = [
+        f"{key}: {first[key]} in {sources[0]}, {value} in {source}"
+        for source, config in zip(sources[1:], configs[1:])
+        for key, value in _compared(config).items()
+        if value != first[key]
+    ]
+    if problems:
+        raise UserError(
+            "One table compares networks on the same data, by the same protocol:\n  "
+            + "\n  ".join(problems)
+            + "\nMake them equal (--set changes a key of all configs), or make two tables."
+        )
+
+
+def _check_split(partition: str, split: str) -> None:
+    content = read_json(partition)
+    if split == "val" and isinstance(content, dict) and "VAL_SET" not in content:
+        raise UserError(
+            f"The partition {partition} has no VAL_SET, and what is chosen by TEST_SET cannot be tested by it. Make "
+            "walkers with `meshgait walkers --val N`; with other data, move some ids of TRAIN_SET to a list VAL_SET."
+        )
+
+
+def _cost(config: Config, split: str) -> tuple[int, float]:
+    """Parameters and GFLOPs. On the way everything is built that a run will need, so that mistakes are told now."""
+    data = config.data_cfg.model_copy(update={"cache": False})
+    config = config.model_copy(update={"data_cfg": data})
+    net = build.build_network(config, None)
+    build.build_losses(config)
+    build.build_scheduler(config, build.build_optimizer(config, net))
+    with_bodies = config.model_cfg.heatmap_cfg is not None and modalities(config) > 1
+    build_transforms(config.trainer_cfg.transform, with_bodies)
+    transform, _ = build_transforms(config.evaluator_cfg.transform, with_bodies)
+    build.build_train_set(config, with_bodies)
+    sils, *_ = build.build_test_set(config, split, with_bodies).load(0)
+    height, width = transform(torch.from_numpy(sils[:1].copy())).shape[-2:]
+    return count_flops(net, FRAMES, height, width)

@@ -1,0 +1,179 @@
+"""Tables of ``meshgait bench accuracy``: means and spreads over seeds, and which differences are more than chance."""
+
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from opengait_meshgait.evaluation.comparison import MEAN, Difference, compare_conditions
+from opengait_meshgait.evaluation.hits import read_hits
+
+_WILD = ("Rank-1", "Rank-5", "mAP", "mINP")
+_BODIES = {"MPJPE": "mpjpe_root_mm", "MPVPE": "mpvpe_root_mm"}
+
+
+@dataclass
+class Contestant:
+    """A config and what its runs reached.
+
+    Attributes:
+        name: of its row.
+        parameters: weights used at inference, without the class head.
+        gflops: GFLOPs of one inference; a multiply-add counts as two.
+        runs: what the engine's test returned, by seed, and besides ``seconds_per_iteration``, ``iterations``,
+            ``sequences_per_iteration`` and ``commit``.
+    """
+
+    name: str
+    parameters: int
+    gflops: float
+    runs: dict[int, Mapping[str, Any]] = field(default_factory=dict)
+
+    def values(self, get: Callable[[Mapping[str, Any]], float | None]) -> list[float]:
+        """One number a run, of those that have it."""
+        found = [get(run) for run in self.runs.values()]
+        return [value for value in found if value is not None]
+
+    def cell(self, get: Callable[[Mapping[str, Any]], float | None], unit: str = "", digits: int = 1) -> str:
+        """Mean ± standard deviation over seeds; a dash where no run has such a number."""
+        values = self.values(get)
+        if not values:
+            return "–"
+        spread = f" ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else ""
+        return f"{statistics.mean(values):.{digits}f}{spread}{unit}"
+
+
+Numbers = Mapping[str, Callable[[Mapping[str, Any]], float | None]]
+
+
+def figures(run: Mapping[str, Any]) -> Numbers:
+    """The columns of recognition: how to read each from a run. They depend on the protocol only."""
+    conditions = [name.removesuffix("@R1") for name in run["metrics"] if name.endswith("@R1")]
+    columns: dict = {f"Rank-1 {c}": lambda run, c=c: run["metrics"][f"{c}@R1"] for c in conditions}
+    if len(conditions) > 1:
+        columns[MEAN] = lambda run: run["rank1"]
+    return columns | {name: lambda run, name=name: run["metrics"][name] for name in _WILD if name in run["metrics"]}
+
+
+def accuracy_table(contestants: Sequence[Contestant]) -> list[list[str]]:
+    """Rows of cells, the first row the header: one row a config that has a finished run."""
+    entered = _entered(contestants)
+    columns = figures(_any_run(entered))
+    errors = {
+        title: lambda run, key=key: (run["bodies"] or {}).get(key)
+        for title, key in _BODIES.items()
+        if any((run["bodies"] or {}).get(key) is not None for one in entered for run in one.runs.values())
+    }
+    rows = [["", *columns, *errors, "parameters", "GFLOPs", "s / iteration"]]
+    for one in entered:
+        rows.append(
+            [
+                one.name,
+                *(one.cell(get, " %") for get in columns.values()),
+                *(one.cell(get, " mm", 0) for get in errors.values()),
+                f"{one.parameters / 1e6:.2f} M",
+                f"{one.gflops:.2f}",
+                one.cell(lambda run: run["seconds_per_iteration"], digits=2),
+            ]
+        )
+    return rows
+
+
+def view_columns(run: Mapping[str, Any]) -> tuple[str, dict[str, np.ndarray]]:
+    """Which cells of a table ``[probe view, gallery view]`` belong together.
+
+    Returns:
+        What the columns stand for, and their names with masks of cells: views a certain angle apart or, where views are
+        no angles, each probe view. Identical views are in none. No column where views do not count.
+    """
+    views = run["views"]
+    if all(view.isdigit() for view in views):
+        angles = np.array([int(view) for view in views], dtype=int)
+        apart = np.abs(angles[:, None] - angles) % 360
+        apart = np.minimum(apart, 360 - apart)
+        return "difference of views", {f"{angle}°": apart == angle for angle in np.unique(apart) if angle}
+    others = ~np.eye(len(views), dtype=bool)
+    return "probe view", {view: others & (np.arange(len(views)) == row)[:, None] for row, view in enumerate(views)}
+
+
+def rank1_in(run: Mapping[str, Any], condition: str, mask: np.ndarray) -> float | None:
+    """Mean Rank-1 in percent over some cells of a condition's table; None where none was compared."""
+    cells = np.array(run["tables"][f"{condition}@R1"], dtype=float)[mask]
+    return None if np.isnan(cells).all() else float(np.nanmean(cells))
+
+
+def view_table(contestants: Sequence[Contestant]) -> list[list[str]]:
+    """Rank-1 by difference of views, one row for each config and condition; empty where views do not count."""
+    entered = _entered(contestants)
+    run = _any_run(entered)
+    what, columns = view_columns(run)
+    if not columns:
+        return []
+    rows = [[f"Rank-1 (%) by {what}", *columns]]
+    for condition in run["probes"]:
+        for one in entered:
+            cells = (one.cell(lambda run, c=condition, m=mask: rank1_in(run, c, m)) for mask in columns.values())
+            rows.append([f"{one.name}, {condition}", *cells])
+    return rows
+
+
+def differences(contestants: Sequence[Contestant]) -> dict[str, dict[str, Difference]]:
+    """Each config against the first, by condition and for their mean, over the seeds that both have.
+
+    Raises:
+        ValueError: two runs were tested on different probes.
+    """
+    reference, *others = contestants
+    found = {}
+    for other in others:
+        seeds = [seed for seed in reference.runs if seed in other.runs]
+        if not seeds:
+            continue
+        places = _places(reference.runs[seeds[0]])
+        pair = []
+        for one in (reference, other):
+            runs = [one.runs[seed] for seed in seeds]
+            if any(_places(run) != places for run in runs):
+                raise ValueError(f"expected the same probes in all runs, got others for {one.name}")
+            pair.append({c: np.stack([_scores(run["probes"][c]) for run in runs]) for c in places})
+        parts = {c: [place.split("/") for place in names] for c, names in places.items()}
+        ids = {c: [label for label, *_ in names] for c, names in parts.items()}
+        # In the wild, what is called a view is the name of a sequence.
+        in_views = bool(reference.runs[seeds[0]]["views"])
+        views = {c: [view if in_views else "" for *_, view in names] for c, names in parts.items()}
+        found[other.name] = compare_conditions(*pair, ids, views)
+    return found
+
+
+def difference_table(found: Mapping[str, Mapping[str, Difference]], reference: str) -> list[list[str]]:
+    """The rows of :func:`differences`."""
+    rows = [[f"Rank-1 against {reference}", "", "difference", "95 % interval", "verdict"]]
+    for name, by_condition in found.items():
+        for condition, each in by_condition.items():
+            interval = "–" if each.low is None else f"{each.low:+.1f} … {each.high:+.1f}"
+            # Gait3D's protocol has one condition, of all probes.
+            rows.append([name, condition, f"{each.difference:+.1f}", interval, each.verdict])
+    return rows
+
+
+def _scores(probes: Mapping[str, str]) -> np.ndarray:
+    """The share of gallery views in which each probe is recognised, of probes that are compared at all."""
+    return np.nanmean(read_hits(_compared(probes).values()), axis=1)
+
+
+def _places(run: Mapping[str, Any]) -> dict[str, list[str]]:
+    return {condition: [*_compared(probes)] for condition, probes in run["probes"].items() if _compared(probes)}
+
+
+def _compared(probes: Mapping[str, str]) -> dict[str, str]:
+    return {place: text for place, text in probes.items() if text.strip("-")}
+
+
+def _entered(contestants: Sequence[Contestant]) -> list[Contestant]:
+    return [one for one in contestants if one.runs]
+
+
+def _any_run(entered: Sequence[Contestant]) -> Mapping[str, Any]:
+    return next(iter(entered[0].runs.values()))

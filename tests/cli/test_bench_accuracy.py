@@ -1,0 +1,276 @@
+"""The accuracy benchmark from end to end, with tiny networks on a handful of walkers."""
+
+import json
+import re
+
+import pytest
+import yaml
+
+from opengait_meshgait.cli.main import main
+from opengait_meshgait.engine import trainer
+from opengait_meshgait.walkers import WalkerSet, write_walkers
+
+SILHOUETTES = {"type": "BaseSilCuttingTransform"}
+
+
+@pytest.fixture(scope="module")
+def walkers(tmp_path_factory):
+    """Five people: two train, one validates, two test."""
+    root = tmp_path_factory.mktemp("walkers") / "five"
+    options = WalkerSet(ids=5, train=2, val=1, views=(0, 90), frames=6, seqs={"nm": 2, "cl": 1}, seed=0)
+    write_walkers(options, root, 1)
+    return root
+
+
+def config(root, name, width, **more):
+    """A tiny silhouette-only network."""
+    raw = {
+        "data_cfg": {
+            "dataset_name": "Walkers",
+            "dataset_root": str(root),
+            "dataset_partition": str(root / "partition.json"),
+            "num_workers": 0,
+        },
+        "model_cfg": {
+            "model": "MeshGait",
+            "backbone_cfg": {
+                "type": "ResNet9", "block": "BasicBlock", "channels": [width] * 4, "layers": [1, 1, 1, 1],
+                "strides": [2, 2, 1, 1], "maxpool": False,
+            },
+            "SeparateFCs": {"out_channels": 4},
+            "SeparateBNNecks": {"class_num": 2},
+            "bin_num": [2],
+        },
+        "trainer_cfg": {
+            "enable_float16": False, "save_name": name, "total_iter": 4, "save_iter": 2, "log_iter": 1,
+            "sampler": {"batch_size": [2, 2], "frames_num_fixed": 2}, "transform": [SILHOUETTES],
+        },
+        "evaluator_cfg": {"sampler": {"batch_size": 8}, "transform": [SILHOUETTES]},
+    }  # fmt: skip
+    for key, value in more.items():
+        section, key = key.split("__")
+        raw[section][key] = value
+    return raw
+
+
+@pytest.fixture(scope="module")
+def files(walkers, tmp_path_factory):
+    """A narrow network and a wide one, which has a heatmap branch and bodies to be measured."""
+    folder = tmp_path_factory.mktemp("configs")
+    wide = config(walkers, "Wide", 4)
+    wide["data_cfg"]["data_in_use"] = [True, True]
+    wide["model_cfg"] |= {
+        "heatmap_cfg": {"type": "HeatmapEstimator", "markers": 64, "depth": 2, "channels": [4, 8, 8]},
+        "HeatmapFeatures": {"channels": [4]},
+    }
+    for section in ("trainer_cfg", "evaluator_cfg"):
+        wide[section]["transform"] = [SILHOUETTES, {"type": "NoOperation"}]
+    return write(folder, narrow=config(walkers, "Narrow", 4), wide=wide)
+
+
+def write(folder, **raws):
+    paths = []
+    for name, raw in raws.items():
+        paths.append(folder / f"{name}.yaml")
+        paths[-1].write_text(yaml.safe_dump(raw))
+    return [str(path) for path in paths]
+
+
+def bench(files, out, *more, seeds="0,1"):
+    return main(["bench", "accuracy", "--cfgs", *files, "--seeds", seeds, "--device", "cpu", "--out", str(out), *more])
+
+
+class Stopped(Exception):
+    """Stands for a kill."""
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    """The iterations that are trained, as (run, iteration); ``trained.stop`` ends the process at one of them."""
+
+    class Iterations(list):
+        stop = None
+
+    found = Iterations()
+    advance = trainer.Trainer._advance
+
+    def recorded(self, iteration, batch):
+        name = self.folder.name.rpartition("-")[0]
+        if (name, iteration) == found.stop:
+            raise Stopped
+        found.append((name, iteration))
+        return advance(self, iteration, batch)
+
+    monkeypatch.setattr(trainer.Trainer, "_advance", recorded)
+    return found
+
+
+ALL = [(f"{name}-s{seed}", iteration) for seed in (0, 1) for name in ("Narrow", "Wide") for iteration in range(4)]
+
+
+@pytest.fixture(scope="module")
+def finished(files, tmp_path_factory):
+    """A finished table: its folder and what was printed, made on first use in two sittings."""
+    out = tmp_path_factory.mktemp("with space") / "bench"
+    made = {}
+
+    def get(trained, capsys):
+        if not made:
+            # Killed in the last run, after its checkpoint of iteration 2.
+            trained.stop = ("Wide-s1", 3)
+            with pytest.raises(Stopped):
+                bench(files, out)
+            made["first"], made["partial"] = [*trained], json.loads((out / "results.json").read_text())
+            capsys.readouterr()
+            trained.clear()
+            trained.stop = None
+            assert bench(files, out) == 0
+            made["second"], made["printed"] = [*trained], capsys.readouterr().out
+        return out, made
+
+    return get
+
+
+def test_a_run_in_the_middle_goes_on_and_finished_ones_are_read(finished, trained, capsys):
+    _, made = finished(trained, capsys)
+    assert made["first"] == ALL[:-1]
+    assert made["second"] == ALL[-2:]
+    assert [len(one["runs"]) for one in made["partial"]["configs"]] == [2, 1]
+    assert made["partial"]["differences"]["Wide"]["NM"]["seeds"] == 1
+
+
+def test_nothing_is_done_twice(finished, trained, capsys, files):
+    out, made = finished(trained, capsys)
+    trained.clear()
+    assert bench(files, out) == 0
+    assert trained == []
+    assert capsys.readouterr().out == made["printed"]
+
+
+def test_tables(finished, trained, capsys):
+    _, made = finished(trained, capsys)
+    accuracy, views, differences, *notes = made["printed"].strip().split("\n\n")
+    header, _, narrow, wide = ([cell.strip() for cell in line.split("|")[1:-1]] for line in accuracy.splitlines())
+    assert header == [
+        *("", "Rank-1 NM", "Rank-1 CL", "mean", "MPJPE", "MPVPE", "parameters", "GFLOPs", "s / iteration"),
+    ]
+    assert (narrow[0], wide[0]) == ("Narrow", "Wide")
+    assert all(re.fullmatch(r"\d+\.\d ± \d+\.\d %", cell) for row in (narrow, wide) for cell in row[1:4])
+    assert narrow[4:6] == ["–", "–"]
+    assert all(re.fullmatch(r"\d+ ± \d+ mm", cell) for cell in wide[4:6])
+    assert float(narrow[7]) < float(wide[7])
+    assert views.splitlines()[0] == "| Rank-1 (%) by difference of views | 90° |"
+    assert [line.split("|")[1].strip() for line in views.splitlines()[2:]] == [
+        *("Narrow, NM", "Wide, NM", "Narrow, CL", "Wide, CL"),
+    ]
+    assert differences.splitlines()[0].startswith("| Rank-1 against Narrow |")
+    assert [line.split("|")[2].strip() for line in differences.splitlines()[2:]] == ["NM", "CL", "mean"]
+    assert any("Costs differ" in note for note in notes)
+
+
+def test_results(finished, trained, capsys):
+    out, made = finished(trained, capsys)
+    results = json.loads((out / "results.json").read_text())
+    assert (results["seeds"], results["split"], results["reference"]) == ([0, 1], "test", "Narrow")
+    assert results["machine"]
+    assert results["versions"]["torch"]
+    assert "\n\n".join(results["markdown"]) == made["printed"].rstrip("\n")
+    for one in results["configs"]:
+        assert [run["seed"] for run in one["runs"]] == [0, 1]
+        for run in one["runs"]:
+            assert run["iterations"] == 4
+            # Two people, seen from two views, of which the other one is compared.
+            assert {c: len(probes) for c, probes in run["probes"].items()} == {"NM": 4, "CL": 4}
+            assert 25 * "".join(run["probes"]["CL"].values()).count("1") == run["metrics"]["CL@R1"]
+    narrow, wide = ([run["rank1"] for run in one["runs"]] for one in results["configs"])
+    difference = results["differences"]["Wide"]["mean"]
+    assert difference["difference"] == pytest.approx(sum(wide) / 2 - sum(narrow) / 2)
+    assert difference["low"] <= difference["difference"] <= difference["high"]
+    assert (out / "rank1.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_changed_config_is_trained_anew_and_the_old_one_stays(walkers, trained, capsys, tmp_path):
+    files = write(tmp_path, narrow=config(walkers, "Narrow", 2))
+    out = tmp_path / "bench"
+    bench(files, out, seeds="0")
+    before = (out / "results.json").read_text()
+    trained.clear()
+    bench(files, out, "--set", "optimizer_cfg.lr=0.02", seeds="0")
+    assert trained == [("Narrow-s0", iteration) for iteration in range(4)]
+    trained.clear()
+    # What is tested is no matter of training, and neither is when weights are saved.
+    bench(files, out, "--set", "evaluator_cfg.metric=cos", "trainer_cfg.save_iter=3", seeds="0")
+    assert trained == []
+    assert (out / "results.json").read_text() != before
+    bench(files, out, "--split", "val", seeds="0")
+    assert trained == []
+    (run,) = json.loads((out / "results.json").read_text())["configs"][0]["runs"]
+    assert (run["split"], run["sequences"]) == ("val", 6)
+    assert len([*(out / "runs" / "Walkers" / "MeshGait").iterdir()]) == 2
+    # Other people of the same names in the same place.
+    described = json.loads((walkers / "dataset.json").read_text())
+    described["options"]["seed"] = 1
+    original = (walkers / "dataset.json").read_bytes()
+    try:
+        (walkers / "dataset.json").write_text(json.dumps(described))
+        bench(files, out, seeds="0")
+    finally:
+        (walkers / "dataset.json").write_bytes(original)
+    assert len(trained) == 4
+
+
+def test_same_save_names_do_not_collide(walkers, trained, capsys, tmp_path):
+    files = write(tmp_path, a=config(walkers, "Same", 2), b=config(walkers, "Same", 3))
+    bench(files, tmp_path / "bench", seeds="0")
+    assert len(trained) == 8
+    printed = capsys.readouterr().out
+    assert "| Same (a.yaml) |" in printed
+    assert "| Same (b.yaml) |" in printed
+    assert "no other seed, as there is one only" in printed
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({}, "train and test the same network"),
+        ({"model_cfg__SeparateBNNecks": {"class_num": 3}}, "class_num: 2 in .*a.yaml, 3 in .*b.yaml"),
+        ({"data_cfg__dataset_name": "Others", "data_cfg__test_dataset_name": "Walkers"}, "dataset_name: Walkers in"),
+        ({"data_cfg__test_dataset_name": "CASIA-B"}, "test_dataset_name: Walkers in .*, CASIA-B in"),
+        ({"evaluator_cfg__eval_func": "evaluate_Gait3D"}, "eval_func: evaluate_indoor_dataset in"),
+        ({"data_cfg__dataset_partition": "absent.json"}, "Cannot read absent.json"),
+        ({"loss_cfg__": [{"type": "TripletLos", "log_prefix": "triplet"}]}, "Did you mean 'TripletLoss'"),
+    ],
+)
+def test_mistakes_are_told_before_anything_is_trained(change, message, walkers, trained, capsys, tmp_path):
+    second = config(walkers, "Second", 2)
+    for key, value in change.items():
+        section, key = key.split("__")
+        second.update({section: value}) if not key else second[section].update({key: value})
+    files = write(tmp_path, a=config(walkers, "First", 2), b=second)
+    assert bench(files, tmp_path / "bench") == 1
+    assert re.search(message, capsys.readouterr().err)
+    assert trained == []
+
+
+def test_validation_needs_a_validation_set(walkers, capsys, tmp_path):
+    content = json.loads((walkers / "partition.json").read_text())
+    del content["VAL_SET"]
+    (tmp_path / "p.json").write_text(json.dumps(content))
+    files = write(tmp_path, a=config(walkers, "First", 2, data_cfg__dataset_partition=str(tmp_path / "p.json")))
+    assert bench(files, tmp_path / "bench", "--split", "val") == 1
+    assert "meshgait walkers --val N" in capsys.readouterr().err
+
+
+def test_seeds_are_those_of_the_option(files, capsys, tmp_path):
+    assert bench(files, tmp_path, "--set", "trainer_cfg.seed=3") == 1
+    assert "the seeds are those of --seeds" in capsys.readouterr().err
+    for seeds in ("0,0", "0,-1", "0;1", ""):
+        with pytest.raises(SystemExit) as stopped:
+            bench(files, tmp_path, seeds=seeds)
+        assert stopped.value.code == 2
+
+
+def test_processes_are_refused(files, capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert bench(files, tmp_path) == 1
+    assert "without torchrun" in capsys.readouterr().err
