@@ -57,7 +57,7 @@ class BasicBlockP3D(nn.Module):
 
     def __init__(self, in_channels: int, channels: int, stride: int = 1):
         super().__init__()
-        self.conv1 = silhouette_stem(in_channels, channels, stride)
+        self.conv1 = frame_convolution(in_channels, channels, stride)
         self.shortcut3d = nn.Conv3d(channels, channels, (3, 1, 1), 1, (1, 0, 0), bias=False)
         self.sbn = nn.BatchNorm3d(channels)
         self.conv2 = SetBlockWrapper(
@@ -77,7 +77,7 @@ RESIDUAL_BLOCKS = {"2d": BasicBlock, "3d": BasicBlock3D, "p3d": BasicBlockP3D}
 """How far a residual stage looks: single frames, all directions at once, or the plane and time in turn."""
 
 
-def silhouette_stem(in_channels: int, channels: int, stride: int = 1) -> SetBlockWrapper:
+def frame_convolution(in_channels: int, channels: int, stride: int = 1) -> SetBlockWrapper:
     """A 3×3 convolution over single frames, normalised and rectified."""
     convolution = nn.Conv2d(in_channels, channels, 3, stride, 1, bias=False)
     return SetBlockWrapper(nn.Sequential(convolution, nn.BatchNorm2d(channels), nn.ReLU(inplace=True)))

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 def cut_windows(x: Tensor, window: Sequence[int]) -> Tensor:
     """``[n, d, h, w, c]`` to ``[n, windows, tokens of a window, c]``; the window divides the map."""
     for axis in (3, 2, 1):
-        x = x.unflatten(axis, (-1, window[axis - 1]))
+        x = x.unflatten(axis, (x.shape[axis] // window[axis - 1], window[axis - 1]))
     return x.permute(0, 1, 3, 5, 2, 4, 6, 7).flatten(4, 6).flatten(1, 3)
 
 
@@ -54,11 +54,11 @@ class WindowAttention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """``[n, d, h, w, c]`` to the same shape."""
         extent = x.shape[1:4]
-        window = [min(size, length) for size, length in zip(self.window, extent)]
+        window = [size if length > size else length for size, length in zip(self.window, extent)]
         shift = [step if length > size else 0 for step, length, size in zip(self.shift, extent, self.window)]
-        missing = [-length % size for length, size in zip(extent, window)]
+        padded = [(length + size - 1) // size * size for length, size in zip(extent, window)]
+        missing = [size - length for size, length in zip(padded, extent)]
         x = F.pad(x, (0, 0, 0, missing[2], 0, missing[1], 0, missing[0]))
-        padded = x.shape[1:4]
         tokens = cut_windows(x.roll([-step for step in shift], (1, 2, 3)), window)
         # Windows never meet, so each is as good as a head of its own: the mask is then the same for all sequences.
         q, k, v = self.qkv(tokens).unflatten(-1, (3, self.heads, -1)).permute(3, 0, 1, 4, 2, 5).flatten(2, 3)

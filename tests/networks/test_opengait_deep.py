@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from opengait_meshgait.networks import MeshGaitNet, count_flops
+from opengait_meshgait.networks import MeshGaitNet, count_flops, windows
 
 ROOT = os.environ.get("OPENGAIT_ROOT")
 pytestmark = pytest.mark.skipif(not ROOT, reason="OPENGAIT_ROOT does not name an OpenGait checkout")
@@ -131,7 +131,7 @@ def test_swingait_gives_the_same(opengait, frames):
     _shake(theirs)
     ours.load_state_dict(_to_swin(theirs.state_dict()), strict=True)
     ours.eval(), theirs.eval()
-    sils = (torch.rand(2, frames, 64, 44) > 0.5).float()
+    sils = (torch.rand(1, frames, 64, 44) > 0.5).float()
     found, expected = ours(sils), _run(theirs, sils)
     torch.testing.assert_close((found.embeddings, found.logits), expected, atol=1e-4, rtol=1e-4)
     found.embeddings.square().mean().backward()
@@ -139,6 +139,21 @@ def test_swingait_gives_the_same(opengait, frames):
     gradients = {f"Backbone.{k}": p.grad for k, p in theirs.named_parameters() if k.startswith(("layer", "trans"))}
     for name, parameter in ours.Backbone.named_parameters(prefix="Backbone"):
         torch.testing.assert_close(parameter.grad, gradients[name], atol=1e-4, rtol=1e-3, msg=name)
+
+
+@torch.no_grad()
+def test_swingait_differs_by_masked_padding_alone(opengait, monkeypatch):
+    ours, theirs = _swins(opengait)
+    _shake(theirs)
+    ours.load_state_dict(_to_swin(theirs.state_dict()), strict=True)
+    ours.eval(), theirs.eval()
+    sils = (torch.rand(1, 5, 64, 44) > 0.5).float()
+    expected = _run(theirs, sils)[0]
+    assert not torch.allclose(ours(sils).embeddings, expected, atol=1e-2)
+    # A map that ends where its padding ends has nothing to mask.
+    sides = windows._sides
+    monkeypatch.setattr(windows, "_sides", lambda extent, padded, *rest: sides(padded, padded, *rest))
+    torch.testing.assert_close(ours(sils).embeddings, expected, atol=1e-4, rtol=1e-4)
 
 
 DEEP_CONFIGS = ["DeepGaitV2_gait3d.yaml", "DeepGaitV2_casiab.yaml"]

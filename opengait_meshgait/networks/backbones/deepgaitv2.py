@@ -7,7 +7,7 @@ from torch import Tensor
 from opengait_meshgait.common.errors import UserError, did_you_mean
 from opengait_meshgait.networks.arguments import require_counts
 from opengait_meshgait.networks.backbone import PartBackbone
-from opengait_meshgait.networks.blocks3d import RESIDUAL_BLOCKS, residual_stage, silhouette_stem
+from opengait_meshgait.networks.blocks3d import RESIDUAL_BLOCKS, frame_convolution, residual_stage
 from opengait_meshgait.networks.layers import HorizontalPooling, PackSequence
 from opengait_meshgait.networks.registry import BACKBONES
 
@@ -50,7 +50,7 @@ class DeepGaitV2(PartBackbone):
         require_counts("DeepGaitV2", "layers", layers, 4)
         require_counts("DeepGaitV2", "channels", channels, 4)
         self.part_bins = tuple(bin_num)
-        self.layer0 = silhouette_stem(in_channels, channels[0])
+        self.layer0 = frame_convolution(in_channels, channels[0])
         self.layer1 = residual_stage("2d", channels[0], channels[0], layers[0], _STRIDES[0])
         self.layer2 = residual_stage(mode, channels[0], channels[1], layers[1], _STRIDES[1])
         self.layer3 = residual_stage(mode, channels[1], channels[2], layers[2], _STRIDES[2])

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.networks.arguments import require_counts
 from opengait_meshgait.networks.backbone import PartBackbone
-from opengait_meshgait.networks.blocks3d import residual_stage, silhouette_stem
+from opengait_meshgait.networks.blocks3d import frame_convolution, residual_stage
 from opengait_meshgait.networks.layers import HorizontalPooling, PackSequence
 from opengait_meshgait.networks.registry import BACKBONES
 from opengait_meshgait.networks.windows import SwinBlock
@@ -84,7 +84,9 @@ class SwinGait(PartBackbone):
     SwinGait-3D of Fan et al., "Exploring Deep Models for Practical Gait Recognition" (arXiv 2303.03301, 2023): the
     convolutions spare the transformer patches that are all black or all white. Their maps are resampled to a grid
     that the windows divide. Time is padded up to whole windows, and what is padded is masked: sequences have any
-    length, and frames see frames only. Argument names, where OpenGait has them, and state-dict keys are OpenGait's.
+    length, and frames see frames only. OpenGait's transformer sees its padding, so the two differ where the number of
+    frames is above 3 and no multiple of it. Argument names, where OpenGait has them, and state-dict keys are
+    OpenGait's, but for the sixteenth head that it trains and throws away.
 
     The paper's sizes are the defaults. ``layers: [1, 1, 2, 1], channels: [8, 16], embed_dim: 32, num_heads: [2, 4]``
     trains on a laptop.
@@ -136,7 +138,7 @@ class SwinGait(PartBackbone):
             raise UserError(f"SwinGait needs a drop_path_rate of at least 0 and below 1, and got {drop_path_rate}.")
         self.part_bins = tuple(bin_num)
         self.grid = tuple(grid)
-        self.layer0 = silhouette_stem(in_channels, channels[0])
+        self.layer0 = frame_convolution(in_channels, channels[0])
         self.layer1 = residual_stage("2d", channels[0], channels[0], layers[0], 1)
         self.layer2 = residual_stage("p3d", channels[0], channels[1], layers[1], 2)
         self.transformer = _Transformer(channels[1], embed_dim, layers[2:], num_heads, window_size, drop_path_rate)
