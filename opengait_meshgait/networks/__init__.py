@@ -1,7 +1,7 @@
 """The networks: pure modules, from silhouettes to embeddings and, on request, to a body."""
 
 # What registers itself must be imported here, so that every config finds it.
-from opengait_meshgait.networks.backbones import Plain, ResNet9
+from opengait_meshgait.networks.backbones import DeepGaitV2, GaitGL, GaitPart, GaitSet, Plain, ResNet9, SwinGait
 from opengait_meshgait.networks.build import NETWORK_KEYS, make_network
 from opengait_meshgait.networks.complexity import count_flops
 from opengait_meshgait.networks.estimator import HeatmapEstimator
@@ -14,6 +14,10 @@ from opengait_meshgait.networks.weights import load_checkpoint, load_weights
 
 __all__ = [
     "BACKBONES",
+    "DeepGaitV2",
+    "GaitGL",
+    "GaitPart",
+    "GaitSet",
     "NETWORK_KEYS",
     "SILHOUETTE_SIZE",
     "HeatmapEstimator",
@@ -23,6 +27,7 @@ __all__ = [
     "Plain",
     "Reconstruction",
     "ResNet9",
+    "SwinGait",
     "VolumeExtent",
     "count_flops",
     "load_checkpoint",

@@ -17,11 +17,11 @@ GAITBASE = {
 def test_gaitbase_costs_what_it_is_known_to_cost():
     net = MeshGaitNet(GAITBASE, {"out_channels": 256}, {"class_num": 10})
     parameters, gflops = count_flops(net, frames=30)
-    assert round(parameters / 1e6, 2) == 7.00
+    assert abs(parameters / 7.00e6 - 1) < 0.01
     assert round(gflops, 1) == 70.7
 
 
-def test_the_class_weights_do_not_count(make_net):
+def test_the_class_head_does_not_count(make_net):
     few, many = make_net(SeparateBNNecks={"class_num": 2}), make_net(SeparateBNNecks={"class_num": 200})
     assert count_flops(few, frames=2)[0] == count_flops(many, frames=2)[0]
 
@@ -35,7 +35,7 @@ def test_one_convolution_by_hand(make_net):
         SeparateBNNecks={"class_num": 7},
     )
     parameters, gflops = count_flops(net, frames=5, height=8, width=6)
-    assert parameters == 3 * 25 + 3 * 2 + 2 * 2
+    assert parameters == 3 * 25 + 3 * 2
     assert gflops * 1e9 == 2 * (5 * 8 * 6 * 3 * 25 + 3 * 2 + 2 * 7)
 
 
