@@ -36,6 +36,9 @@ class HeatmapEstimator(nn.Module):
         UserError: fewer than one marker or two depth cells, or not three entries in ``channels``.
     """
 
+    keeps_its_start = True
+    """Whoever initialises whole networks must leave these weights alone: every marker begins near mid-crop."""
+
     def __init__(
         self, markers: int = 64, depth: int = 8, channels: Sequence[int] = (32, 64, 128), depth_range: float = 0.4
     ):

@@ -1,5 +1,6 @@
 """The model that OpenGait builds, trains and tests: its ``BaseModel`` around this package's network."""
 
+import copy
 import sys
 from typing import Any
 
@@ -67,12 +68,11 @@ class MeshGait(BaseModel):
             self.BNNecks.requires_grad_(False)
 
     def init_parameters(self) -> None:
-        """OpenGait's initialisation, but for the heatmap estimator, which must begin near a ball in mid-crop."""
-        estimator = getattr(self, "HeatmapEstimator", None)
-        own = {} if estimator is None else {name: value.clone() for name, value in estimator.state_dict().items()}
+        """OpenGait's initialisation, but for the parts that need their own, such as the heatmap estimator's."""
+        own = [(m, copy.deepcopy(m.state_dict())) for m in self.modules() if getattr(m, "keeps_its_start", False)]
         super().init_parameters()
-        if estimator is not None:
-            estimator.load_state_dict(own)
+        for module, state in own:
+            module.load_state_dict(state)
 
     def get_loader(self, data_cfg: dict[str, Any], train: bool = True) -> DataLoader:
         """OpenGait's sampler over this package's reader, which tells files apart by their names."""

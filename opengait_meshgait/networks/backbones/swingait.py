@@ -107,6 +107,9 @@ class SwinGait(PartBackbone):
             or the rate is out of range.
     """
 
+    keeps_its_start = True
+    """Whoever initialises whole networks must leave these weights alone: attention begins small."""
+
     def __init__(
         self,
         bin_num: Sequence[int],
