@@ -16,6 +16,7 @@ import numpy as np
 from scipy.linalg import eigh
 
 from opengait_meshgait.body.interpolation import hull_weights, interpolation_errors, interpolation_weights
+from opengait_meshgait.common.errors import UserError
 
 DIMENSIONS = 100
 """What is kept of R^3N. Of the stand-in body's vertices less than 1 mm is lost."""
@@ -28,80 +29,92 @@ CHOSEN_AMONG = 2000
 """Of more vertices, that many drawn at random are candidates; the time grows with the square of their number."""
 
 
-def learn_markers(vertices: np.ndarray, mirror: np.ndarray, count: int) -> dict[str, np.ndarray]:
+def learn_markers(
+    vertices: np.ndarray, mirror: np.ndarray, count: int, paired: np.ndarray | None = None
+) -> dict[str, np.ndarray]:
     """Virtual markers for a body, from meshes of it in many shapes and poses.
 
     Args:
         vertices: posed meshes, m, float ``[N, V, 3]``. Each is also used mirrored (x to -x).
         mirror: for each vertex its counterpart on the other side, int ``[V]``; an involution.
         count: K, the number of markers, at least 4.
+        paired: where ``mirror`` can be relied on, bool ``[V]``, the same on either side; everywhere when None. The
+            other vertices become no markers and are interpolated by themselves.
 
     Returns:
         ``interpolation [V, K]`` float32 with rows that sum to 1, ``vertex_ids [K]`` int64 and ``flip [K]`` int64, for
         each marker the one on the other side. The same input gives the same markers.
 
     Raises:
-        ValueError: shapes disagree, ``mirror`` is no involution, or ``count`` vertices cannot be chosen.
+        ValueError: shapes disagree, or ``mirror`` is no involution.
+        UserError: there are no ``count`` vertices to choose.
     """
-    surface = _Surface(_points(vertices, mirror), mirror)
+    surface = _surface(vertices, mirror, paired)
     coarse, kept = surface.thinned()
     chosen = coarse.exchange(coarse.archetypes(coarse.farthest(count)))
     return surface.markers(kept[chosen].tolist())
 
 
-def farthest_point_markers(vertices: np.ndarray, mirror: np.ndarray, count: int) -> dict[str, np.ndarray]:
+def farthest_point_markers(
+    vertices: np.ndarray, mirror: np.ndarray, count: int, paired: np.ndarray | None = None
+) -> dict[str, np.ndarray]:
     """Markers spread evenly, each as far as can be from those before it: what learned ones are compared with.
 
     Distance is the root mean square over all meshes. Only the choice of vertices differs from :func:`learn_markers`;
     the interpolation is fitted in the same way. Arguments and result are the same too.
     """
-    surface = _Surface(_points(vertices, mirror), mirror)
+    surface = _surface(vertices, mirror, paired)
     return surface.markers(surface.farthest(count))
 
 
-def _points(vertices: np.ndarray, mirror: np.ndarray) -> np.ndarray:
-    """Points ``[d, V]`` with the distances of the vertices, root mean square over all meshes and their mirror images.
+def _surface(vertices: np.ndarray, mirror: np.ndarray, paired: np.ndarray | None = None) -> "_Surface":
+    """The surface with the distances of the vertices, root mean square over all meshes and their mirror images.
 
-    Raises:
-        ValueError: shapes disagree, or ``mirror`` is no involution.
+    Where vertices have no counterparts, their mirror images are not known, and the meshes are used as they are.
     """
     vertices, mirror = np.asarray(vertices), np.asarray(mirror)
     if vertices.ndim != 3 or vertices.shape[2] != 3 or mirror.shape != vertices.shape[1:2]:
         raise ValueError(f"expected vertices [N, V, 3] and mirror [V], got {vertices.shape} and {mirror.shape}")
-    if not np.array_equal(mirror[mirror], np.arange(len(mirror))):
+    number = np.arange(len(mirror))
+    if not np.array_equal(mirror[mirror], number):
         raise ValueError("mirror must lead back to every vertex when applied twice")
+    paired = np.ones(len(mirror), bool) if paired is None else paired
+    image = mirror if paired.all() else number
     flat = vertices.transpose(0, 2, 1).reshape(-1, len(mirror)).astype(np.float64)
     flat -= flat.mean(1, keepdims=True)  # nothing changes for weights that sum to 1
     if 2 * len(flat) < len(mirror):
         # The same principal components from the smaller side: a row each for x, y and z of the meshes, and mirrored.
-        flat = np.concatenate([flat, flat[:, mirror]]) / np.sqrt(2 * len(vertices))
+        flat = np.concatenate([flat, flat[:, image]]) / np.sqrt(2 * len(vertices))
         highest = len(flat) - 1
         _, axes = eigh(flat @ flat.T, subset_by_index=(max(highest + 1 - DIMENSIONS, 0), highest))
-        return np.ascontiguousarray((axes.T @ flat)[::-1])
-    products = flat.T @ flat / len(vertices)
-    # Mirroring x leaves inner products as they are, so the mirrored meshes only permute the rows and columns.
-    products = (products + products[np.ix_(mirror, mirror)]) / 2
-    lowest = max(len(mirror) - DIMENSIONS, 0)
-    values, vectors = eigh(products, subset_by_index=(lowest, len(mirror) - 1))
-    return np.ascontiguousarray((vectors * np.sqrt(values.clip(0))).T[::-1])
+        points = (axes.T @ flat)[::-1]
+    else:
+        products = flat.T @ flat / len(vertices)
+        # Mirroring x leaves inner products as they are, so the mirrored meshes only permute the rows and columns.
+        products = (products + products[np.ix_(image, image)]) / 2
+        lowest = max(len(mirror) - DIMENSIONS, 0)
+        values, vectors = eigh(products, subset_by_index=(lowest, len(mirror) - 1))
+        points = (vectors * np.sqrt(values.clip(0))).T[::-1]
+    return _Surface(np.ascontiguousarray(points), np.where(paired, mirror, number), paired)
 
 
 class _Surface:
-    """V points, which are left/right counterparts of each other or on the midline.
+    """V points, which are left/right counterparts of each other, on the midline, or neither.
 
     A choice of markers is a list of vertices, each of which stands for itself and for its mirror image.
 
     Args:
         points: ``[d, V]``.
         mirror: ``[V]``.
+        paired: ``[V]``, False for those that are neither; ``mirror`` leads from these to themselves.
     """
 
-    def __init__(self, points: np.ndarray, mirror: np.ndarray):
-        self.points, self.mirror = points, np.asarray(mirror)
-        number = np.arange(len(self.mirror))
-        self.midline = self.mirror == number
-        self.half = np.flatnonzero(number <= self.mirror)
-        self.times = 2.0 - self.midline[self.half]  # how many vertices each one of `half` stands for
+    def __init__(self, points: np.ndarray, mirror: np.ndarray, paired: np.ndarray):
+        self.points, self.mirror, self.paired = points, mirror, paired
+        number = np.arange(len(mirror))
+        self.midline = paired & (mirror == number)
+        self.half = np.flatnonzero(number <= mirror)
+        self.times = 2.0 - (mirror == number)[self.half]  # how many vertices each one of `half` stands for
 
     def thinned(self) -> tuple["_Surface", np.ndarray]:
         """Some of the vertices as a surface of their own, and which ones ``[v]``; all where they are few enough."""
@@ -111,20 +124,26 @@ class _Surface:
         kept = np.union1d(half, self.mirror[half])
         place = np.empty_like(self.mirror)
         place[kept] = np.arange(len(kept))
-        return _Surface(np.ascontiguousarray(self.points[:, kept]), place[self.mirror[kept]]), kept
+        points = np.ascontiguousarray(self.points[:, kept])
+        return _Surface(points, place[self.mirror[kept]], self.paired[kept]), kept
 
     def farthest(self, count: int) -> list[int]:
         """Farthest-point choice, from the centre outwards."""
         if not 4 <= count <= len(self.mirror):
-            raise ValueError(f"expected 4 to {len(self.mirror)} markers (the vertices), got {count}")
+            raise UserError(f"Expected 4 to {len(self.mirror)} markers (the vertices), got {count}.")
         chosen: list[int] = []
         from_centre = (self.points**2).sum(0)
         distance = np.full(len(from_centre), np.inf)
         while count:
-            score = np.where(self.midline | (count > 1), distance if chosen else from_centre, 0)
+            free = self.paired & (self.midline | (count > 1))
+            score = np.where(free, distance if chosen else from_centre, 0)
             vertex = int(score.argmax())
             if score[vertex] <= 0:
-                raise ValueError(f"no vertex is left for marker {count} from the last: take another number of markers")
+                raise UserError(
+                    f"No vertex is left for marker {count} from the last: {self.paired.sum()} of "
+                    f"{len(self.paired)} may become markers, {(self.paired & self.midline).sum()} of them on "
+                    "the midline. Take another number of markers, or a body whose two sides are alike."
+                )
             chosen.append(vertex)
             count -= 1 if self.midline[vertex] else 2
             for side in (vertex, self.mirror[vertex]):
@@ -147,7 +166,8 @@ class _Surface:
             for k in np.flatnonzero((np.arange(len(flip)) <= flip) & weights.any(0)):
                 # With all else fixed, the error is least at `target`; the archetype is the nearest point of the hull.
                 target = markers[:, k] + rest @ weights[:, k] / (weights[:, k] @ weights[:, k])
-                shares = hull_weights(target, self.points)
+                shares = np.zeros(len(self.mirror))
+                shares[self.paired] = hull_weights(target, self.points[:, self.paired])
                 if flip[k] == k:
                     shares = (shares + shares[self.mirror]) / 2
                 for side, mix in {k: shares, flip[k]: shares[self.mirror]}.items():
@@ -157,7 +177,7 @@ class _Surface:
         found: list[int] = []
         for k in np.flatnonzero(np.arange(len(flip)) <= flip):
             distance = ((self.points - markers[:, [k]]) ** 2).sum(0)
-            distance[self.midline != (flip[k] == k)] = np.inf
+            distance[~self.paired | (self.midline != (flip[k] == k))] = np.inf
             distance[found + [int(self.mirror[v]) for v in found]] = np.inf
             found.append(int(distance.argmin()))
         return found
@@ -183,6 +203,7 @@ class _Surface:
                 gains = self.gains(points, self.points[:, others] @ fallback.T)
                 score = self.times @ gains
                 score[(self.midline != self.midline[old]) | (self.mirror < np.arange(len(score)))] = -1
+                score[~self.paired] = -1
                 score[[*others, old, self.mirror[old]]] = -1
                 best, winner = (1 - 1e-4) * (self.times @ error), None
                 for new in np.argsort(-score, kind="stable")[:CANDIDATES]:

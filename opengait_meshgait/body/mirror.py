@@ -25,3 +25,8 @@ def mirror_vertices(vertices: np.ndarray) -> np.ndarray:
             mirror[vertex], mirror[other] = other, vertex
             paired[[vertex, other]] = True
     return mirror
+
+
+def mirror_errors(vertices: np.ndarray, mirror: np.ndarray) -> np.ndarray:
+    """How far each vertex's mirror image is from its counterpart: ``[V]``, in the unit of ``vertices`` ``[V, 3]``."""
+    return np.linalg.norm(vertices * [-1, 1, 1] - vertices[mirror], axis=1)

@@ -7,6 +7,7 @@ import numpy as np
 from opengait_meshgait.body import VirtualMarkers, load_body, load_markers, save_markers
 from opengait_meshgait.body.archetypes import farthest_point_markers, learn_markers
 from opengait_meshgait.body.marker_errors import marker_errors, pose_body
+from opengait_meshgait.body.mirror import mirror_errors
 from opengait_meshgait.body.pose_samples import sample_poses
 from opengait_meshgait.body.virtualmarker import (
     INDICES,
@@ -20,6 +21,8 @@ from opengait_meshgait.report.markers import markers_figure
 from opengait_meshgait.report.results import markdown
 
 LEARNED_POSES, HELD_OUT_POSES = 600, 400
+MIRROR_ERROR = 0.01
+"""m. A vertex whose counterpart on the other side is farther off becomes no marker: training mirrors markers."""
 _ERRORS = ("mesh, mean mm", "mesh, p99 mm")
 
 
@@ -33,10 +36,10 @@ def learn(body_file: str | None, dataset: str | None, count: int, out: Path) -> 
         held_out = {"people held out": others}
     print(f"Learning {count} markers for {body.name} ({body.num_vertices} vertices) from {len(poses[0])} poses …")
     meshes, _ = pose_body(body, *poses)
+    mirror = body.mirror.numpy()
+    paired = mirror_errors(body.v_template.numpy(), mirror) <= MIRROR_ERROR
     kinds = {
-        kind: VirtualMarkers(
-            make(meshes, body.mirror.numpy(), count), f"{body.name}-{count}", body.name, body.fingerprint
-        )
+        kind: VirtualMarkers(make(meshes, mirror, count, paired), f"{body.name}-{count}", body.name, body.fingerprint)
         for kind, make in (("learned", learn_markers), ("farthest-point", farthest_point_markers))
     }
     save_markers(kinds["learned"], out)

@@ -13,6 +13,7 @@ from opengait_meshgait.body.interpolation import (
     interpolation_errors,
     interpolation_weights,
 )
+from opengait_meshgait.common.errors import UserError
 
 LEARNERS = pytest.mark.parametrize("learn", [learn_markers, farthest_point_markers])
 
@@ -95,7 +96,7 @@ def test_learned_markers_beat_farthest_points_on_other_meshes():
 @pytest.mark.parametrize("seed", range(3))
 def test_every_step_lowers_the_error(seed):
     vertices, mirror = cloud(meshes=20, pairs=60, seed=seed)
-    surface = archetypes._Surface(archetypes._points(vertices, mirror), mirror)
+    surface = archetypes._surface(vertices, mirror)
     chosen = surface.farthest(20)
     errors = []
     for step in (list, surface.archetypes, surface.exchange):
@@ -139,15 +140,26 @@ def test_farthest_points_are_what_they_say():
         (np.zeros((4, 3)), np.arange(4), 2, r"expected vertices \[N, V, 3\] and mirror \[V\], got \(4, 3\)"),
         (np.zeros((2, 4, 3)), np.arange(5), 2, r"got \(2, 4, 3\) and \(5,\)"),
         (np.zeros((2, 3, 3)), np.array([1, 2, 0]), 2, "mirror must lead back"),
-        (cloud()[0], cloud()[1], 3, "expected 4 to 66 markers"),
-        (cloud()[0], cloud()[1], 67, "expected 4 to 66 markers"),
-        (cloud(midline=0)[0], cloud(midline=0)[1], 5, "take another number of markers"),
-        (np.zeros((2, 4, 3)), np.arange(4), 4, "take another number of markers"),
     ],
 )
 @LEARNERS
 def test_bad_input(learn, vertices, mirror, count, message):
     with pytest.raises(ValueError, match=message):
+        learn(vertices, mirror, count)
+
+
+@pytest.mark.parametrize(
+    ("vertices", "mirror", "count", "message"),
+    [
+        (*cloud(), 3, "Expected 4 to 66 markers"),
+        (*cloud(), 67, "Expected 4 to 66 markers"),
+        (*cloud(midline=0), 5, "60 of 60 may become markers, 0 of them on the midline"),
+        (np.zeros((2, 4, 3)), np.arange(4), 4, "Take another number of markers"),
+    ],
+)
+@LEARNERS
+def test_numbers_that_cannot_be_chosen(learn, vertices, mirror, count, message):
+    with pytest.raises(UserError, match=message):
         learn(vertices, mirror, count)
 
 
@@ -214,7 +226,7 @@ def test_agrees_with_another_archetypal_analysis(monkeypatch):
     package = pytest.importorskip("archetypes")
     monkeypatch.setattr(interpolation, "NEGATIVE_COST", 1e3)
     vertices, _ = cloud(meshes=5, pairs=40, midline=0)
-    surface = archetypes._Surface(archetypes._points(vertices, np.arange(80)), np.arange(80))
+    surface = archetypes._surface(vertices, np.arange(80))
     points = surface.points.T
     model = package.AA(n_archetypes=8, n_init=3, max_iter=500, tol=1e-8, random_state=0).fit(points)
     theirs = np.square(points - model.transform(points) @ model.archetypes_).sum()
@@ -227,7 +239,7 @@ def test_agrees_with_another_archetypal_analysis(monkeypatch):
 @pytest.mark.parametrize("meshes", [6, 40])  # with fewer coordinates than vertices, and with more
 def test_points_have_the_distances_of_the_vertices_and_their_mirror_images(meshes):
     vertices, mirror = cloud(meshes=meshes)
-    points = archetypes._points(vertices, mirror)
+    points = archetypes._surface(vertices, mirror).points
     both = np.concatenate([vertices, vertices[:, mirror] * [-1, 1, 1]])
     expected = np.sqrt(((both[:, :, None] - both[:, None]) ** 2).sum(-1).mean(0))
     np.testing.assert_allclose(np.linalg.norm(points[:, :, None] - points[:, None], axis=0), expected, atol=1e-6)
@@ -237,7 +249,7 @@ def test_of_many_vertices_some_are_candidates(monkeypatch):
     vertices, mirror = cloud(meshes=20, pairs=150)
     best = learn_markers(vertices, mirror, 16)
     monkeypatch.setattr(archetypes, "CHOSEN_AMONG", 100)
-    coarse, kept = archetypes._Surface(archetypes._points(vertices, mirror), mirror).thinned()
+    coarse, kept = archetypes._surface(vertices, mirror).thinned()
     assert 90 <= len(kept) <= 100
     np.testing.assert_array_equal(kept[coarse.mirror], mirror[kept])
     arrays = learn_markers(vertices, mirror, 16)
@@ -247,3 +259,22 @@ def test_of_many_vertices_some_are_candidates(monkeypatch):
     farthest = farthest_point_markers(vertices, mirror, 16)
     errors = [np.square(relative_errors(vertices, markers)).mean() for markers in (best, arrays, farthest)]
     assert errors[1] < 1.4 * errors[0] and errors[1] < 0.9 * errors[2]
+
+
+@LEARNERS
+@pytest.mark.parametrize("among", [2000, 120])
+def test_vertices_without_a_counterpart(learn, among, monkeypatch):
+    """They become no markers, and are interpolated as well as the others."""
+    monkeypatch.setattr(archetypes, "CHOSEN_AMONG", among)
+    vertices, mirror = cloud(meshes=60, pairs=80)
+    paired = np.random.default_rng(0).random(len(mirror)) < 0.8
+    paired &= paired[mirror]
+    arrays = learn(vertices, mirror, 15, paired)
+    ids, flip, weights = arrays["vertex_ids"], arrays["flip"], arrays["interpolation"]
+    assert len(ids) == 15 and paired[ids].all()
+    np.testing.assert_array_equal(ids[flip], mirror[ids])
+    np.testing.assert_allclose(weights[mirror][:, flip][paired], weights[paired], atol=1e-6)
+    errors = relative_errors(vertices, arrays)
+    assert errors[~paired].mean() < 1.3 * errors[paired].mean()
+    best = relative_errors(vertices, learn(vertices, mirror, 15))
+    assert errors.mean() < 1.3 * best.mean()

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opengait_meshgait.body.mirror import mirror_vertices
+from opengait_meshgait.body.mirror import mirror_errors, mirror_vertices
 
 
 def test_finds_the_counterparts_of_a_symmetric_body():
@@ -33,3 +33,9 @@ def test_lonely_vertices_stay_alone(shift):
     """Three vertices near each other on one side have nobody on the other but the one that is there."""
     vertices = np.array([[1.0, 0, 0], [1.1, 0, 0], [1.2, 0, 0], [-1.0, 0, shift]])
     np.testing.assert_array_equal(mirror_vertices(vertices), [3, 1, 2, 0])
+
+
+def test_errors_of_pairs_and_of_vertices_alone():
+    vertices = np.array([[1.0, 2, 3], [-1, 2, 3], [2, 0, 0], [-2, 0.3, 0.4], [0, 1, 1], [0.25, 5, 5]])
+    errors = mirror_errors(vertices, np.array([1, 0, 3, 2, 4, 5]))
+    np.testing.assert_allclose(errors, [0, 0, 0.5, 0.5, 0, 0.5])
