@@ -1,5 +1,6 @@
 """Distances of embeddings, a block of probes at a time."""
 
+import functools
 from collections.abc import Iterator
 
 import torch
@@ -10,6 +11,8 @@ from opengait_meshgait.common.errors import UserError, did_you_mean
 METRICS = ("euc", "cos")
 CHUNK = 256
 """Probes in a block: with 20,000 gallery sequences a block takes 20 MB."""
+# Gallery sequences compared at a time, so that what is done to a matrix of distances is done in the processor's cache.
+_TILE = 512
 
 
 def distance_blocks(
@@ -38,15 +41,20 @@ def distance_blocks(
         raise UserError(f"Unknown metric '{metric}'. {did_you_mean(str(metric), METRICS)}")
     if probes.ndim != 3 or gallery.ndim != 3 or probes.shape[1:] != gallery.shape[1:]:
         raise ValueError(f"expected [n, c, p] and [m, c, p], got {[*probes.shape]} and {[*gallery.shape]}")
-    # One matrix a part: [p, n, c] and [p, c, m].
-    probes, gallery = probes.float().permute(2, 0, 1).contiguous(), gallery.float().permute(2, 1, 0).contiguous()
+    # One matrix a part: [p, n, c] and [p, m, c].
+    probes, gallery = (x.float().permute(2, 0, 1).contiguous() for x in (probes, gallery))
     if metric == "cos":
-        probes, gallery = F.normalize(probes, dim=2), F.normalize(gallery, dim=1)
+        probes, gallery = F.normalize(probes, dim=2), F.normalize(gallery, dim=2)
+    squares = [x.square().sum(2) for x in (probes, gallery)]
+    if metric == "euc":
+        probes = probes * -2
     for start in range(0, probes.shape[1], chunk):
         rows = slice(start, min(start + chunk, probes.shape[1]))
-        block = probes.new_zeros(rows.stop - rows.start, gallery.shape[2])
-        for x, y in zip(probes[:, rows], gallery):
-            block += _part(x, y, metric)
+        block = probes.new_empty(rows.stop - rows.start, gallery.shape[1])
+        for column in range(0, block.shape[1], _TILE):
+            columns = slice(column, column + _TILE)
+            pairs = zip(probes[:, rows], gallery[:, columns], squares[0][:, rows], squares[1][:, columns])
+            block[:, columns] = functools.reduce(torch.Tensor.add_, (_part(*pair, metric) for pair in pairs))
         yield rows, block.div_(len(probes))
 
 
@@ -56,8 +64,11 @@ def distances(probes: torch.Tensor, gallery: torch.Tensor, metric: str = "euc", 
     return torch.cat(blocks) if blocks else gallery.new_zeros(0, len(gallery), dtype=torch.float32)
 
 
-def _part(x: torch.Tensor, y: torch.Tensor, metric: str) -> torch.Tensor:
+def _part(
+    x: torch.Tensor, y: torch.Tensor, x_squares: torch.Tensor, y_squares: torch.Tensor, metric: str
+) -> torch.Tensor:
+    """One part's distances ``[b, t]``, from products of ``[b, c]`` and ``[t, c]`` and from the sums of squares."""
+    products = x @ y.T
     if metric == "cos":
-        return 1 - x @ y
-    squared = (x @ y).mul_(-2).add_(x.square().sum(1, keepdim=True)).add_(y.square().sum(0))
-    return squared.relu_().sqrt_()
+        return products.neg_().add_(1)
+    return products.add_(x_squares[:, None]).add_(y_squares).relu_().sqrt_()

@@ -56,7 +56,7 @@ def retrieve(distance: torch.Tensor, match: torch.Tensor) -> Retrieval:
     Raises:
         ValueError: a probe has no match.
     """
-    hits = match.gather(1, distance.argsort(dim=1, stable=True))
+    hits = _in_order(distance, match)
     probe, rank = (index.cpu() for index in hits.nonzero(as_tuple=True))
     count = torch.bincount(probe, minlength=len(distance))
     if not count.all():
@@ -66,6 +66,27 @@ def retrieve(distance: torch.Tensor, match: torch.Tensor) -> Retrieval:
     precision = ordinal.double() / (rank + 1)
     ap = torch.zeros(len(distance), dtype=torch.float64).index_add_(0, probe, precision) / count
     return Retrieval(rank[end - count], ap, precision[end - 1])
+
+
+def _in_order(distance: torch.Tensor, match: torch.Tensor) -> torch.Tensor:
+    """``match [b, m]``, each row from the nearest gallery sequence to the farthest.
+
+    Distance, place in the gallery and match are packed into one whole number, and these are sorted: twice as fast as
+    sorting places by their distances.
+    """
+    # Of finite floats without a negative zero, the bits are in order as whole numbers once those of negative ones are
+    # turned round.
+    bits = (distance.float() + 0.0).view(torch.int32)
+    bits ^= (bits >> 31) & torch.iinfo(torch.int32).max
+    keys = bits.long()
+    keys <<= 32
+    keys += 2 * torch.arange(distance.shape[1], device=distance.device)
+    keys += match
+    if keys.is_cpu:
+        keys.numpy().sort(axis=1)  # many times as fast as PyTorch's here
+    else:
+        keys = keys.sort(dim=1).values
+    return (keys & 1).bool()
 
 
 def rank_k(ranks: torch.Tensor, k: int) -> float:

@@ -23,7 +23,7 @@ def one_probe(distance, match):
 def blocks(draw):
     """Few different distances, so that ties abound."""
     b, m = draw(st.integers(1, 5)), draw(st.integers(1, 12))
-    distance = draw(st.lists(st.sampled_from([0.0, 0.5, 1.0, 7.5]), min_size=b * m, max_size=b * m))
+    distance = draw(st.lists(st.sampled_from([-1e-7, -0.0, 0.0, 0.5, 7.5]), min_size=b * m, max_size=b * m))
     match = draw(st.lists(st.booleans(), min_size=b * m, max_size=b * m))
     return torch.tensor(distance).reshape(b, m), torch.tensor(match).reshape(b, m)
 
