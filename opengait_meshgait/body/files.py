@@ -15,7 +15,9 @@ from opengait_meshgait.common.files import ArrayUnpickler, read_npz, read_pickle
 
 REQUIRED = ("v_template", "shapedirs", "J_regressor", "weights", "kintree_table", "f")
 OPTIONAL = ("posedirs", "mirror", "betas_samples")
-WANTED = (*REQUIRED, *OPTIONAL, "name", "licence")
+SMPL_MIRROR = "vert_sym_idxs"
+"""Under which name SMPL's own files keep what ``mirror`` is here."""
+WANTED = (*REQUIRED, *OPTIONAL, SMPL_MIRROR, "name", "licence")
 INTEGERS = ("kintree_table", "f", "mirror")
 WITHOUT_SMPL = (
     "SMPL's own files (SMPL_NEUTRAL.pkl) are handed out at https://smpl.is.tue.mpg.de to whoever registers. To try "
@@ -65,6 +67,8 @@ def load_body(source: str | Path | None = None) -> BodyModel:
     arrays = {key: _to_array(content[key], key, path) for key in (*REQUIRED, *OPTIONAL) if key in content}
     _check_shapes(arrays, path)
     _check_values(arrays, path)
+    if "mirror" not in arrays and _is_mirror(pairs := content.get(SMPL_MIRROR), len(arrays["v_template"])):
+        arrays["mirror"] = np.array(pairs, np.int64)
     arrays["shapedirs"] = arrays["shapedirs"][..., :NUM_BETAS]
     return BodyModel(
         arrays, name=str(content.get("name", path.stem)), licence=str(content.get("licence", "not stated in the file"))
@@ -102,6 +106,14 @@ class BodyUnpickler(ArrayUnpickler):
         if (module, name) in self.PLAIN:
             return pickle.Unpickler.find_class(self, module, name)
         return super().find_class(module, name)
+
+
+def _is_mirror(pairs: Any, num_vertices: int) -> bool:
+    """Whether an entry that nobody needs is what its name says; else the nearest vertices serve."""
+    if not isinstance(pairs, np.ndarray) or pairs.dtype.kind not in "iu" or pairs.shape != (num_vertices,):
+        return False
+    own = np.arange(num_vertices)
+    return np.array_equal(np.sort(pairs), own) and np.array_equal(pairs[pairs], own)
 
 
 def _to_array(value: Any, key: str, path: Path) -> np.ndarray:

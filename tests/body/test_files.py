@@ -43,6 +43,16 @@ def test_more_than_ten_shape_components_are_cut(arrays, tmp_path):
     assert load_body(save(tmp_path / "many.npz", arrays)).fingerprint == ten.fingerprint
 
 
+def test_the_mirror_of_smpls_own_files_counts(arrays, tmp_path):
+    arrays = {key: value for key, value in arrays.items() if key != "mirror"}
+    pairs = np.arange(30)
+    pairs[[3, 8]] = 8, 3
+    assert load_body(save(tmp_path / "b.npz", {**arrays, "vert_sym_idxs": pairs})).mirror.tolist() == pairs.tolist()
+    nearest = load_body(save(tmp_path / "c.npz", arrays)).mirror.tolist()
+    for wrong in (pairs[:29], np.roll(np.arange(30), 1), np.zeros(30, int), pairs.astype(float)):
+        assert load_body(save(tmp_path / "d.npz", {**arrays, "vert_sym_idxs": wrong})).mirror.tolist() == nearest
+
+
 def test_root_of_kintree_may_hold_anything(arrays, tmp_path):
     """SMPL's files have 2**32 - 1 there."""
     arrays["kintree_table"] = arrays["kintree_table"].astype(np.uint32)
