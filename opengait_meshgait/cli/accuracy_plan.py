@@ -83,7 +83,7 @@ def plan(sources: Sequence[str], overrides: Sequence[str], split: str) -> list[E
             raise UserError(f"--set {override}: the seeds are those of --seeds.")
     configs = [load_config(source, overrides) for source in sources]
     for config in configs:
-        _check_split(config.data_cfg.dataset_partition, split)
+        _check_split(config, split)
     hashes = [(_training_hash(config), _testing_hash(config, split)) for config in configs]
     for number, found in enumerate(hashes):
         if found in hashes[:number]:
@@ -158,12 +158,19 @@ def _check_alike(sources: Sequence[str], configs: Sequence[Config]) -> None:
         )
 
 
-def _check_split(partition: str, split: str) -> None:
-    content = read_json(partition)
-    if split == "val" and isinstance(content, dict) and "VAL_SET" not in content:
+def _check_split(config: Config, split: str) -> None:
+    partition = config.data_cfg.dataset_partition
+    if split == "val" and "VAL_SET" not in read_json(partition):
         raise UserError(
             f"The partition {partition} has no VAL_SET, and what is chosen by TEST_SET cannot be tested by it. Make "
             "walkers with `meshgait walkers --val N`; with other data, move some ids of TRAIN_SET to a list VAL_SET."
+        )
+    probes = build.protocol(config).get("probes")
+    labels = read_partition(partition, split)
+    if probes is not None and not any(probe.startswith(f"{label}-") for probe in probes for label in labels):
+        raise UserError(
+            f"PROBE_SET in {partition} names no sequence of the {split} set: add some of its sequences, id-type-view, "
+            "or set evaluator_cfg.eval_func: evaluate_indoor_dataset."
         )
 
 

@@ -14,7 +14,7 @@ from opengait_meshgait.cli.arguments import add_device
 
 DESCRIPTION = (
     "Train each config with each seed, test it, and print Markdown tables: means and standard deviations over seeds, "
-    "Rank-1 by difference of views, and each config's difference from the first with a 95 %% confidence interval over "
+    "Rank-1 by difference of views, and each config's difference from the first with a 95 % confidence interval over "
     "people and seeds. Run the same command again after a stop: finished runs are read, a run in the middle goes on "
     "from its checkpoint, a changed config is trained anew beside the old one."
 )
@@ -156,7 +156,7 @@ def _write(arguments: argparse.Namespace, entries: Sequence[Any], contestants: S
                 "gflops": round(entry.gflops, 3),
                 "frames": FRAMES,
                 "config": entry.config.model_dump(),
-                "runs": [*contestant.runs.values()],
+                "runs": [contestant.runs[seed] for seed in arguments.seeds if seed in contestant.runs],
             }
             for entry, contestant in zip(entries, contestants)
         ],

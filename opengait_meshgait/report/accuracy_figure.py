@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from opengait_meshgait.report.accuracy import Contestant, figures, rank1_in, view_columns
 
@@ -54,7 +55,11 @@ def _costs(ax: Axes, entered: Sequence[Contestant], colours: dict) -> None:
         values = one.values(lambda run: run["rank1"])
         ax.plot([one.gflops] * len(values), values, ".", color=colours[one.name], markersize=4)
         ax.plot(one.gflops, statistics.mean(values), "o", color=colours[one.name], markersize=8, alpha=0.75)
-    ax.set_xscale("log")
+    costs = [one.gflops for one in entered]
+    ax.set(xscale="log", xlim=(min(costs) / 1.5, max(costs) * 1.5))
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.xaxis.set_major_formatter("{x:g}")
+    ax.xaxis.set_minor_formatter(NullFormatter())
     ax.set_xlabel("GFLOPs of a sequence", fontsize=8)
     ax.set_ylabel("Rank-1 (%)", fontsize=8)
     ax.set_title("recognition by cost", fontsize=10)

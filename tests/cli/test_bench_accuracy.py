@@ -237,7 +237,8 @@ def test_same_save_names_do_not_collide(walkers, trained, capsys, tmp_path):
         ({"data_cfg__dataset_name": "Others", "data_cfg__test_dataset_name": "Walkers"}, "dataset_name: Walkers in"),
         ({"data_cfg__test_dataset_name": "CASIA-B"}, "test_dataset_name: Walkers in .*, CASIA-B in"),
         ({"evaluator_cfg__eval_func": "evaluate_Gait3D"}, "eval_func: evaluate_indoor_dataset in"),
-        ({"data_cfg__dataset_partition": "absent.json"}, "Cannot read absent.json"),
+        ({"data_cfg__dataset_partition": "absent.json"}, "absent.json"),
+        ({"data_cfg__dataset_root": "absent"}, "dataset_root: .* absent in"),
         ({"loss_cfg__": [{"type": "TripletLos", "log_prefix": "triplet"}]}, "Did you mean 'TripletLoss'"),
     ],
 )
@@ -259,6 +260,15 @@ def test_validation_needs_a_validation_set(walkers, capsys, tmp_path):
     files = write(tmp_path, a=config(walkers, "First", 2, data_cfg__dataset_partition=str(tmp_path / "p.json")))
     assert bench(files, tmp_path / "bench", "--split", "val") == 1
     assert "meshgait walkers --val N" in capsys.readouterr().err
+
+
+def test_protocol_of_gait3d(walkers, capsys, tmp_path):
+    files = write(tmp_path, a=config(walkers, "First", 2, evaluator_cfg__eval_func="evaluate_Gait3D"))
+    assert bench(files, tmp_path / "bench", "--split", "val") == 1
+    assert "PROBE_SET in" in capsys.readouterr().err
+    assert bench(files, tmp_path / "bench", seeds="0") == 0
+    table, *_ = capsys.readouterr().out.split("\n\n")
+    assert [cell.strip() for cell in table.splitlines()[0].split("|")[2:6]] == ["Rank-1", "Rank-5", "mAP", "mINP"]
 
 
 def test_seeds_are_those_of_the_option(files, capsys, tmp_path):
