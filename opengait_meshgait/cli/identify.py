@@ -8,6 +8,7 @@ from opengait_meshgait.cli.arguments import add_device, check_out
 from opengait_meshgait.common.errors import UserError
 
 if TYPE_CHECKING:
+    from opengait_meshgait.inference.embeddings import Embeddings
     from opengait_meshgait.inference.identify import Identification
     from opengait_meshgait.inference.threshold import Threshold
 
@@ -71,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
         write_json(arguments.json, {"gallery": gallery.source, "probe": probes.source, **found.to_json()})
     else:
         print("\n".join(table(found)))
-    print(_summary(found, len(gallery), len(set(gallery.labels.tolist()))))
+    print(_summary(found, gallery))
     return 0
 
 
@@ -94,9 +95,14 @@ def table(found: "Identification") -> list[str]:
     return lines
 
 
-def _summary(found: "Identification", sequences: int, people: int) -> str:
+def _summary(found: "Identification", gallery: "Embeddings") -> str:
     unknown = "" if found.known is None else f", {int((~found.known).sum())} of them unknown"
-    return f"{len(found.probes)} probes{unknown}; the gallery has {sequences} sequences of {people} people"
+    people = len(set(gallery.labels.tolist()))
+    line = f"{len(found.probes)} probes{unknown}; the gallery has {len(gallery)} sequences of {people} people"
+    learnt_from = getattr(found.threshold, "sequences", len(gallery))
+    if learnt_from < len(gallery):
+        line += f": more than the {learnt_from} that the threshold was learnt from, so that more strangers pass"
+    return line
 
 
 def _threshold(text: str) -> "Threshold | float":

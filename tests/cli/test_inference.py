@@ -68,6 +68,12 @@ def test_strangers_are_unknown(files, capsys, tmp_path):
     assert json.loads((tmp_path / "again.json").read_text()) == learnt
 
 
+def test_a_gallery_larger_than_what_the_threshold_was_learnt_from(files, capsys):
+    gallery, validation = files[0][1], files[1]
+    assert identify("--gallery", validation, "--probe", gallery, "--validation", gallery, "--far", 0.25) == 0
+    assert "20 sequences of 10 people: more than the 4 that the threshold was learnt from" in capsys.readouterr().out
+
+
 def test_mistakes(files, write, capsys, tmp_path):
     other = write("other.npz", [1], ["ann"], model="n")
     cases = [
