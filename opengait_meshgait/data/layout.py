@@ -117,6 +117,25 @@ def find_sequences(
     return found
 
 
+def find_sequence(folder: str | Path) -> SequenceInfo:
+    """The sequence in a single folder, with its bodies where it has some.
+
+    Its id, type and view are the last three names of the folder's path.
+
+    Raises:
+        UserError: there are no silhouettes, or files are empty or ambiguous.
+    """
+    folder = Path(folder).resolve()
+    files = [entry for entry in entries(folder) if entry.name.endswith(".pkl")]
+    with_bodies = any(_kind(entry.name) in ("smpl", "joint") for entry in files)
+    label, type_, view = ("", "", *folder.parts)[-3:]
+    try:
+        return SequenceInfo(label, type_, view, *_choose(files, with_bodies, None))
+    except _Unusable as error:
+        names = ", ".join(entry.name for entry in files)
+        raise UserError(f"{folder} is unusable: {error} among [{names}]. Prepare the sequence again.") from error
+
+
 @dataclass(frozen=True, slots=True)
 class Survey:
     """What a dataset folder has of some people.

@@ -119,12 +119,20 @@ def _read_pictures(folder: Path) -> np.ndarray:
     return normalised_raw(pictures, str(folder))[0]
 
 
-def _read_pickle(path: str | Path) -> np.ndarray:
-    sils = read_silhouettes(path)
+def require_prepared(sils: np.ndarray, path: str | Path) -> np.ndarray:
+    """The silhouettes of a pickle, if they are normalised.
+
+    Raises:
+        UserError: they are of another size.
+    """
     if sils.shape[1:] != (SIZE, SIZE):
         # Whether they are raw, or normalised to another size for a network that was trained on it, nothing tells.
         raise UserError(f"{path} holds pictures of {list(sils.shape[1:])} px; expected {SIZE} x {SIZE}: prepare them.")
     return sils
+
+
+def _read_pickle(path: str | Path) -> np.ndarray:
+    return require_prepared(read_silhouettes(path), path)
 
 
 def _read_stack(archive: np.lib.npyio.NpzFile, key: str, name: str) -> np.ndarray:
