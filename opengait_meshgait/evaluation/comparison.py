@@ -98,12 +98,14 @@ def _pseudo_values(
     if not np.isfinite(difference).all():
         raise ValueError("expected finite scores")
     _, view, probes = np.unique(views, return_inverse=True, return_counts=True)
-    in_view = np.zeros((len(view), len(probes)))
-    in_view[np.arange(len(view)), view] = 1 / probes[view]
-    by_view = difference @ in_view
-    of_person = np.searchsorted(people, ids)[:, None] == np.arange(len(people))
+    by_view = _sums(difference, view, len(probes)) / probes
     weighted = (difference - by_view[:, view]) / (probes[view] * len(probes))
-    return by_view.mean(1, keepdims=True) + len(people) * (weighted @ of_person)
+    return by_view.mean(1, keepdims=True) + len(people) * _sums(weighted, np.searchsorted(people, ids), len(people))
+
+
+def _sums(values: np.ndarray, groups: np.ndarray, number: int) -> np.ndarray:
+    """``values [seeds, q]`` added up in each of a number of groups, ``[seeds, number]``."""
+    return np.stack([np.bincount(groups, row, number) for row in values])
 
 
 def _summary(values: np.ndarray) -> Difference:
