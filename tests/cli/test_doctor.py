@@ -297,7 +297,7 @@ def test_markers_of_another_body(data, wrong, monkeypatch):
     arrays["v_template"] = arrays["v_template"] * 1.01
     np.savez("taller.npz", **arrays)
     text = wrong("marker file", "--set", "model_cfg.body_cfg.body=taller.npz")
-    assert "were learned on the body" in text
+    assert "needs virtual markers of its own" in text
 
 
 def test_few_sequences_of_an_id_are_told(data, doctor):
