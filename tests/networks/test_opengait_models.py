@@ -111,8 +111,7 @@ def test_sizes_and_costs_agree(models, config):
         with FlopCounterMode(display=False) as counter:
             run(theirs, torch.zeros(1, 30, 64, 44))
     parameters, gflops = count_flops(ours)
-    # Class weights never count. Our heads normalise the embeddings of each part before they classify them; theirs do
-    # not, or all parts alike.
+    # The class head never counts; theirs, where it is of another kind, is taken off as well.
     assert parameters == sum(p.numel() for key, p in theirs.named_parameters() if not key.startswith(("Head1.", "Bn.")))
     # The configs have thousands of classes, ours here nine.
     class_gflops = sum(2 * p.numel() for key, p in theirs.named_parameters() if key.startswith("Head1.")) / 1e9
