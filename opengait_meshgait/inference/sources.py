@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.data.layout import list_problems, shorten, survey_sequences
+from opengait_meshgait.data.layout import find_sequence, list_problems, shorten, survey_sequences
 from opengait_meshgait.data.reader import read_silhouettes
 from opengait_meshgait.inference.silhouettes import SIZE, normalised, normalised_raw
 
@@ -42,8 +42,8 @@ def find_sources(path: str | Path) -> list[Source]:
     """The sequences in a folder or a file, sorted by person, type and view.
 
     Args:
-        path: ``id/type/view/*.pkl`` as data are prepared for training; ``id/type/view/*.png``, raw or normalised; a
-            folder of the PNGs of one sequence; an ``.npz`` of arrays [s, h, w], named as the people, or
+        path: ``id/type/view/*.pkl`` as data are prepared for training; ``id/type/view/*.png``, raw or normalised; the
+            folder of one such sequence, or any folder of PNGs; an ``.npz`` of arrays [s, h, w], named as the people, or
             ``id/type/view``; or the ``.pkl`` of one sequence.
 
     Raises:
@@ -66,6 +66,8 @@ def _in_folder(root: Path) -> list[Source]:
     pictures = _pictures(root)
     if pictures:
         return [Source(root.resolve().name, "", "", partial(_read_pictures, root))]
+    if next(root.glob("*.pkl"), None):
+        return [Source(root.resolve().name, "", "", partial(_read_pickle, find_sequence(root).sils_path))]
     raw = sorted({picture.parent for picture in root.glob("*/*/*/*.png")})
     if raw:
         return [Source(*folder.relative_to(root).parts, partial(_read_pictures, folder)) for folder in raw]

@@ -71,6 +71,9 @@ def test_one_pickle(dataset):
     (source,) = find_sources(dataset / "0001/nm-01/000/0-sils.pkl")
     assert source.name == "0-sils"
     assert source.read().shape[1:] == (64, 64)
+    (same,) = find_sources(dataset / "0001/nm-01/000")
+    assert same.name == "000"
+    np.testing.assert_array_equal(same.read(), source.read())
 
 
 def test_nothing_there(tmp_path):
