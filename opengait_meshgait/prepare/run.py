@@ -206,7 +206,8 @@ def _write(sequence: RawSequence, files: dict[str, np.ndarray]) -> None:
             (unfinished / name).write_bytes(pickle.dumps(np.ascontiguousarray(array), protocol=4))
         if folder.exists():
             shutil.rmtree(folder)
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        elif not folder.parent.exists():
+            folder.parent.mkdir(parents=True, exist_ok=True)
         unfinished.replace(folder)
     except OSError:
         shutil.rmtree(unfinished, ignore_errors=True)
