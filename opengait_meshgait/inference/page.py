@@ -69,7 +69,7 @@ def write_page(path: str | Path, look: Look) -> None:
             include_plotlyjs=True,
             auto_play=False,
             post_script=_TURN_TOGETHER,
-            config={"displaylogo": False, "responsive": True},
+            config={"displayModeBar": False, "responsive": True},
         ),
     )
     with atomic_path(path) as temporary:
@@ -102,7 +102,7 @@ def _figure(look: Look) -> go.Figure:
     figure.update_yaxes(visible=False, constrain="domain")
     figure.update_scenes(**_scene(look))
     figure.update_layout(
-        height=640,
+        height=560,
         margin={"l": 10, "r": 10, "t": 40, "b": 10},
         showlegend=False,
         # The camera stays where the mouse brought it.
@@ -132,8 +132,8 @@ def _mesh(look: Look, vertices: np.ndarray, colour: tuple[int, int, int], whole:
     if not whole:
         return go.Mesh3d(x=x, y=y, z=z)
     i, j, k = np.ascontiguousarray(look.found.faces.T.astype(np.uint16))
-    lighting = {"ambient": 0.45, "diffuse": 0.75, "specular": 0.08, "roughness": 0.9, "fresnel": 0.05}
-    light = {"x": -2000, "y": -4000, "z": 4000}
+    lighting = {"ambient": 0.35, "diffuse": 0.6, "specular": 0.05, "roughness": 0.9, "fresnel": 0.05}
+    light = {"x": -6000, "y": -3000, "z": 6000}
     return go.Mesh3d(
         x=x, y=y, z=z, i=i, j=j, k=k, color="rgb({},{},{})".format(*colour), hoverinfo="skip",
         lighting=lighting, lightposition=light,
@@ -176,7 +176,8 @@ def _scene(look: Look) -> dict:
         **axes,
         "aspectmode": "manual",
         "aspectratio": dict(zip("xyz", 1.5 * size)),
-        "camera": {"eye": {"x": 0.7, "y": -1.9, "z": 0.35}, "projection": {"type": "orthographic"}},
+        # In perspective: plotly.js shades nothing in its orthographic projection.
+        "camera": {"eye": {"x": 0.65, "y": -1.95, "z": 0.35}},
         "dragmode": "turntable",
     }
 
@@ -203,7 +204,7 @@ def _slider(look: Look) -> dict:
         steps.append({"label": label, "method": "animate", "args": [[str(number)], at_once]})
     return {
         "steps": steps, "x": 0.17, "len": 0.83, "y": -0.02, "yanchor": "top", "pad": {"t": 10},
-        "currentvalue": {"prefix": "frame ", "font": {"size": 14}}, "ticklen": 0, "minorticklen": 0,
+        "currentvalue": {"prefix": "frame ", "font": {"size": 14, "color": "#46525f"}}, "ticklen": 0, "minorticklen": 0,
         "font": {"color": "rgba(0,0,0,0)"}, "transition": {"duration": 0},
     }  # fmt: skip
 

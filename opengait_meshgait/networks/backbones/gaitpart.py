@@ -46,9 +46,11 @@ class MicroMotion(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """``[n, c, p, s]`` to the same shape."""
         scores = [attention(part) for attention, part in zip(self.attention, x.unbind(2), strict=True)]
-        around = {"kernel_size": self.window, "stride": 1, "padding": self.window // 2}
         flat = x.flatten(1, 2)
-        motion = F.avg_pool1d(flat, **around) + F.max_pool1d(flat, **around)
+        side = self.window // 2
+        # In 2D, for in 1D its export would be for sequences of one length.
+        highest = F.max_pool2d(flat, (1, self.window), 1, (0, side))
+        motion = F.avg_pool1d(flat, self.window, 1, side) + highest
         return motion.view_as(x) * torch.stack(scores, dim=2).sigmoid()
 
 

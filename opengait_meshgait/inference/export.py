@@ -1,0 +1,295 @@
+"""A trained model as an ONNX file, for machines without PyTorch."""
+
+import copy
+import json
+import logging
+import statistics
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from opengait_meshgait import __version__
+from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.common.files import atomic_path
+from opengait_meshgait.inference.model import GaitModel
+from opengait_meshgait.inference.silhouettes import SIZE
+from opengait_meshgait.networks import MeshGaitNet
+
+TOLERANCE = 1e-4
+"""How far embeddings may lie apart, where their largest number is at most 1; else, as a share of that."""
+INPUT, OUTPUT = "silhouettes", "embeddings"
+
+_OPSET = 18
+_EXAMPLE = 6  # frames that the graph is recorded with: more than any window of the backbones
+_SHORT, _LONG = range(1, 9), (15, 30, 31, 50)  # lengths that are tried
+_TIMED, _RUNS = 30, 7
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written, and how it was checked.
+
+    Attributes:
+        shape: of the embeddings, (1, c, p).
+        input_shape: of the silhouettes behind the number of frames, (h, w).
+        shortest: frames that a sequence needs at least; with fewer the graph fails.
+        lengths: that were tried, and agree with PyTorch.
+        difference: the largest one from PyTorch's embeddings.
+        milliseconds: median time of a sequence of 30 frames, by ``onnxruntime`` and ``PyTorch``.
+        threads: that both had.
+        size: of the file, bytes.
+    """
+
+    shape: tuple[int, ...]
+    input_shape: tuple[int, ...]
+    shortest: int
+    lengths: tuple[int, ...]
+    difference: float
+    milliseconds: dict[str, float]
+    threads: int
+    size: int
+
+
+class _Embedding(nn.Module):
+    """The network from silhouettes to embeddings: neither classifier nor body."""
+
+    def __init__(self, net: MeshGaitNet):
+        super().__init__()
+        self.net = net
+
+    def forward(self, silhouettes: Tensor) -> Tensor:
+        return self.net(silhouettes, reconstruct=False).embeddings
+
+
+def export(model: GaitModel, out: str | Path) -> Exported:
+    """Write the network as ONNX: embeddings ``[1, c, p]`` from silhouettes float32 ``[1, s, h, w]``, for every s.
+
+    The file is written after onnxruntime has given PyTorch's embeddings for sequences of many lengths. What the numbers
+    mean, the config of the network and the model's fingerprint are in its metadata.
+
+    Args:
+        model: as loaded.
+        out: ``.onnx``; whole or absent, whatever happens.
+
+    Raises:
+        UserError: packages are missing, the network cannot be exported, the file would not give PyTorch's embeddings,
+            or ``out`` cannot be written.
+    """
+    onnx, onnxruntime = _packages()
+    net = _Embedding(copy.deepcopy(model.net).cpu())
+    example = model.transform(torch.zeros(1, _EXAMPLE, SIZE, SIZE, dtype=torch.uint8))
+    proto = _convert(net, example, model.source)
+    trial = _Trial(net, example.shape[2:], onnxruntime)
+    differences = trial.differences(proto)
+    shortest = _shortest(differences, model.source)
+    if shortest > 1:
+        _require_frames(onnx, proto, shortest)
+        differences = trial.differences(proto)
+        if _shortest(differences, model.source) != shortest or any(n in differences for n in range(1, shortest)):
+            raise UserError(
+                f"{model.source} cannot be exported: of fewer than {shortest} frames its graph makes wrong embeddings."
+            )
+    _describe(onnx, proto, model, example, shortest)
+    content = proto.SerializeToString()
+    times = trial.milliseconds(content)
+    try:
+        with atomic_path(out) as temporary:
+            temporary.write_bytes(content)
+    except OSError as error:
+        raise UserError(f"Cannot write {out}: {error.strerror}.") from error
+    return Exported(
+        (1, *model.embedding_shape),
+        tuple(example.shape[2:]),
+        shortest,
+        tuple(differences),
+        max(differences.values()),
+        times,
+        torch.get_num_threads(),
+        len(content),
+    )
+
+
+def _packages() -> tuple[Any, Any]:
+    try:
+        import onnx
+        import onnxruntime
+        import onnxscript  # noqa: F401, torch.onnx needs it
+    except ImportError as error:
+        raise UserError(
+            f"The export needs onnx, onnxscript and onnxruntime, and {error.name} is not installed: "
+            "pip install 'opengait-meshgait[export]'."
+        ) from error
+    return onnx, onnxruntime
+
+
+def _convert(net: nn.Module, example: Tensor, source: Path) -> Any:
+    """The network as an ``onnx.ModelProto``."""
+    try:
+        with _silence(), torch.no_grad():
+            program = torch.onnx.export(
+                net,
+                (example,),
+                dynamo=True,
+                opset_version=_OPSET,
+                dynamic_shapes=({1: torch.export.Dim.DYNAMIC},),
+                input_names=[INPUT],
+                output_names=[OUTPUT],
+                verbose=False,
+            )
+    except torch.onnx.OnnxExporterError as error:
+        raise UserError(f"{source} cannot be exported: {_reason(error)}") from error
+    proto = program.model_proto
+    # The exporter writes where in the source each node comes from, with the paths of this machine.
+    for node in proto.graph.node:
+        node.ClearField("metadata_props")
+        node.ClearField("doc_string")
+    for part in ("value_info", "metadata_props"):
+        proto.graph.ClearField(part)
+    proto.graph.input[0].type.tensor_type.shape.dim[1].dim_param = "s"
+    return proto
+
+
+def _reason(error: BaseException) -> str:
+    """Why the export failed, in words; the first of the errors behind it says it best."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    text = str(error)
+    if "static shape" in text or "specialized" in text:
+        return "something in its backbone fixes the number of frames, and sequences have any."
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[0] if lines else 'no reason given'}"
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Without the exporter's warnings, which are about other packages and its own insides."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+class _Trial:
+    """The graph by onnxruntime beside the network by PyTorch, with as many threads."""
+
+    def __init__(self, net: nn.Module, size: torch.Size, onnxruntime: Any):
+        self._net, self._size, self._onnxruntime = net, size, onnxruntime
+        self._options = onnxruntime.SessionOptions()
+        self._options.intra_op_num_threads = torch.get_num_threads()
+        self._options.log_severity_level = 4  # sequences that are too short are tried too
+
+    def differences(self, proto: Any) -> dict[int, float]:
+        """The largest difference, in units where embeddings are at most 1, by the number of frames.
+
+        Lengths with which the graph fails are left out.
+        """
+        session, found = self._session(proto.SerializeToString()), {}
+        for frames in (*_SHORT, *_LONG):
+            sils = self._silhouettes(frames)
+            with torch.inference_mode():
+                expected = self._net(sils).numpy()
+            try:
+                (actual,) = session.run([OUTPUT], {INPUT: sils.numpy()})
+            except Exception:  # noqa: BLE001, S112: onnxruntime's errors have no base of their own
+                continue
+            difference = np.abs(actual - expected).max() / max(1.0, np.abs(expected).max())
+            found[frames] = float(difference) if actual.shape == expected.shape else np.inf
+        return found
+
+    def milliseconds(self, content: bytes) -> dict[str, float]:
+        """The median time of a sequence by either, in turns."""
+        session, sils = self._session(content), self._silhouettes(_TIMED)
+        runs = {
+            "onnxruntime": lambda: session.run([OUTPUT], {INPUT: sils.numpy()}),
+            "PyTorch": lambda: self._net(sils),
+        }
+        times = {name: [] for name in runs}
+        with torch.inference_mode():
+            for _ in range(_RUNS):
+                for name, run in runs.items():
+                    began = time.perf_counter()
+                    run()
+                    times[name].append(1000 * (time.perf_counter() - began))
+        return {name: statistics.median(values) for name, values in times.items()}
+
+    def _session(self, content: bytes) -> Any:
+        return self._onnxruntime.InferenceSession(content, self._options, providers=["CPUExecutionProvider"])
+
+    def _silhouettes(self, frames: int) -> Tensor:
+        return torch.rand(1, frames, *self._size, generator=torch.Generator().manual_seed(frames))
+
+
+def _shortest(differences: dict[int, float], source: Path) -> int:
+    """From how many frames on the graph agrees with PyTorch.
+
+    Raises:
+        UserError: from none of the short lengths on.
+    """
+    # Written so that NaN fails as well.
+    wrong = [n for n in (*_SHORT, *_LONG) if not differences.get(n, np.inf) <= TOLERANCE]
+    if wrong and wrong[-1] >= _SHORT[-1]:
+        told = ", ".join(f"{n}: {differences[n]:.1g}" if n in differences else f"{n}: fails" for n in wrong)
+        raise UserError(
+            f"{source} cannot be exported: by onnxruntime its embeddings are not PyTorch's within {TOLERANCE:g}. "
+            f"Differences by number of frames: {told}."
+        )
+    return wrong[-1] + 1 if wrong else 1
+
+
+def _require_frames(onnx: Any, proto: Any, frames: int) -> None:
+    """Make the graph fail on shorter sequences, by asking for their last frame that they need to have."""
+    graph, helper = proto.graph, onnx.helper
+    for node in graph.node:
+        node.input[:] = ["checked" if name == INPUT else name for name in node.input]
+    constants = {"needed_frame": np.array([frames - 1]), "nothing": np.float32(0)}
+    graph.initializer.extend(onnx.numpy_helper.from_array(np.asarray(v), name) for name, v in constants.items())
+    nodes = [
+        helper.make_node("Gather", [INPUT, "needed_frame"], ["needed"], f"needs_{frames}_frames_or_more", axis=1),
+        helper.make_node("Mul", ["needed", "nothing"], ["needed_nothing"]),
+        helper.make_node("Add", [INPUT, "needed_nothing"], ["checked"]),
+    ]
+    for node in reversed(nodes):
+        graph.node.insert(0, node)
+
+
+def _describe(onnx: Any, proto: Any, model: GaitModel, example: Tensor, shortest: int) -> None:
+    """Write into the file what it is."""
+    height, width = example.shape[2:]
+    white = float(model.transform(torch.full((1, 1, SIZE, SIZE), 255, dtype=torch.uint8)).max())
+    cut = (SIZE - width) // 2
+    channels, parts = model.embedding_shape
+    config = model.config
+    described = {
+        "model_cfg": {key: value for key, value in config["model_cfg"].items() if key != "body_cfg"},
+        "transform": (config.get("evaluator_cfg") or {}).get("transform"),
+    }
+    proto.producer_name, proto.producer_version = "opengait_meshgait", __version__
+    onnx.helper.set_model_props(
+        proto,
+        {
+            INPUT: f"float32 [1, s, {height}, {width}]: the s frames of one sequence, normalised to {SIZE} x {SIZE} px, "
+            f"without {cut} columns at either side, black 0 and white {white:g}",
+            OUTPUT: f"float32 [1, {channels}, {parts}]: channels and parts; sequences are compared by the mean over "
+            f"parts of the {'cosine' if model.metric == 'cos' else 'Euclidean'} distance",
+            "shortest": str(shortest),
+            "frames_limit": str(model.frames_limit or ""),
+            "metric": model.metric,
+            "fingerprint": model.fingerprint,
+            "checkpoint": model.source.name,
+            "iteration": str(model.iteration or ""),
+            "config": json.dumps(described),
+        },
+    )
