@@ -1,6 +1,8 @@
 """Arguments that several subcommands share."""
 
 import argparse
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from opengait_meshgait.common.errors import UserError
@@ -35,6 +37,22 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         help="YAML file of its training: needed for OpenGait's checkpoints, which do not hold it; else it may say "
         "where the body lies (model_cfg.body_cfg)",
     )
+
+
+def positive(least: int) -> Callable[[str], int]:
+    """A type of arguments: whole numbers, ``least`` or more."""
+
+    def convert(text: str) -> int:
+        if not text.isdigit() or int(text) < least:
+            raise argparse.ArgumentTypeError(f"found '{text}'; expected a whole number, {least} or more")
+        return int(text)
+
+    return convert
+
+
+def say(line: str) -> None:
+    """Tell what is being done, where it does not mix with results."""
+    print(f"== {line}", file=sys.stderr, flush=True)
 
 
 def check_out(path: Path, suffix: str, option: str = "--out") -> None:

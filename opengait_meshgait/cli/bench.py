@@ -6,6 +6,8 @@ from types import ModuleType
 
 BENCHMARKS = {
     "accuracy": "train and test configs with several seeds, and tell which differences are more than chance",
+    "speed": "time and memory of recognition and training, beside OpenGait's own models",
+    "evaluation": "check and time Gait3D's and the cross-view metrics, beside OpenGait's own",
 }
 
 
