@@ -6,7 +6,8 @@
 
 The files in ``of`` lie beside it. They are laid over each other in their order, then the file's own keys over them:
 mappings key by key, everything else as a whole, and so a mapping whose ``type`` (or ``solver``, or ``scheduler``) is
-another one, for then its arguments are others too. As this is a matter of YAML, whoever loads the file, OpenGait too, sees the whole.
+another one, for then its arguments are others too. As this is a matter of YAML, whoever loads the file, OpenGait too,
+sees the whole.
 """
 
 from collections.abc import Mapping

@@ -1,16 +1,15 @@
 """Sequences of silhouettes, wherever they lie: prepared or raw folders, and stacks in one file."""
 
-import re
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.common.pictures import picture_files, read_picture
 from opengait_meshgait.data.layout import find_sequence, list_problems, shorten, survey_sequences
 from opengait_meshgait.data.reader import read_silhouettes
 from opengait_meshgait.inference.silhouettes import SIZE, normalised, normalised_raw
@@ -63,8 +62,7 @@ def find_sources(path: str | Path) -> list[Source]:
 
 
 def _in_folder(root: Path) -> list[Source]:
-    pictures = _pictures(root)
-    if pictures:
+    if picture_files(root):
         return [Source(root.resolve().name, "", "", partial(_read_pictures, root))]
     if next(root.glob("*.pkl"), None):
         return [Source(root.resolve().name, "", "", partial(_read_pickle, find_sequence(root).sils_path))]
@@ -104,18 +102,8 @@ def _in_stacks(path: Path) -> list[Source]:
     return sources
 
 
-def _pictures(folder: Path) -> list[Path]:
-    """The PNGs in a folder, their numbers in the order of numbers; without the energy images that some sets keep."""
-    found = [path for path in folder.glob("*.png") if "gei.png" not in path.name]
-    return sorted(found, key=lambda path: [int(p) if p.isdigit() else p for p in re.split(r"(\d+)", path.stem)])
-
-
 def _read_pictures(folder: Path) -> np.ndarray:
-    paths = _pictures(folder)
-    pictures = [cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) for path in paths]
-    for path, picture in zip(paths, pictures):
-        if picture is None:
-            raise UserError(f"{path} is damaged, truncated or no picture.")
+    pictures = [read_picture(path) for path in picture_files(folder).values()]
     if len({picture.shape for picture in pictures}) == 1:
         return normalised(np.stack(pictures), str(folder))[0]
     return normalised_raw(pictures, str(folder))[0]

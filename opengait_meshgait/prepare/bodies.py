@@ -12,9 +12,10 @@ import numpy as np
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.common.files import read_json, read_npz_objects, read_pickle
 from opengait_meshgait.common.folders import entries
+from opengait_meshgait.common.pictures import FrameKey, by_frame, frame_key
 from opengait_meshgait.prepare.parameters import FRAME, JOINTS, BodyKeys, parse
-from opengait_meshgait.prepare.pictures import by_frame, silhouette_pickle
-from opengait_meshgait.prepare.raw import frame_key, listed
+from opengait_meshgait.prepare.pictures import silhouette_pickle
+from opengait_meshgait.prepare.raw import listed
 
 _ENDINGS = (".npz", ".json", ".pkl")
 _TURN = np.diag([1.0, -1.0, -1.0])  # y up, z to the camera -> y down, z away: half a turn about x
@@ -44,9 +45,7 @@ def holds_bodies(folder: str) -> bool:
     return bool(_files(folder))
 
 
-def read_bodies(
-    folder: str, frames: list[tuple[str | int, ...]], named: bool, keys: BodyKeys, y_up: bool = False
-) -> Bodies:
+def read_bodies(folder: str, frames: list[FrameKey], named: bool, keys: BodyKeys, y_up: bool = False) -> Bodies:
     """The bodies of some frames: one file for each, by its name, or one file for all.
 
     Args:
@@ -85,9 +84,7 @@ def _files(folder: str) -> list[os.DirEntry]:
     ]
 
 
-def _one_for_all(
-    path: str, frames: list[tuple[str | int, ...]], keys: BodyKeys
-) -> dict[tuple[str | int, ...], np.ndarray] | None:
+def _one_for_all(path: str, frames: list[FrameKey], keys: BodyKeys) -> dict[FrameKey, np.ndarray] | None:
     """The bodies of a single file with all frames; None where it is the file of one frame."""
     if len(frames) > 1 and frame_key(Path(path).stem) in frames:
         return None
@@ -115,8 +112,8 @@ def _one_for_all(
 
 
 def _one_a_frame(
-    files: list[os.DirEntry], frames: list[tuple[str | int, ...]], named: bool, folder: str, keys: BodyKeys
-) -> tuple[dict[tuple[str | int, ...], np.ndarray], list[str]]:
+    files: list[os.DirEntry], frames: list[FrameKey], named: bool, folder: str, keys: BodyKeys
+) -> tuple[dict[FrameKey, np.ndarray], list[str]]:
     places = by_frame(files)
     if places and not named:
         places = dict(zip(frames, places.values())) if len(places) == len(frames) else {}
@@ -162,5 +159,5 @@ def _turned(row: np.ndarray) -> np.ndarray:
     return turned
 
 
-def _name(frame: tuple[str | int, ...]) -> str:
+def _name(frame: FrameKey) -> str:
     return "".join(map(str, frame))

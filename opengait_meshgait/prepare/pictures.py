@@ -1,23 +1,14 @@
 """The silhouettes of one sequence: raw pictures, or a pickle of them that is prepared already."""
 
-import os
-import struct
 from dataclasses import dataclass, field
-from pathlib import Path
 
-import cv2
 import numpy as np
-from kornia_rs.io import decode_image_png_u8
 
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.common.folders import entries
+from opengait_meshgait.common.pictures import FrameKey, picture_files, read_picture
 from opengait_meshgait.common.silhouettes import has_person, normalize_silhouette
-from opengait_meshgait.prepare.raw import frame_key, listed
-
-# A PNG's signature and the beginning of its header; then width, height, bit depth, colour type, 2 bytes, interlacing.
-_PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
-_HEADER = struct.Struct(">IIBBBBB")
-_PLAIN = (8, 0, 0, 0, 0)  # 8 bits of grey, not interlaced
+from opengait_meshgait.prepare.raw import listed
 
 
 @dataclass(slots=True)
@@ -34,7 +25,7 @@ class Silhouettes:
         unreadable: why others could not be read, one message each.
     """
 
-    frames: list[tuple[str | int, ...]]
+    frames: list[FrameKey]
     named: bool
     kept: np.ndarray
     pictures: np.ndarray
@@ -53,11 +44,9 @@ def read_silhouettes(folder: str, size: int) -> Silhouettes:
     Raises:
         UserError: the folder holds neither, or two pictures of one frame; or the pickle cannot be used.
     """
-    # OpenGait leaves out gait energy images that some datasets keep beside the frames.
-    files = [e for e in entries(folder) if e.name.lower().endswith(".png") and "gei.png" not in e.name]
-    if not files:
+    places = picture_files(folder)
+    if not places:
         return _read_pickle(folder, size)
-    places = by_frame(files)
     result, pictures, kept = Silhouettes(list(places), True, np.empty(0), np.empty(0)), [], []
     for place, path in enumerate(places.values()):
         try:
@@ -76,51 +65,6 @@ def read_silhouettes(folder: str, size: int) -> Silhouettes:
     result.kept = np.array(kept, np.int64)
     result.pictures = np.stack(pictures) if pictures else np.empty((0, size, size), np.uint8)
     return result
-
-
-def read_picture(path: str) -> np.ndarray:
-    """A picture's grey levels, uint8 [h, w], as OpenCV reads them.
-
-    Raises:
-        UserError: it cannot be read.
-    """
-    try:
-        data = np.fromfile(path, np.uint8).tobytes()
-    except OSError as error:
-        raise UserError(f"Cannot read {path}: {error.strerror}.") from error
-    if not data:
-        raise UserError(f"{path} is empty (0 bytes).")
-    picture = None
-    if data.startswith(_PNG) and len(data) > len(_PNG) + _HEADER.size:
-        width, height, *kind = _HEADER.unpack_from(data, len(_PNG))
-        if tuple(kind) == _PLAIN:
-            try:
-                # Some three times as fast as OpenCV, and silhouettes are nearly always of this kind.
-                return decode_image_png_u8(data, (height, width), "mono")[..., 0]
-            except Exception as error:  # whatever kornia_rs raises: it documents nothing
-                raise UserError(f"{path} is damaged or truncated: {error}.") from error
-    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
-    if picture is None:
-        raise UserError(f"{path} is damaged, truncated or no picture.")
-    return picture
-
-
-def by_frame(files: list[os.DirEntry]) -> dict[tuple[str | int, ...], str]:
-    """The paths of one file a frame, in the frames' order.
-
-    Raises:
-        UserError: two files are of the same frame.
-    """
-    places: dict[tuple[str | int, ...], str] = {}
-    for entry in files:
-        key = frame_key(entry.name.rpartition(".")[0])
-        if key in places:
-            raise UserError(
-                f"{Path(places[key]).name} and {entry.name} in {Path(entry.path).parent} are of the same frame: "
-                "remove one of them."
-            )
-        places[key] = entry.path
-    return dict(sorted(places.items()))
 
 
 def silhouette_pickle(folder: str) -> str | None:

@@ -1,6 +1,5 @@
 """Where the sequences of a raw dataset lie."""
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,12 +75,3 @@ def listed(names: Iterable[str]) -> str:
     """The first few of some names."""
     names = list(names)
     return ", ".join(names[:_SHOWN]) + (f" … ({len(names)} in all)" if len(names) > _SHOWN else "") or "nothing"
-
-
-def frame_key(stem: str) -> tuple[str | int, ...]:
-    """What frames are sorted and joined by: a file's name without its ending, its numbers as numbers.
-
-    >>> sorted(["10", "9", "0008"], key=frame_key)
-    ['0008', '9', '10']
-    """
-    return tuple(int(part) if part.isdigit() else part for part in re.split(r"([0-9]+)", stem))
