@@ -66,7 +66,8 @@ def test_missing(tmp_path):
     "ordered", [["8", "0009", "10"], ["a-9-2", "a-10-1"], ["frame_1", "frame_2", "frame_10"], ["x", "x1", "y"]]
 )
 def test_frames_are_ordered_by_numbers(ordered):
-    assert sorted(ordered[::-1], key=frame_key) == ordered
+    mixed = [ordered[-1], *ordered[:-1]]
+    assert sorted(mixed, key=frame_key) == ordered
 
 
 def test_pictures_of_a_folder(tmp_path):
