@@ -44,6 +44,7 @@ class Entry:
         training: a hash of all that decides over its weights, but the seed.
         testing: a hash of how it is tested.
         parameters, gflops: of inference on one sequence of :data:`FRAMES` frames.
+        baseline: name of the entry that is the same network without the heatmap branch, or None.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Entry:
     testing: str
     parameters: int
     gflops: float
+    baseline: str | None
 
     def run(self, seed: int) -> Config:
         """The config of one run. Another training goes to another folder, as its hash is part of the run's name."""
@@ -94,10 +96,23 @@ def plan(sources: Sequence[str], overrides: Sequence[str], split: str) -> list[E
             )
     _check_alike(sources, configs)
     names = _names(sources, configs)
+    baselines = {_network(config): name for name, config in zip(names, configs) if not config.model_cfg.heatmap_cfg}
     return [
-        Entry(name, source, config, *found, *_cost(config, split))
+        Entry(
+            name,
+            source,
+            config,
+            *found,
+            *_cost(config, split),
+            baseline=baselines.get(_network(config)) if config.model_cfg.heatmap_cfg else None,
+        )
         for name, source, config, found in zip(names, sources, configs, hashes)
     ]
+
+
+def _network(config: Config) -> str:
+    """A hash of the silhouette branch and the heads."""
+    return _hash(config.model_cfg.model_dump(include={"backbone_cfg", "bin_num", "SeparateFCs", "SeparateBNNecks"}))
 
 
 def _training_hash(config: Config) -> str:

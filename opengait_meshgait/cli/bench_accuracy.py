@@ -14,9 +14,10 @@ from opengait_meshgait.cli.arguments import add_device
 
 DESCRIPTION = (
     "Train each config with each seed, test it, and print Markdown tables: means and standard deviations over seeds, "
-    "Rank-1 by difference of views, and each config's difference from the first with a 95 % confidence interval over "
-    "people and seeds. Run the same command again after a stop: finished runs are read, a run in the middle goes on "
-    "from its checkpoint, a changed config is trained anew beside the old one."
+    "Rank-1 by difference of views, and the difference of each config from its silhouette-only baseline, or else from "
+    "the first config, with a 95 % confidence interval over people and seeds. Run the same command again after a stop: "
+    "finished runs are read, a run in the middle goes on from its checkpoint, a changed config is trained anew beside "
+    "the old one."
 )
 SCHEMA = 1
 
@@ -24,7 +25,11 @@ SCHEMA = 1
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     parser.add_argument(
-        "--cfgs", required=True, nargs="+", metavar="FILE", help="YAML files; the others are compared with the first"
+        "--cfgs",
+        required=True,
+        nargs="+",
+        metavar="FILE",
+        help="YAML files; each is compared with its silhouette-only baseline if that is among them, or the first",
     )
     parser.add_argument(
         "--seeds", required=True, type=_seeds, metavar="0,1,2", help="of the trainings, the same for all configs"
@@ -63,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise UserError("meshgait bench accuracy runs in one process. Start it without torchrun.")
     output = arguments.out / "runs"
     entries = plan(arguments.cfgs, arguments.set, arguments.split)
-    contestants = [Contestant(entry.name, entry.parameters, entry.gflops) for entry in entries]
+    contestants = [Contestant(entry.name, entry.parameters, entry.gflops, baseline=entry.baseline) for entry in entries]
     jobs = [(seed, *pair) for seed in arguments.seeds for pair in zip(entries, contestants)]
     waiting = []
     for seed, entry, contestant in jobs:
@@ -122,7 +127,7 @@ def _tables(contestants: Sequence[Any]) -> list[str]:
 
     tables = [accuracy_table(contestants), view_table(contestants)]
     if found := differences(contestants):
-        tables.append(difference_table(found, contestants[0].name))
+        tables.append(difference_table(found))
     return [*(markdown(table) for table in tables if table), *notes(contestants, FRAMES)]
 
 
@@ -133,16 +138,16 @@ def _write(arguments: argparse.Namespace, entries: Sequence[Any], contestants: S
     from opengait_meshgait.report.accuracy import differences
     from opengait_meshgait.report.accuracy_figure import accuracy_figure
 
-    found = {
-        name: {condition: {**asdict(each), "verdict": each.verdict} for condition, each in by_condition.items()}
-        for name, by_condition in differences(contestants).items()
-    }
+    found = [
+        {"name": name, "reference": reference, "condition": condition, **asdict(each), "verdict": each.verdict}
+        for (name, reference), by_condition in differences(contestants).items()
+        for condition, each in by_condition.items()
+    ]
     content = {
         "schema": SCHEMA,
         "command": provenance.command(),
         "split": arguments.split,
         "seeds": arguments.seeds,
-        "reference": contestants[0].name,
         "versions": provenance.versions(),
         "commit": provenance.commit(),
         "machine": provenance.machine(arguments.device),

@@ -24,12 +24,14 @@ class Contestant:
         gflops: GFLOPs of one inference; a multiply-add counts as two.
         runs: what the engine's test returned, by seed, and besides ``seconds_per_iteration``, ``iterations``,
             ``sequences_per_iteration`` and ``commit``.
+        baseline: name of the contestant that is the same network without the heatmap branch, or None.
     """
 
     name: str
     parameters: int
     gflops: float
     runs: dict[int, Mapping[str, Any]] = field(default_factory=dict)
+    baseline: str | None = None
 
     def values(self, get: Callable[[Mapping[str, Any]], float | None]) -> list[float]:
         """One number a run, of those that have it."""
@@ -119,42 +121,55 @@ def view_table(contestants: Sequence[Contestant]) -> list[list[str]]:
     return rows
 
 
-def differences(contestants: Sequence[Contestant]) -> dict[str, dict[str, Difference]]:
-    """Each config against the first, by condition and for their mean, over the seeds that both have.
+def pairs(contestants: Sequence[Contestant]) -> list[tuple[Contestant, Contestant]]:
+    """Who is compared with whom: each with its silhouette-only baseline where there is one, else with the first."""
+    by_name = {one.name: one for one in contestants}
+    found: list[tuple[Contestant, Contestant]] = []
+    for one in contestants:
+        reference = by_name.get(one.baseline, contestants[0])
+        if one is not reference and (reference, one) not in found:
+            found.append((one, reference))
+    return found
+
+
+def differences(contestants: Sequence[Contestant]) -> dict[tuple[str, str], dict[str, Difference]]:
+    """The differences of :func:`pairs`, by condition and for their mean, over the seeds that both have.
+
+    Returns:
+        By the names of a config and of its reference.
 
     Raises:
         ValueError: two runs were tested on different probes.
     """
-    reference, *others = contestants
     found = {}
-    for other in others:
+    for other, reference in pairs(contestants):
         seeds = [seed for seed in reference.runs if seed in other.runs]
         if not seeds:
             continue
         places = _places(reference.runs[seeds[0]])
-        pair = []
+        scores = []
         for one in (reference, other):
             runs = [one.runs[seed] for seed in seeds]
             if any(_places(run) != places for run in runs):
                 raise ValueError(f"expected the same probes in all runs, got others for {one.name}")
-            pair.append({c: np.stack([_scores(run["probes"][c]) for run in runs]) for c in places})
+            scores.append({c: np.stack([_scores(run["probes"][c]) for run in runs]) for c in places})
         parts = {c: [place.split("/") for place in names] for c, names in places.items()}
         ids = {c: [label for label, *_ in names] for c, names in parts.items()}
         # In the wild, what is called a view is the name of a sequence.
         in_views = bool(reference.runs[seeds[0]]["views"])
         views = {c: [view if in_views else "" for *_, view in names] for c, names in parts.items()}
-        found[other.name] = compare_conditions(*pair, ids, views)
+        found[other.name, reference.name] = compare_conditions(*scores, ids, views)
     return found
 
 
-def difference_table(found: Mapping[str, Mapping[str, Difference]], reference: str) -> list[list[str]]:
+def difference_table(found: Mapping[tuple[str, str], Mapping[str, Difference]]) -> list[list[str]]:
     """The rows of :func:`differences`."""
-    rows = [[f"Rank-1 against {reference}", "", "difference", "95 % interval", "verdict"]]
-    for name, by_condition in found.items():
+    rows = [["Rank-1", "against", "", "difference", "95 % interval", "verdict"]]
+    for (name, reference), by_condition in found.items():
         for condition, each in by_condition.items():
             interval = "–" if each.low is None else f"{each.low:+.1f} … {each.high:+.1f}"
             # Gait3D's protocol has one condition, of all probes.
-            rows.append([name, condition, f"{each.difference:+.1f}", interval, each.verdict])
+            rows.append([name, reference, condition, f"{each.difference:+.1f}", interval, each.verdict])
     return rows
 
 

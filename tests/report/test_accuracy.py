@@ -8,6 +8,7 @@ from opengait_meshgait.report.accuracy import (
     accuracy_table,
     difference_table,
     differences,
+    pairs,
     rank1_in,
     view_columns,
     view_table,
@@ -72,25 +73,33 @@ def test_means_and_spreads(contestants):
 def test_one_seed_has_no_spread(contestants):
     del contestants[0].runs[1], contestants[0].runs[2]
     assert "±" not in accuracy_table(contestants)[1][1]
-    assert differences(contestants)["good"]["NM"].seeds == 1
+    assert differences(contestants)["good", "bad"]["NM"].seeds == 1
 
 
 def test_who_has_no_run_yet_is_left_out(contestants):
     contestants.append(Contestant("waiting", 1, 1.0))
     assert [row[0] for row in accuracy_table(contestants)] == ["", "bad", "good"]
-    assert [*differences(contestants)] == ["good"]
+    assert [*differences(contestants)] == [("good", "bad")]
     contestants[0].runs.clear()
     assert [row[0] for row in accuracy_table(contestants)] == ["", "good"]
     assert differences(contestants) == {}
     assert notes(contestants, 30)
 
 
+def test_everybody_is_compared_with_the_own_baseline_or_the_first():
+    mesh, plain, other, lonely = (Contestant(name, 1, 1.0) for name in ("mesh", "plain", "other", "lonely"))
+    mesh.baseline, other.baseline = "plain", "other plain"
+    found = [(one.name, against.name) for one, against in pairs([mesh, plain, other, lonely])]
+    assert found == [("mesh", "plain"), ("other", "mesh"), ("lonely", "mesh")]
+    assert pairs([plain]) == []
+
+
 def test_differences_are_those_of_the_table(contestants):
-    found = differences(contestants)["good"]["NM"]
+    found = differences(contestants)["good", "bad"]["NM"]
     means = [np.mean([run["rank1"] for run in one.runs.values()]) for one in contestants]
     assert found.difference == pytest.approx(means[1] - means[0])
     assert (found.seeds, found.people, found.verdict) == (3, 10, "larger")
-    header, row = difference_table({"good": {"NM": found}}, "bad")
+    header, row = difference_table({("good", "bad"): {"NM": found}})
     assert header[0] == "Rank-1 against bad"
     assert row[2:] == [f"{found.difference:+.1f}", f"{found.low:+.1f} … {found.high:+.1f}", "larger"]
 
@@ -149,7 +158,7 @@ def test_in_the_wild():
     pair = [Contestant("first", 10, 1.0, first), Contestant("second", 10, 1.0, second)]
     assert accuracy_table(pair)[0][1:5] == ["Rank-1", "Rank-5", "mAP", "mINP"]
     assert view_table(pair) == []
-    (found,) = differences(pair)["second"].values()
+    (found,) = differences(pair)["second", "first"].values()
     # Sequences count alike, whatever they are called.
     assert found.difference == pytest.approx(100 * 2 / 6)
     assert len(accuracy_figure(pair).axes) == 2
