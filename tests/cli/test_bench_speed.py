@@ -1,0 +1,106 @@
+"""The table of speed: what networks cost, and who is refused."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from opengait_meshgait.cli import bench_speed
+from opengait_meshgait.cli.main import main
+from opengait_meshgait.common.load import BATCH, SEQUENCE, TRAINING, Load
+from opengait_meshgait.common.turns import Measured, Turn
+
+CONFIGS = Path(__file__).parents[2] / "configs" / "meshgait"
+TINY = [
+    "model_cfg.backbone_cfg.channels=[4,4,8,8]",
+    "model_cfg.SeparateFCs.out_channels=8",
+    "model_cfg.SeparateBNNecks.class_num=4",
+]
+FEW = ["--frames", "3", "--rounds", "2", "--device", "cpu"]
+
+
+def measured(name, seconds, sequences=4):
+    """Somebody whose sequence takes ``seconds`` in each round, a batch twice and a training step ten times as much."""
+    times = {SEQUENCE: 1, BATCH: 2, TRAINING: 10}
+    turns = {
+        task: [Turn(factor * each, 3 * factor * each, 2**30 * (number + 1)) for number, each in enumerate(seconds)]
+        for task, factor in times.items()
+    }
+    return Measured(name, {"parameters": 1_500_000, "gflops": 2.345, "sequences": sequences}, turns)
+
+
+def test_table_by_hand():
+    # Twice as slow in every round, though the machine is ten times as slow in the last.
+    rows = bench_speed.table([measured("a", [0.1, 0.2, 1.0]), measured("b", [0.2, 0.4, 2.0])], "wall")
+    assert rows[1] == ["a", "1.50 M", "2.3", "200", "1.00", "10.0", "2.00", "1.00", "3.00"]
+    assert rows[2] == ["b", "1.50 M", "2.3", "400", "2.00", "5.0", "4.00", "2.00", "3.00"]
+    assert {len(row) for row in rows} == {9}
+
+
+def test_processor_clock():
+    rows = bench_speed.table([measured("a", [0.1])], "processor")
+    assert rows[1][3:7] == ["300", "1.00", "6.7", "3.00"]
+
+
+def test_networks_in_turns(tmp_path, capsys):
+    silhouettes = CONFIGS / "gait3d_silhouette.yaml"
+    command = ["bench", "speed", "--cfgs", str(CONFIGS / "gait3d.yaml"), str(silhouettes), "--set", *TINY]
+    assert main([*command, *FEW, "--out", str(tmp_path / "out")]) == 0
+    printed = capsys.readouterr().out
+    assert printed == (tmp_path / "out/speed.md").read_text()
+    assert "| gait3d |" in printed and "| gait3d_silhouette |" in printed
+    record = json.loads((tmp_path / "out/speed.json").read_text())
+    ours, baseline = record["entrants"]
+    assert ours["parameters"] > baseline["parameters"] and ours["gflops"] > baseline["gflops"]
+    for entrant in record["entrants"]:
+        assert {task: len(turns) for task, turns in entrant["turns"].items()} == {SEQUENCE: 2, BATCH: 2, TRAINING: 2}
+        assert all(turn["seconds"] > 0 for turns in entrant["turns"].values() for turn in turns)
+    assert (record["people"], record["each"], record["frames"]) == (2, 2, 3)
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--cfgs", "absent.yaml"], "absent.yaml"),
+        (["--cfgs", str(CONFIGS / "gait3d.yaml"), "--models", "GaitSet"], "add --opengait ROOT"),
+        (["--cfgs", str(CONFIGS / "gait3d.yaml"), "--opengait", "."], "is no checkout of OpenGait"),
+    ],
+)
+def test_mistakes_are_told_before_the_work(more, message, tmp_path, capsys):
+    assert main(["bench", "speed", *more, "--out", str(tmp_path / "out")]) == 1
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("more", [["--batch", "1", "4"], ["--rounds", "0"], ["--frames", "many"]])
+def test_wrong_usage(more, capsys):
+    with pytest.raises(SystemExit) as exit_:
+        main(["bench", "speed", "--cfgs", "a.yaml", *more])
+    assert exit_.value.code == 2
+    assert "expected a whole number" in capsys.readouterr().err
+
+
+def test_the_load_is_the_same_for_all():
+    load = Load(people=3, each=2, frames=4, half=False)
+    assert load.labels().tolist() == [0, 0, 1, 1, 2, 2]
+    sils = load.silhouettes()
+    assert sils.shape == (6, 4, 64, 64) and set(sils.unique().tolist()) == {0, 255}
+    assert 0.1 < (sils > 0).float().mean() < 0.5
+    assert load.bodies().shape == (6, 4, 85)
+    assert load.bodies().equal(load.bodies())
+
+
+@pytest.mark.skipif("OPENGAIT_ROOT" not in os.environ, reason="set OPENGAIT_ROOT to a checkout of OpenGait")
+def test_the_models_of_opengait(tmp_path):
+    from opengait_meshgait.opengait.alone import MODELS
+
+    command = ["bench", "speed", "--cfgs", str(CONFIGS / "gait3d_silhouette.yaml"), "--frames", "3", "--rounds", "1"]
+    command += ["--device", "cpu", "--opengait", os.environ["OPENGAIT_ROOT"], "--out", str(tmp_path)]
+    assert main(command) == 0
+    ours, *theirs = json.loads((tmp_path / "speed.json").read_text())["entrants"]
+    assert [one["name"] for one in theirs] == [f"OpenGait {name}" for name in MODELS]
+    base = theirs[0]
+    # The same network.
+    assert base["parameters"] == ours["parameters"]
+    assert base["gflops"] == pytest.approx(ours["gflops"], rel=1e-3)
