@@ -11,7 +11,8 @@ def parser(prog: str) -> argparse.ArgumentParser:
     result = argparse.ArgumentParser(
         prog=prog,
         description="Write a trained model as an ONNX file: embeddings from silhouettes, for sequences of any length, "
-        "without classifier and body. It is checked and timed beside PyTorch. Needs the packages of the extra `export`.",
+        "without classifier and body. It is checked and timed beside PyTorch, for which the packages of the extra "
+        "`export` are needed.",
     )
     add_model(result)
     result.add_argument("--out", required=True, type=Path, metavar="M.onnx", help="file to write")
@@ -25,11 +26,10 @@ def run(arguments: argparse.Namespace) -> int:
     from opengait_meshgait.inference.export import export
 
     done = export(load(arguments.ckpt, arguments.cfgs, "cpu"), arguments.out)
-    inputs = ", ".join(map(str, ("s", *done.input_shape)))
+    taken = f"silhouettes [1, s, {', '.join(map(str, done.input_shape))}]"
     times = ", ".join(f"{name} {value:.1f} ms" for name, value in done.milliseconds.items())
     print(
-        f"{arguments.out}: {done.size / 1e6:.2f} MB, embeddings {list(done.shape)} from silhouettes [1, {inputs}], s from "
-        f"{done.shortest}\n"
+        f"{arguments.out}: {done.size / 1e6:.2f} MB, embeddings {list(done.shape)} from {taken}, s from {done.shortest}\n"
         f"onnxruntime is within {done.difference:.1g} of PyTorch at s = {', '.join(map(str, done.lengths))}\n"
         f"a sequence of 30 frames: {times} (median of interleaved runs, threads: {done.threads})"
     )

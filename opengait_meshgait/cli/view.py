@@ -10,8 +10,8 @@ def parser(prog: str) -> argparse.ArgumentParser:
     """Arguments of the command."""
     result = argparse.ArgumentParser(
         prog=prog,
-        description="Show a sequence with the heatmaps, markers and meshes that a trained model finds in it, beside the "
-        "true ones where the folder has them: as a page that plays it and lets the bodies turn by mouse (.html), a "
+        description="Show a sequence with the heatmaps, markers and meshes that a trained model finds in it, beside "
+        "the true ones where the folder has them: as a page that plays it and lets the bodies turn by mouse (.html), a "
         "film (.mp4), a sheet of pictures (.png), or the mesh of one frame (.obj, m, y up).",
     )
     add_model(result)

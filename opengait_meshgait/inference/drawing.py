@@ -94,9 +94,7 @@ def _pixels(points: np.ndarray) -> np.ndarray:
     return (points[:, :2] * _SCALE + (WIDTH / 2, _MARGIN)) * _FINER - 0.5
 
 
-def _place(
-    image: np.ndarray, across: tuple[float, float], down: tuple[float, float], interpolation: int
-) -> np.ndarray:
+def _place(image: np.ndarray, across: tuple[float, float], down: tuple[float, float], interpolation: int) -> np.ndarray:
     """``image`` where crop space has it; its column at x is ``across[0] * x + across[1]``, its row so by ``down``."""
     (a, b), (c, d) = across, down
     # From the picture's pixels, whose centres are half a pixel on, to crop space and on to the image's.

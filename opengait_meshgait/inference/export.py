@@ -203,7 +203,8 @@ class _Trial:
                 expected = self._net(sils).numpy()
             try:
                 (actual,) = session.run([OUTPUT], {INPUT: sils.numpy()})
-            except Exception:  # noqa: BLE001, S112: onnxruntime's errors have no base of their own
+            except Exception:
+                # onnxruntime's errors have no base of their own.
                 continue
             difference = np.abs(actual - expected).max() / max(1.0, np.abs(expected).max())
             found[frames] = float(difference) if actual.shape == expected.shape else np.inf
@@ -274,14 +275,14 @@ def _describe(onnx: Any, proto: Any, model: GaitModel, example: Tensor, shortest
     config = model.config
     described = {
         "model_cfg": {key: value for key, value in config["model_cfg"].items() if key != "body_cfg"},
-        "transform": (config.get("evaluator_cfg") or {}).get("transform"),
+        "evaluator_cfg": {"transform": (config.get("evaluator_cfg") or {}).get("transform")},
     }
     proto.producer_name, proto.producer_version = "opengait_meshgait", __version__
     onnx.helper.set_model_props(
         proto,
         {
-            INPUT: f"float32 [1, s, {height}, {width}]: the s frames of one sequence, normalised to {SIZE} x {SIZE} px, "
-            f"without {cut} columns at either side, black 0 and white {white:g}",
+            INPUT: f"float32 [1, s, {height}, {width}]: the s frames of one sequence, normalised to {SIZE} x {SIZE} "
+            f"px, without {cut} columns at either side, black 0 and white {white:g}",
             OUTPUT: f"float32 [1, {channels}, {parts}]: channels and parts; sequences are compared by the mean over "
             f"parts of the {'cosine' if model.metric == 'cos' else 'Euclidean'} distance",
             "shortest": str(shortest),

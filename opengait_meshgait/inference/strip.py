@@ -62,8 +62,8 @@ def write_film(path: str | Path, look: Look) -> None:
                     writer = cv2.VideoWriter(str(film), cv2.VideoWriter_fourcc(*"mp4v"), _FPS, size)
                     if not writer.isOpened():
                         raise UserError(
-                            f"OpenCV {cv2.__version__} cannot write {path} here: its build has no FFMPEG with an MPEG-4 "
-                            "encoder. `pip install opencv-python-headless` has it; .html and .png need none."
+                            f"OpenCV {cv2.__version__} cannot write {path} here: its build has no FFMPEG with an "
+                            "MPEG-4 encoder. `pip install opencv-python-headless` has it; .html and .png need none."
                         )
                 writer.write(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
             writer.release()
