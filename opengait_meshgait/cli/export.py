@@ -29,7 +29,8 @@ def run(arguments: argparse.Namespace) -> int:
     taken = f"silhouettes [1, s, {', '.join(map(str, done.input_shape))}]"
     times = ", ".join(f"{name} {value:.1f} ms" for name, value in done.milliseconds.items())
     print(
-        f"{arguments.out}: {done.size / 1e6:.2f} MB, embeddings {list(done.shape)} from {taken}, s from {done.shortest}\n"
+        f"{arguments.out}: {done.size / 1e6:.2f} MB, embeddings {list(done.shape)} from {taken}, s from "
+        f"{done.shortest}\n"
         f"onnxruntime is within {done.difference:.1g} of PyTorch at s = {', '.join(map(str, done.lengths))}\n"
         f"a sequence of 30 frames: {times} (median of interleaved runs, threads: {done.threads})"
     )

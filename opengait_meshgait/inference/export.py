@@ -3,8 +3,6 @@
 import copy
 import json
 import logging
-import statistics
-import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -20,17 +17,12 @@ from opengait_meshgait import __version__
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.common.files import atomic_path
 from opengait_meshgait.inference.model import GaitModel
+from opengait_meshgait.inference.onnx_trial import INPUT, OUTPUT, Trial, require_frames, shortest_length
 from opengait_meshgait.inference.silhouettes import SIZE
 from opengait_meshgait.networks import MeshGaitNet
 
-TOLERANCE = 1e-4
-"""How far embeddings may lie apart, where their largest number is at most 1; else, as a share of that."""
-INPUT, OUTPUT = "silhouettes", "embeddings"
-
 _OPSET = 18
 _EXAMPLE = 6  # frames that the graph is recorded with: more than any window of the backbones
-_SHORT, _LONG = range(1, 9), (15, 30, 31, 50)  # lengths that are tried
-_TIMED, _RUNS = 30, 7
 
 
 @dataclass(frozen=True)
@@ -87,13 +79,13 @@ def export(model: GaitModel, out: str | Path) -> Exported:
     net = _Embedding(copy.deepcopy(model.net).cpu())
     example = model.transform(torch.zeros(1, _EXAMPLE, SIZE, SIZE, dtype=torch.uint8))
     proto = _convert(net, example, model.source)
-    trial = _Trial(net, example.shape[2:], onnxruntime)
+    trial = Trial(net, example.shape[2:], onnxruntime)
     differences = trial.differences(proto)
-    shortest = _shortest(differences, model.source)
+    shortest = shortest_length(differences, model.source)
     if shortest > 1:
-        _require_frames(onnx, proto, shortest)
+        require_frames(onnx, proto, shortest)
         differences = trial.differences(proto)
-        if _shortest(differences, model.source) != shortest or any(n in differences for n in range(1, shortest)):
+        if shortest_length(differences, model.source) != shortest or any(n in differences for n in range(1, shortest)):
             raise UserError(
                 f"{model.source} cannot be exported: of fewer than {shortest} frames its graph makes wrong embeddings."
             )
@@ -180,90 +172,6 @@ def _silence() -> Iterator[None]:
             yield
     finally:
         logger.setLevel(level)
-
-
-class _Trial:
-    """The graph by onnxruntime beside the network by PyTorch, with as many threads."""
-
-    def __init__(self, net: nn.Module, size: torch.Size, onnxruntime: Any):
-        self._net, self._size, self._onnxruntime = net, size, onnxruntime
-        self._options = onnxruntime.SessionOptions()
-        self._options.intra_op_num_threads = torch.get_num_threads()
-        self._options.log_severity_level = 4  # sequences that are too short are tried too
-
-    def differences(self, proto: Any) -> dict[int, float]:
-        """The largest difference, in units where embeddings are at most 1, by the number of frames.
-
-        Lengths with which the graph fails are left out.
-        """
-        session, found = self._session(proto.SerializeToString()), {}
-        for frames in (*_SHORT, *_LONG):
-            sils = self._silhouettes(frames)
-            with torch.inference_mode():
-                expected = self._net(sils).numpy()
-            try:
-                (actual,) = session.run([OUTPUT], {INPUT: sils.numpy()})
-            except Exception:
-                # onnxruntime's errors have no base of their own.
-                continue
-            difference = np.abs(actual - expected).max() / max(1.0, np.abs(expected).max())
-            found[frames] = float(difference) if actual.shape == expected.shape else np.inf
-        return found
-
-    def milliseconds(self, content: bytes) -> dict[str, float]:
-        """The median time of a sequence by either, in turns."""
-        session, sils = self._session(content), self._silhouettes(_TIMED)
-        runs = {
-            "onnxruntime": lambda: session.run([OUTPUT], {INPUT: sils.numpy()}),
-            "PyTorch": lambda: self._net(sils),
-        }
-        times = {name: [] for name in runs}
-        with torch.inference_mode():
-            for _ in range(_RUNS):
-                for name, run in runs.items():
-                    began = time.perf_counter()
-                    run()
-                    times[name].append(1000 * (time.perf_counter() - began))
-        return {name: statistics.median(values) for name, values in times.items()}
-
-    def _session(self, content: bytes) -> Any:
-        return self._onnxruntime.InferenceSession(content, self._options, providers=["CPUExecutionProvider"])
-
-    def _silhouettes(self, frames: int) -> Tensor:
-        return torch.rand(1, frames, *self._size, generator=torch.Generator().manual_seed(frames))
-
-
-def _shortest(differences: dict[int, float], source: Path) -> int:
-    """From how many frames on the graph agrees with PyTorch.
-
-    Raises:
-        UserError: from none of the short lengths on.
-    """
-    # Written so that NaN fails as well.
-    wrong = [n for n in (*_SHORT, *_LONG) if not differences.get(n, np.inf) <= TOLERANCE]
-    if wrong and wrong[-1] >= _SHORT[-1]:
-        told = ", ".join(f"{n}: {differences[n]:.1g}" if n in differences else f"{n}: fails" for n in wrong)
-        raise UserError(
-            f"{source} cannot be exported: by onnxruntime its embeddings are not PyTorch's within {TOLERANCE:g}. "
-            f"Differences by number of frames: {told}."
-        )
-    return wrong[-1] + 1 if wrong else 1
-
-
-def _require_frames(onnx: Any, proto: Any, frames: int) -> None:
-    """Make the graph fail on shorter sequences, by asking for their last frame that they need to have."""
-    graph, helper = proto.graph, onnx.helper
-    for node in graph.node:
-        node.input[:] = ["checked" if name == INPUT else name for name in node.input]
-    constants = {"needed_frame": np.array([frames - 1]), "nothing": np.float32(0)}
-    graph.initializer.extend(onnx.numpy_helper.from_array(np.asarray(v), name) for name, v in constants.items())
-    nodes = [
-        helper.make_node("Gather", [INPUT, "needed_frame"], ["needed"], f"needs_{frames}_frames_or_more", axis=1),
-        helper.make_node("Mul", ["needed", "nothing"], ["needed_nothing"]),
-        helper.make_node("Add", [INPUT, "needed_nothing"], ["checked"]),
-    ]
-    for node in reversed(nodes):
-        graph.node.insert(0, node)
 
 
 def _describe(onnx: Any, proto: Any, model: GaitModel, example: Tensor, shortest: int) -> None:

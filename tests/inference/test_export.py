@@ -1,7 +1,9 @@
 """ONNX files: PyTorch's embeddings for sequences of any length, or no file at all."""
 
 import json
+import re
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +13,9 @@ from torch import nn
 from opengait_meshgait.cli.main import main
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.inference import export as export_file
+from opengait_meshgait.inference.onnx_trial import Trial, require_frames, shortest_length
 
+DOCUMENT = Path(__file__).parents[2] / "docs" / "onnx.md"
 WHY = "needs onnx, onnxscript and onnxruntime: pip install '.[export]'"
 onnx = pytest.importorskip("onnx", reason=WHY)
 onnxruntime = pytest.importorskip("onnxruntime", reason=WHY)
@@ -77,6 +81,14 @@ def test_embeddings_are_the_models(exported, model, sequences):
     assert made.shape == [1, 8, 4]
 
 
+def test_the_documents_snippet(exported, model, sequences, monkeypatch):
+    monkeypatch.chdir(exported[0].parent)
+    (code,) = re.findall(r"```python\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)
+    names = {"sils": sequences[1]}
+    exec(code, names)  # noqa: S102
+    np.testing.assert_allclose(names["e"][None], model.embed(sequences[1]), atol=1e-5)
+
+
 def test_the_report(exported):
     assert "embeddings [1, 8, 4] from silhouettes [1, s, 64, 44], s from 1" in exported[1]
     assert "s = 1, 2, 3, 4, 5, 6, 7, 8, 15, 30, 31, 50" in exported[1]
@@ -114,11 +126,11 @@ def test_what_the_file_does_not_hold(exported, model):
 def test_short_sequences_fail_where_they_would_be_wrong():
     net = Picky()
     proto = export_file._convert(net, EXAMPLE, "x.pt")
-    trial = export_file._Trial(net, EXAMPLE.shape[2:], onnxruntime)
+    trial = Trial(net, EXAMPLE.shape[2:], onnxruntime)
     before = trial.differences(proto)
     assert before[3] > 0.1
-    assert export_file._shortest(before, "x.pt") == 4
-    export_file._require_frames(onnx, proto, 4)
+    assert shortest_length(before, "x.pt") == 4
+    require_frames(onnx, proto, 4)
     onnx.checker.check_model(proto)
     after = trial.differences(proto)
     assert list(after) == [n for n in before if n > 3]
@@ -150,15 +162,15 @@ def test_what_cannot_be_exported(net, message):
 )
 def test_wrong_embeddings(differences, told):
     with pytest.raises(UserError, match=f"are not PyTorch's within 0.0001.*{told}"):
-        export_file._shortest(differences, "x.pt")
+        shortest_length(differences, "x.pt")
 
 
 def test_differences_are_measured():
     proto = export_file._convert(Mean(), EXAMPLE, "x.pt")
-    trial = export_file._Trial(nn.Sequential(Mean(), nn.Threshold(2.0, 7.0)), EXAMPLE.shape[2:], onnxruntime)
+    trial = Trial(nn.Sequential(Mean(), nn.Threshold(2.0, 7.0)), EXAMPLE.shape[2:], onnxruntime)
     for difference in trial.differences(proto).values():
         assert 0.9 < difference < 1  # 7 instead of 0.5, as a share of 7
-    assert max(export_file._Trial(Mean(), EXAMPLE.shape[2:], onnxruntime).differences(proto).values()) < 1e-6
+    assert max(Trial(Mean(), EXAMPLE.shape[2:], onnxruntime).differences(proto).values()) < 1e-6
 
 
 def test_no_file_where_the_export_fails(model, tmp_path, monkeypatch):

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from opengait_meshgait.cli import export
 from opengait_meshgait.cli.main import main
 
 README = Path(__file__).parents[2] / "README.md"
@@ -32,10 +33,13 @@ def test_commands(here, capsys):
     for block in section("sh"):
         for line in block.replace("\\\n", " ").splitlines():
             words = shlex.split(line, comments=True)
-            if words[:2] in (["meshgait", "embed"], ["meshgait", "identify"]):
+            if words[:2] in (["meshgait", "embed"], ["meshgait", "identify"], ["meshgait", "view"]):
                 # The validation set of this test is small.
                 words = ["0.2" if word == "0.01" else word for word in words]
                 assert main([*words[1:], "--device", "cpu"]) == 0
+            elif words[:2] == ["meshgait", "export"]:
+                # Run in test_export.py: it takes long.
+                assert export.parser("meshgait export").parse_args(words[2:]).out.suffix == ".onnx"
     out = capsys.readouterr().out
     assert "2 probes" in out
     assert "Unknown from a distance of" in out
