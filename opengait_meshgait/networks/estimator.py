@@ -79,20 +79,20 @@ class HeatmapEstimator(nn.Module):
         context = F.interpolate(self.lateral(coarse), size=fine.shape[-2:])
         evidence = self.evidence(self.merge(F.relu(fine + context)))
         evidence = evidence.to(torch.promote_types(evidence.dtype, torch.float32))
+        balls = self._balls(self.anchors(coarse.mean((2, 3))), evidence, self.extent(*sils.shape[-2:]))
+        # In place: a volume is the largest tensor of the network, and a convolution does not need its own output. Not
+        # in a view of it, whose gradient would be copied as a whole.
+        evidence += balls.flatten(1, 2)
         volumes = evidence.unflatten(1, (self.markers, self.depth))
-        # In place: a volume is the largest tensor of the network, and a convolution does not need its own output.
-        for term in self._balls(self.anchors(coarse.mean((2, 3))), volumes, self.extent(*sils.shape[-2:])):
-            volumes += term
         return volumes.flatten(2).softmax(-1).view_as(volumes)
 
-    def _balls(self, anchors: Tensor, volumes: Tensor, extent: VolumeExtent) -> tuple[Tensor, Tensor]:
-        """Log-densities of Gaussian balls at ``anchors [n, 3K]``: over depth ``[n, K, D, 1, 1]`` and in the plane
-        ``[n, K, 1, h, w]``, to be added.
-        """
+    def _balls(self, anchors: Tensor, evidence: Tensor, extent: VolumeExtent) -> Tensor:
+        """Log-densities of Gaussian balls at ``anchors [n, 3K]``, ``[n, K, D, h, w]`` for evidence ``[n, K·D, h, w]``."""
         anchors = anchors.unflatten(1, (self.markers, 3))
+        volumes = evidence.unflatten(1, (self.markers, self.depth))
         middle = (0.0, 0.5, 0.0)
         x, y, z = (_log_ball(axis, middle[i] + anchors[..., i, None]) for i, axis in enumerate(extent.axes(volumes)))
-        return z[..., None, None], (y[..., :, None] + x[..., None, :])[:, :, None]
+        return z[..., None, None] + (y[..., :, None] + x[..., None, :])[:, :, None]
 
 
 def _log_ball(axis: Tensor, centre: Tensor) -> Tensor:
