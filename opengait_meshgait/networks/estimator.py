@@ -87,7 +87,10 @@ class HeatmapEstimator(nn.Module):
         return volumes.flatten(2).softmax(-1).view_as(volumes)
 
     def _balls(self, anchors: Tensor, evidence: Tensor, extent: VolumeExtent) -> Tensor:
-        """Log-densities of Gaussian balls at ``anchors [n, 3K]``, ``[n, K, D, h, w]`` for evidence ``[n, K·D, h, w]``."""
+        """Log-densities of Gaussian balls at ``anchors [n, 3K]``.
+
+        ``[n, K, D, h, w]``, to be added to ``evidence [n, K·D, h, w]``.
+        """
         anchors = anchors.unflatten(1, (self.markers, 3))
         volumes = evidence.unflatten(1, (self.markers, self.depth))
         middle = (0.0, 0.5, 0.0)
