@@ -11,8 +11,6 @@ from opengait_meshgait.common.errors import UserError, did_you_mean
 METRICS = ("euc", "cos")
 CHUNK = 256
 """Probes in a block: with 20,000 gallery sequences a block takes 20 MB."""
-# Gallery sequences compared at a time, so that what is done to a matrix of distances is done in the processor's cache.
-_TILE = 512
 
 
 def distance_blocks(
@@ -50,11 +48,8 @@ def distance_blocks(
         probes = probes * -2
     for start in range(0, probes.shape[1], chunk):
         rows = slice(start, min(start + chunk, probes.shape[1]))
-        block = probes.new_empty(rows.stop - rows.start, gallery.shape[1])
-        for column in range(0, block.shape[1], _TILE):
-            columns = slice(column, column + _TILE)
-            pairs = zip(probes[:, rows], gallery[:, columns], squares[0][:, rows], squares[1][:, columns])
-            block[:, columns] = functools.reduce(torch.Tensor.add_, (_part(*pair, metric) for pair in pairs))
+        pairs = zip(probes[:, rows], gallery, squares[0][:, rows], squares[1])
+        block = functools.reduce(torch.Tensor.add_, (_part(*pair, metric) for pair in pairs))
         yield rows, block.div_(len(probes))
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.evaluation import distance, distances
+from opengait_meshgait.evaluation import distances
 from opengait_meshgait.evaluation.distance import distance_blocks
 
 
@@ -57,15 +57,6 @@ def test_chunks_cover_every_probe_once(metric, rng):
         assert [row for rows, _ in blocks for row in range(10)[rows]] == [*range(10)]
         assert all(len(block) <= chunk for _, block in blocks)
         torch.testing.assert_close(torch.cat([block for _, block in blocks]), whole)
-
-
-@pytest.mark.parametrize("metric", ["euc", "cos"])
-def test_tiles_cover_the_whole_gallery(metric, rng, monkeypatch):
-    x, y = torch.randn(5, 8, 4, generator=rng), torch.randn(10, 8, 4, generator=rng)
-    whole = distances(x, y, metric)
-    for tile in (1, 3, 9):
-        monkeypatch.setattr(distance, "_TILE", tile)
-        torch.testing.assert_close(distances(x, y, metric), whole)
 
 
 @pytest.mark.parametrize("metric", ["euc", "cos"])
