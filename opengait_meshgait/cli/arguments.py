@@ -7,6 +7,9 @@ from pathlib import Path
 
 from opengait_meshgait.common.errors import UserError
 
+CLOCKS = {"wall": "seconds", "processor": "processor_seconds"}
+"""Clocks of measurements, and the figure of a turn that each is."""
+
 
 def add_config(parser: argparse.ArgumentParser) -> None:
     """``--cfgs`` and ``--set``."""
@@ -36,6 +39,17 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="YAML file of its training: needed for OpenGait's checkpoints, which do not hold it; else it may say "
         "where the body lies (model_cfg.body_cfg)",
+    )
+
+
+def add_clock(parser: argparse.ArgumentParser) -> None:
+    """``--clock``; :data:`CLOCKS` are its values."""
+    parser.add_argument(
+        "--clock",
+        choices=[*CLOCKS],
+        default="wall",
+        help="processor: the time that all threads spent computing, steadier where others use the machine too "
+        "(default: %(default)s)",
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from opengait_meshgait.cli import provenance
-from opengait_meshgait.cli.arguments import add_device, positive, say
+from opengait_meshgait.cli.arguments import CLOCKS, add_clock, add_device, positive, say
 
 if TYPE_CHECKING:
     from opengait_meshgait.common.turns import Measured
@@ -46,6 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="for evaluation.json, evaluation.md (%(default)s)",
     )
+    add_clock(parser)
     add_device(parser)
 
 
@@ -84,8 +85,9 @@ def run(arguments: argparse.Namespace) -> int:
         measured = measure_in_turns(entrants, arguments.rounds, warm_up=0, say=say)
     differences = compare(measured)
     lines = [
-        markdown(table(measured)),
-        f"{case.probes} probes × {case.gallery} gallery sequences of [{case.channels}, {case.parts}], {case.metric}; "
+        markdown(table(measured, arguments.clock)),
+        f"{case.probes} probes × {case.gallery} gallery sequences of [{case.channels}, {case.parts}], {case.metric}, "
+        f"{arguments.clock} clock; "
         f"{provenance.machine(arguments.device)}; load {before:.1f} to {os.getloadavg()[0]:.1f}.",
         *(f"{task}: figures differ by {value:.1e} points at most." for task, value in differences.items()),
     ]
@@ -129,14 +131,16 @@ def compare(measured: Sequence["Measured"]) -> Mapping[str, float]:
     return found
 
 
-def table(measured: Sequence["Measured"]) -> list[list[str]]:
+def table(measured: Sequence["Measured"], clock: str) -> list[list[str]]:
     """Rows of cells, the first row the header: one row a function, and one of the memory."""
     first, *others = measured
     rows = [["", *(f"{one.name}, s" for one in measured), *(["times as fast"] if others else []), "figures, %"]]
     for task, turns in first.turns.items():
         figures = ", ".join(f"{name} {value:.2f}" for name, value in turns[0].value.items())
-        seconds = [f"{one.median(task):.1f}" for one in measured]
-        rows.append([task, *seconds, *(f"{1 / first.ratio(other, task):.1f}" for other in others), figures])
+        seconds = [f"{one.median(task, CLOCKS[clock]):.1f}" for one in measured]
+        rows.append(
+            [task, *seconds, *(f"{1 / first.ratio(other, task, CLOCKS[clock]):.1f}" for other in others), figures]
+        )
     peaks = [max(turn.peak_bytes for turns in one.turns.values() for turn in turns) / 2**30 for one in measured]
     rows.append(["peak memory", *(f"{peak:.2f} GiB" for peak in peaks), *("" for _ in others), ""])
     return rows

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from opengait_meshgait.cli import provenance
-from opengait_meshgait.cli.arguments import add_device, positive, say
+from opengait_meshgait.cli.arguments import CLOCKS, add_clock, add_device, positive, say
 
 if TYPE_CHECKING:
     import torch
@@ -45,13 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--half", action="store_true", help="float16 on a GPU")
     parser.add_argument("--rounds", type=positive(1), default=5, help="of measurements (default: %(default)s)")
-    parser.add_argument(
-        "--clock",
-        choices=["wall", "processor"],
-        default="wall",
-        help="processor: the time that all threads spent computing, steadier where others use the machine too "
-        "(default: %(default)s)",
-    )
+    add_clock(parser)
     parser.add_argument(
         "--out", type=Path, default=Path("output/bench"), metavar="DIR", help="for speed.json, speed.md (%(default)s)"
     )
@@ -112,7 +106,7 @@ def table(measured: Sequence["Measured"], clock: str) -> list[list[str]]:
     """
     from opengait_meshgait.common.load import BATCH, SEQUENCE, TRAINING
 
-    figure = {"wall": "seconds", "processor": "processor_seconds"}[clock]
+    figure = CLOCKS[clock]
     header = ["", "parameters", "GFLOPs", "ms / sequence", "×", "sequences / s", "s / training step", "×", "peak GiB"]
     rows = [header]
     for one in measured:

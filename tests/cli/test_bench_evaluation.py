@@ -50,7 +50,7 @@ def test_comparison_by_hand():
     theirs = measured("theirs", 12.0, {"Rank-1": 50.0, "mAP": 20.25}, {"NM@R1": 70.0})
     assert bench_evaluation.compare([ours, theirs]) == {GAIT3D: 0.25, CROSS_VIEW: 0.0}
     assert bench_evaluation.compare([ours]) == {}
-    head, gait3d, _, memory = bench_evaluation.table([ours, theirs])
+    head, gait3d, _, memory = bench_evaluation.table([ours, theirs], "wall")
     assert head == ["", "ours, s", "theirs, s", "times as fast", "figures, %"]
     assert gait3d == [GAIT3D, "1.0", "12.0", "12.0", "Rank-1 50.00, mAP 20.00"]
     assert memory == ["peak memory", "1.00 GiB", "1.00 GiB", "", ""]
