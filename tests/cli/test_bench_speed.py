@@ -5,18 +5,15 @@ import os
 from pathlib import Path
 
 import pytest
+import yaml
 
 from opengait_meshgait.cli import bench_speed
 from opengait_meshgait.cli.main import main
 from opengait_meshgait.common.load import BATCH, SEQUENCE, TRAINING, Load
 from opengait_meshgait.common.turns import Measured, Turn
+from opengait_meshgait.common.yaml_files import read_yaml
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "meshgait"
-TINY = [
-    "model_cfg.backbone_cfg.channels=[4,4,8,8]",
-    "model_cfg.SeparateFCs.out_channels=8",
-    "model_cfg.SeparateBNNecks.class_num=4",
-]
 FEW = ["--frames", "2", "--rounds", "1", "--device", "cpu"]
 
 
@@ -43,13 +40,27 @@ def test_processor_clock():
     assert rows[1][3:7] == ["300", "1.00", "6.7", "3.00"]
 
 
-def test_networks_in_turns(tmp_path, capsys):
-    silhouettes = CONFIGS / "gait3d_silhouette.yaml"
-    command = ["bench", "speed", "--cfgs", str(CONFIGS / "gait3d.yaml"), str(silhouettes), "--set", *TINY]
+@pytest.fixture
+def tiny_configs(tmp_path):
+    """Two files: a tiny Mesh-Gait, and the same without its heatmap branch."""
+    config = read_yaml(CONFIGS / "gait3d.yaml")
+    config["model_cfg"]["backbone_cfg"]["channels"] = [4, 4, 8, 8]
+    config["model_cfg"]["heatmap_cfg"] |= {"depth": 2, "channels": [4, 8, 8]}
+    config["model_cfg"] |= {"HeatmapFeatures": {"channels": [8]}, "SeparateFCs": {"out_channels": 8}}
+    config["model_cfg"]["SeparateBNNecks"]["class_num"] = 4
+    (tmp_path / "both.yaml").write_text(yaml.safe_dump(config))
+    config["model_cfg"] |= {"heatmap_cfg": None}
+    config["loss_cfg"] = config["loss_cfg"][:2]
+    (tmp_path / "silhouettes.yaml").write_text(yaml.safe_dump(config))
+    return [str(tmp_path / "both.yaml"), str(tmp_path / "silhouettes.yaml")]
+
+
+def test_networks_in_turns(tiny_configs, tmp_path, capsys):
+    command = ["bench", "speed", "--cfgs", *tiny_configs]
     assert main([*command, *FEW, "--out", str(tmp_path / "out")]) == 0
     printed = capsys.readouterr().out
     assert printed == (tmp_path / "out/speed.md").read_text()
-    assert "| gait3d |" in printed and "| gait3d_silhouette |" in printed
+    assert "| both |" in printed and "| silhouettes |" in printed
     record = json.loads((tmp_path / "out/speed.json").read_text())
     ours, baseline = record["entrants"]
     assert ours["parameters"] > baseline["parameters"] and ours["gflops"] > baseline["gflops"]
