@@ -17,7 +17,7 @@ COMMANDS = {
     "test": "test a checkpoint from a YAML file",
     "embed": "turn sequences of silhouettes into embeddings, with a trained model",
     "identify": "name the people of a gallery who are nearest to each probe, or nobody",
-    "bench": "compare networks: accuracy",
+    "bench": "compare networks by accuracy or speed, and metrics by speed",
     "view": "show what a trained model finds in a sequence: heatmaps, markers, meshes",
     "export": "write a trained model as an ONNX file",
     "attach": "let an OpenGait checkout find MeshGait",
