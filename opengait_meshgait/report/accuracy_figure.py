@@ -10,13 +10,12 @@ from matplotlib.ticker import LogLocator, NullFormatter
 
 from opengait_meshgait.report.accuracy import Contestant, figures, rank1_in, view_columns
 
-_COLOURS = matplotlib.colormaps["tab10"].colors
-
 
 def accuracy_figure(contestants: Sequence[Contestant]) -> Figure:
     """Rank-1 by condition, by difference of views and by cost; bars and lines are means, dots are single runs."""
     entered = [one for one in contestants if one.runs]
-    colours = {one.name: _COLOURS[number % len(_COLOURS)] for number, one in enumerate(contestants)}
+    palette = matplotlib.colormaps["tab10" if len(contestants) <= 10 else "tab20"].colors
+    colours = {one.name: palette[number % len(palette)] for number, one in enumerate(contestants)}
     run = next(iter(entered[0].runs.values()))
     what, columns = view_columns(run)
     panels = 3 if columns else 2
