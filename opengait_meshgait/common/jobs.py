@@ -1,5 +1,7 @@
 """Many like jobs on several processor cores."""
 
+import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -10,26 +12,34 @@ from opengait_meshgait.common.errors import UserError
 
 
 def in_processes(
-    function: Callable, jobs: Sequence[tuple], workers: int, start: Callable, *settings: Any, fork: bool = False
+    function: Callable, jobs: Sequence[tuple], workers: int, start: Callable, *settings: Any
 ) -> Iterator[Any]:
-    """Call ``function(*job)`` for all jobs; what comes back is yielded in the order in which jobs
-    are done. The processes start at once.
+    """Call ``function(*job)`` for all jobs; what comes back is yielded in the order in which jobs are done.
+
+    The processes start at once.
 
     Args:
         function: of a module; it and its arguments are pickled.
         jobs: arguments of the calls.
         workers: processes.
         start: called in each process first, with ``settings``.
-        fork: start processes as copies of this one, which takes no time. Not where the system has no ``fork``, and not
-            once torch has computed anything here: a copy of its thread pool can hang.
 
     Raises:
         UserError: of a job, or a process died. Jobs that wait are then dropped.
     """
     if not jobs:
         return iter(())
-    pool = ProcessPoolExecutor(workers, get_context("fork" if fork else "spawn"), start, settings)
+    pool = ProcessPoolExecutor(workers, get_context("fork" if _can_fork() else "spawn"), start, settings)
     return _results(pool, [pool.submit(function, *job) for job in jobs])
+
+
+def _can_fork() -> bool:
+    """Whether processes may start as copies of this one, which takes no time.
+
+    A copy has one thread alone: what other threads hold in the original, such as a lock or torch's pool, it waits for
+    in vain.
+    """
+    return sys.platform == "linux" and threading.active_count() == 1 and "torch" not in sys.modules
 
 
 def _results(pool: ProcessPoolExecutor, futures: list[Future]) -> Iterator[Any]:

@@ -4,7 +4,6 @@ import json
 import os
 import pickle
 import shutil
-import sys
 from collections.abc import Generator, Iterable
 from contextlib import closing
 from dataclasses import asdict, dataclass
@@ -157,8 +156,7 @@ def _prepare_all(
         return (result for sequence in sequences for result in _work([sequence]))
     size = max(1, min(_AT_ONCE, len(sequences) // (4 * workers)))
     jobs = [(sequences[first : first + size],) for first in range(0, len(sequences), size)]
-    fork = sys.platform == "linux" and not with_bodies
-    done = in_processes(_work, jobs, min(workers, len(jobs)), _start, *settings, fork=fork)
+    done = in_processes(_work, jobs, min(workers, len(jobs)), _start, *settings)
     return (result for results in done for result in results)
 
 
