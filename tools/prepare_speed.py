@@ -1,8 +1,8 @@
 """Preparing silhouettes: this package beside OpenGait's ``pretreatment.py``, on the same pictures and cores.
 
-    python tools/prepare_speed.py OPENGAIT_ROOT [--raw FOLDER] [--workers 2] [--rounds 5]
+    python tools/prepare_speed.py OPENGAIT_ROOT [--raw FOLDER] [--canvas 640 480] [--workers 2] [--rounds 5]
 
-Without --raw, 2,000 pictures of walkers are made, 180 x 180 px. The two work in turn, each in a process of its own,
+Without --raw, 2,000 pictures of walkers are made, 180 x 180 px; --canvas puts them into larger ones, as cameras give them. The two work in turn, each in a process of its own,
 after one round that fills the system's cache and is not counted; then every sequence is compared, byte for byte. Prints
 the seconds (smallest, median, largest) of the work without the imports and of the whole process, the medians of the
 rounds' ratios, and how many frames were equal.
@@ -17,6 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -51,6 +52,16 @@ def seconds(code: str, *arguments: object) -> tuple[float, float]:
     return float(done.stdout.split()[-1]), time.perf_counter() - start
 
 
+def enlarge(raw: Path, width: int, height: int) -> None:
+    """Put each picture into the middle of a black one."""
+    for path in raw.rglob("*.png"):
+        picture = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+        canvas = np.zeros((height, width), np.uint8)
+        top, left = (height - picture.shape[0]) // 2, (width - picture.shape[1]) // 2
+        canvas[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
+        cv2.imwrite(str(path), canvas)
+
+
 def compare(theirs: Path, ours: Path) -> tuple[int, int]:
     """How many frames are equal, and how many there are in either."""
     equal = total = 0
@@ -69,6 +80,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("opengait", type=Path, help="an OpenGait checkout")
     parser.add_argument("--raw", type=Path, help="pictures as id/type/view/*.png (default: 2,000 of walkers)")
+    parser.add_argument(
+        "--canvas", type=int, nargs=2, metavar=("WIDTH", "HEIGHT"), help="size of the pictures made, px"
+    )
     parser.add_argument("--workers", type=int, default=2, help="processes of either (default: 2)")
     parser.add_argument("--rounds", type=int, default=5, help="timed runs of either (default: 5)")
     options = parser.parse_args()
@@ -79,6 +93,8 @@ def main() -> None:
             walkers = [sys.executable, "-m", "opengait_meshgait", "walkers", "--raw", "gait3d", *WALKERS]
             subprocess.run([*walkers, "--out", str(work / "walkers")], cwd=PACKAGE, check=True)
             raw = work / "walkers" / "2D_Silhouettes"
+            if options.canvas:
+                enlarge(raw, *options.canvas)
         times = []
         for _ in range(options.rounds + 1):
             for out in ("theirs", "ours"):

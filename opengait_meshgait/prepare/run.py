@@ -154,7 +154,7 @@ def _prepare_all(
     if workers == 1:
         _start(*settings, threads=None)
         return (result for sequence in sequences for result in _work([sequence]))
-    size = max(1, min(_AT_ONCE, len(sequences) // (4 * workers)))
+    size = max(1, min(_AT_ONCE, len(sequences) // (16 * workers)))
     jobs = [(sequences[first : first + size],) for first in range(0, len(sequences), size)]
     done = in_processes(_work, jobs, min(workers, len(jobs)), _start, *settings)
     return (result for results in done for result in results)
