@@ -2,10 +2,10 @@
 
     python tools/prepare_speed.py OPENGAIT_ROOT [--raw FOLDER] [--canvas 640 480] [--workers 2] [--rounds 5]
 
-Without --raw, 2,000 pictures of walkers are made, 180 x 180 px; --canvas puts them into larger ones, as cameras give them. The two work in turn, each in a process of its own,
-after one round that fills the system's cache and is not counted; then every sequence is compared, byte for byte. Prints
-the seconds (smallest, median, largest) of the work without the imports and of the whole process, the medians of the
-rounds' ratios, and how many frames were equal.
+Without --raw, 2,000 pictures of walkers are made, 180 x 180 px; --canvas puts them into larger ones, as cameras give
+them. The two work in turn, each in a process of its own, after one round that fills the system's cache and is not
+counted; then every sequence is compared, byte for byte. Prints the seconds (smallest, median, largest) of the work
+without the imports and of the whole process, the medians of the rounds' ratios, and how many frames were equal.
 """
 
 import argparse
