@@ -57,6 +57,23 @@ def three_levels(root: str | Path) -> Iterator[tuple[str, str, str, str]]:
                 yield first.name, second.name, third.name, third.path
 
 
+def pair(silhouettes: Path, bodies: Path | None, layout: str) -> RawDataset:
+    """The sequences of two folders that both lie as ``id/type/view``.
+
+    Args:
+        silhouettes: the folder of pictures.
+        bodies: the folder of bodies, which may be the same; None where none are asked for.
+        layout: what was looked for, for messages.
+    """
+    sequences = [
+        RawSequence(*names, path, None if bodies is None else str(bodies.joinpath(*names)))
+        for *names, path in three_levels(silhouettes)
+    ]
+    known = {sequence.name for sequence in sequences}
+    alone = [] if bodies in (None, silhouettes) else ["/".join(names) for *names, _ in three_levels(bodies)]
+    return RawDataset(sequences, layout, [name for name in alone if name not in known])
+
+
 def require_folder(path: Path, what: str, remedy: str) -> Path:
     """``path``, which must be a folder.
 
