@@ -7,6 +7,8 @@ silhouette between two margins.
 import cv2
 import numpy as np
 
+from opengait_meshgait.body.shading import shade
+
 HEIGHT, WIDTH = 256, 192
 """Of a picture, px."""
 TRUE, ESTIMATED = (154, 160, 166), (91, 142, 201)
@@ -15,7 +17,6 @@ TRUE, ESTIMATED = (154, 160, 166), (91, 142, 201)
 _SCALE, _MARGIN = 240, 8  # px a crop height, px above and below the body
 _PAPER = (246, 247, 249)
 _TRUE_MARKER, _MARKER = (60, 190, 90), (235, 75, 60)
-_LIGHT = np.array([-0.4, -0.6, -0.7]) / np.linalg.norm([0.4, 0.6, 0.7])
 _FINER = 2  # meshes and markers are drawn so much larger and shrunk, which smooths their edges
 
 
@@ -66,15 +67,8 @@ def draw_mesh(vertices: np.ndarray, faces: np.ndarray, colour: tuple[int, int, i
     picture = _enlarged(np.full((HEIGHT, WIDTH, 3), _PAPER, np.uint8))
     vertices = turned(vertices, degrees)
     corners = vertices[faces]
-    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    normals /= np.linalg.norm(normals, axis=1, keepdims=True) + 1e-12
-    # Of a closed surface the viewer sees the half that faces him; its winding says which sign that is.
-    volume = np.einsum("fi,fi->", corners[:, 0], np.cross(corners[:, 1], corners[:, 2]))
-    normals *= np.sign(volume) or 1.0
-    front = np.flatnonzero(normals[:, 2] < 0)
-    front = front[np.argsort(-corners[front, :, 2].mean(1))]
-    shade = 0.35 + 0.65 * np.clip(normals[front] @ _LIGHT, 0, 1)
-    colours = np.rint(shade[:, None] * np.array(colour)).tolist()
+    front, brightness = shade(corners)
+    colours = np.rint(brightness[:, None] * np.array(colour)).tolist()
     bits = 4  # of a fraction of a pixel
     pixels = np.rint(_pixels(vertices) * 2**bits).astype(np.int32)
     for triangle, shaded in zip(pixels[faces[front]], colours):

@@ -4,12 +4,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 
+from opengait_meshgait.body.shading import shade
+
 # Two directions to look from, as (right, down, forward) axes in crop space: the camera's own, and from its right.
 VIEWS = {
     "camera": np.eye(3),
     "side": np.array([[0.0, 0, 1], [0, 1, 0], [-1, 0, 0]]),
 }
-_LIGHT = np.array([-0.4, -0.6, -0.7]) / np.linalg.norm([0.4, 0.6, 0.7])
 _MARKER_COLOURS = "turbo"
 
 
@@ -38,16 +39,9 @@ def draw_mesh(ax: Axes, vertices: np.ndarray, faces: np.ndarray, view: str, colo
         colour: of a surface that faces the light.
     """
     corners = (vertices @ VIEWS[view].T)[faces]
-    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    normals /= np.linalg.norm(normals, axis=1, keepdims=True) + 1e-12
-    # A closed surface shows the half that faces the viewer; its winding says which sign that is.
-    volume = np.einsum("fi,fi->", corners[:, 0], np.cross(corners[:, 1], corners[:, 2]))
-    normals *= np.sign(volume) or 1.0
-    front = np.flatnonzero(normals[:, 2] < 0)
-    front = front[np.argsort(-corners[front, :, 2].mean(1))]
-    shade = 0.35 + 0.65 * np.clip(normals[front] @ _LIGHT, 0, 1)
+    front, brightness = shade(corners)
     red_green_blue = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255
-    colours = shade[:, None] * red_green_blue
+    colours = brightness[:, None] * red_green_blue
     ax.add_collection(PolyCollection(corners[front][:, :, :2], facecolors=colours, edgecolors=colours, linewidths=0.2))
 
 
