@@ -26,3 +26,8 @@ def entries(path: str | Path) -> list[os.DirEntry]:
             return sorted((entry for entry in found if not entry.name.startswith(".")), key=lambda entry: entry.name)
     except OSError as error:
         raise UserError(f"Cannot list {path}: {error.strerror}.") from error
+
+
+def pickle_kind(name: str) -> str | None:
+    """What a pickle of this name in a sequence's folder holds: ``weight``, ``smpl``, ``joint``, ``sil`` or None."""
+    return next((part for part in ("weight", "smpl", "joint", "sil") if part in name.lower()), None)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from opengait_meshgait.common.errors import UserError, did_you_mean
 from opengait_meshgait.common.files import read_json
-from opengait_meshgait.common.folders import entries, folders
+from opengait_meshgait.common.folders import entries, folders, pickle_kind
 
 SPLITS = {"train": "TRAIN_SET", "val": "VAL_SET", "test": "TEST_SET"}
 _SHOWN = 5  # examples in a message
@@ -127,7 +127,7 @@ def find_sequence(folder: str | Path) -> SequenceInfo:
     """
     folder = Path(folder).resolve()
     files = [entry for entry in entries(folder) if entry.name.endswith(".pkl")]
-    with_bodies = any(_kind(entry.name) in ("smpl", "joint") for entry in files)
+    with_bodies = any(pickle_kind(entry.name) in ("smpl", "joint") for entry in files)
     label, type_, view = ("", "", *folder.parts)[-3:]
     try:
         return SequenceInfo(label, type_, view, *_choose(files, with_bodies, None))
@@ -189,7 +189,7 @@ def survey_sequences(
 
 def holds_joints(path: str | Path) -> bool:
     """Whether a file of bodies has joints alone, by its name; else it has 85-number frames."""
-    return _kind(Path(path).name) == "joint"
+    return pickle_kind(Path(path).name) == "joint"
 
 
 def check_alike(sequences: Sequence[SequenceInfo]) -> None:
@@ -227,11 +227,6 @@ class _Unusable(Exception):
     """What is wrong with one sequence folder."""
 
 
-def _kind(name: str) -> str | None:
-    """What a pickle of this name holds: the telling part of it, or None."""
-    return next((part for part in ("weight", "smpl", "joint", "sil") if part in name.lower()), None)
-
-
 def _choose(
     files: list[os.DirEntry], with_bodies: bool, data_in_use: Sequence[bool] | None
 ) -> tuple[str, str | None, str | None]:
@@ -241,7 +236,7 @@ def _choose(
         files = [entry for entry, use in zip(files, data_in_use) if use]
     kinds: dict[str | None, list[os.DirEntry]] = defaultdict(list)
     for entry in files:
-        kinds[_kind(entry.name)].append(entry)
+        kinds[pickle_kind(entry.name)].append(entry)
     unnamed = kinds[None] if len(kinds[None]) == 1 else []
     silhouettes = _only(kinds["sil"] or unnamed, "silhouettes", "*sil*.pkl")
     if not with_bodies:

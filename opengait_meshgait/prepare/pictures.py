@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.common.folders import entries
+from opengait_meshgait.common.folders import entries, pickle_kind
 from opengait_meshgait.common.pictures import FrameKey, picture_files, read_picture
 from opengait_meshgait.common.silhouettes import has_person, normalize_silhouette
 from opengait_meshgait.prepare.raw import listed
@@ -70,8 +70,8 @@ def read_silhouettes(folder: str, size: int) -> Silhouettes:
 def silhouette_pickle(folder: str) -> str | None:
     """The pickle of silhouettes in a folder, by the rules of the training data's reader; None if there is none."""
     pickles = [entry for entry in entries(folder) if entry.name.endswith(".pkl")]
-    others = [e for e in pickles if not any(part in e.name.lower() for part in ("smpl", "joint", "weight"))]
-    named = [entry for entry in others if "sil" in entry.name.lower()] or others
+    others = [entry for entry in pickles if pickle_kind(entry.name) in ("sil", None)]
+    named = [entry for entry in others if pickle_kind(entry.name) == "sil"] or others
     return named[0].path if len(named) == 1 else None
 
 
