@@ -14,14 +14,12 @@ CLOCKS = {"wall": "seconds", "processor": "processor_seconds"}
 def add_config(parser: argparse.ArgumentParser) -> None:
     """``--cfgs`` and ``--set``."""
     parser.add_argument("--cfgs", required=True, metavar="FILE", help="YAML file, see docs/config.md")
-    parser.add_argument(
-        "--set",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="KEY=VALUE",
-        help="change keys of the file: trainer_cfg.total_iter=100 loss_cfg.1.scale=30",
-    )
+    add_set(parser, "change keys of the file: trainer_cfg.total_iter=100 loss_cfg.1.scale=30")
+
+
+def add_set(parser: argparse.ArgumentParser, what: str) -> None:
+    """``--set``; ``what`` is its help."""
+    parser.add_argument("--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help=what)
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from opengait_meshgait.cli import provenance
-from opengait_meshgait.cli.arguments import add_device
+from opengait_meshgait.cli.arguments import add_device, add_set
 
 DESCRIPTION = (
     "Train each config with each seed, test it, and print Markdown tables: means and standard deviations over seeds, "
@@ -34,14 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seeds", required=True, type=_seeds, metavar="0,1,2", help="of the trainings, the same for all configs"
     )
-    parser.add_argument(
-        "--set",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="KEY=VALUE",
-        help="change keys of all files: trainer_cfg.total_iter=100",
-    )
+    add_set(parser, "change keys of all files: trainer_cfg.total_iter=100")
     parser.add_argument(
         "--split",
         choices=["test", "val"],
@@ -145,12 +138,9 @@ def _write(arguments: argparse.Namespace, entries: Sequence[Any], contestants: S
     ]
     content = {
         "schema": SCHEMA,
-        "command": provenance.command(),
         "split": arguments.split,
         "seeds": arguments.seeds,
-        "versions": provenance.versions(),
-        "commit": provenance.commit(),
-        "machine": provenance.machine(arguments.device),
+        **provenance.origin(arguments.device),
         "configs": [
             {
                 "name": entry.name,

@@ -81,10 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
     text = "\n\n".join(lines)
     content = {
         "schema": SCHEMA,
-        "command": provenance.command(),
-        "versions": provenance.versions(),
-        "commit": provenance.commit(),
-        "machine": provenance.machine(arguments.device),
+        **provenance.origin(arguments.device),
         "load": [before, os.getloadavg()[0]],
         **context,
         **asdict(load),

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import opengait_meshgait
 
@@ -52,6 +53,15 @@ def machine(device: str) -> str:
     if where.type == "cuda":
         return f"{torch.cuda.get_device_name(where)}; {threads}"
     return f"CPU: {threads}"
+
+
+def origin(device: str) -> dict[str, Any]:
+    """All of these, for a file of results.
+
+    Args:
+        device: as for ``--device``.
+    """
+    return {"command": command(), "versions": versions(), "commit": commit(), "machine": machine(device)}
 
 
 def _git(root: Path, *arguments: str) -> str | None:
