@@ -11,7 +11,10 @@ from opengait_meshgait.body.files import load_body
 from opengait_meshgait.body.joint_crop import joint_crop_frame
 from opengait_meshgait.body.markers import VirtualMarkers, load_markers
 from opengait_meshgait.body.model import JOINT_FLIP, NUM_JOINTS, BodyModel
+from opengait_meshgait.body.pose_samples import sample_poses
 
+_TYPICAL = 64  # poses that say where markers usually are
+_MIDLINE = 0.02  # m; markers nearer to the midline do not tell left from right
 _FRAMES_AT_ONCE = 256  # bounds the memory: posing takes some 0.3 MB a frame for 6890 vertices
 
 
@@ -69,6 +72,28 @@ class BodySupervision(nn.Module):
     def flips(self) -> BodyFlips:
         """What changes places in a mirror."""
         return BodyFlips(self.joint_flip, self.markers.flip, self.body.mirror)
+
+    def of_markers(self) -> dict[str, torch.Tensor]:
+        """What a network that estimates markers must know of the body.
+
+        Returns:
+            ``interpolation [V, K]`` (markers to vertices), ``joint_regressor [24, V]`` (vertices to joints), ``side
+            [K]`` (1 for markers on the body's left, -1 on its right, 0 near the midline) and ``start [K, 3]``: where in
+            crop space the markers of people lie on average who walk in any direction, x = z = 0.
+        """
+        x = self.body.v_template[self.markers.vertex_ids, 0]
+        x = x - (x + x[self.markers.flip]).mean() / 2
+        poses, betas = sample_poses(2 * _TYPICAL, seed=0)
+        frames = torch.zeros(1, _TYPICAL, 85)
+        frames[..., 3:75], frames[..., 75:] = torch.from_numpy(poses[:_TYPICAL]), torch.from_numpy(betas[:_TYPICAL])
+        frames[..., 3] = torch.pi  # y down
+        start = self(frames.to(x.device)).markers[0].mean(0) * x.new_tensor([0.0, 1.0, 0.0])
+        return {
+            "interpolation": self.markers.interpolation,
+            "joint_regressor": self.body.J_regressor,
+            "side": torch.where(x.abs() > _MIDLINE, x.sign(), 0.0),
+            "start": start,
+        }
 
     @torch.no_grad()
     def forward(self, bodies: torch.Tensor, weights: torch.Tensor | None = None) -> BodyTargets:

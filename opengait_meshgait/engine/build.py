@@ -29,7 +29,7 @@ def build_network(config: Config, supervision: BodySupervision | None) -> MeshGa
     """The network of ``model_cfg``; with ``supervision``, it can reconstruct bodies."""
     reconstruction = None
     if supervision is not None:
-        reconstruction = Reconstruction(supervision.markers.interpolation, supervision.body.J_regressor)
+        reconstruction = Reconstruction(**supervision.of_markers())
     return make_network(config.model_cfg.model_dump(exclude_none=True), reconstruction)
 
 

@@ -149,7 +149,10 @@ class ModelCfg(Section):
         None, description="The 3D heatmap estimator: `type` and its arguments; null: silhouettes only."
     )
     HeatmapFeatures: Entry | None = Field(
-        None, description="The network over the heatmaps, `{channels: [128, 256]}`; null: its defaults."
+        None, description="The network over the heatmaps, `{channels: [128, 256]}`; null: none."
+    )
+    MarkerFeatures: Entry | None = Field(
+        None, description="The network over the markers in the body's own frame, `{channels: 128}`; null: none."
     )
     fusion: Literal["concat", "add", "gated"] = Field(
         "concat", description="How silhouette and heatmap features become one."

@@ -120,7 +120,8 @@ def look(model: GaitModel, seen: Seen, frames: np.ndarray) -> Look:
     Raises:
         UserError: the network has no heatmap branch, or the body here is not the one of the training.
     """
-    found = model.reconstruct(seen.silhouettes[frames], heatmaps=True)
+    # The whole sequence: what a frame shows depends on the others.
+    found = model.reconstruct(seen.silhouettes, heatmaps=True).at(frames)
     size = model.transform(torch.from_numpy(found.silhouettes[:1])).shape[-2:]
     notes = list(seen.notes)
     truth = None

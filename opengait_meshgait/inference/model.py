@@ -3,7 +3,7 @@
 import functools
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +23,12 @@ from opengait_meshgait.networks import (
     load_checkpoint,
     load_weights,
     make_network,
-    soft_argmax,
 )
 
 STATURE = 1.7
 """Assumed height of a person, m."""
-# Bounds the memory: the first layer of ResNet9 alone takes 0.7 MB a frame. Heatmaps are larger.
+# Bounds the memory: the first layer of ResNet9 alone takes 0.7 MB a frame.
 _FRAMES_AT_ONCE = 256
-_HEATMAPS_AT_ONCE = 64
 
 
 @dataclass(frozen=True)
@@ -59,6 +57,12 @@ class BodySequence:
     faces: np.ndarray | None
     heatmaps: np.ndarray | None
     stature: float
+
+    def at(self, frames: np.ndarray) -> "BodySequence":
+        """The bodies of some frames: ``frames``, int [m], count those of this sequence from 0."""
+        arrays = ("silhouettes", "frames", "markers", "joints", "vertices", "heatmaps")
+        chosen = {name: None if getattr(self, name) is None else getattr(self, name)[frames] for name in arrays}
+        return replace(self, **chosen)
 
     def metres(self, points: np.ndarray) -> np.ndarray:
         """Markers, joints or vertices, crop heights -> m, with the same axes and origin.
@@ -150,25 +154,19 @@ class GaitModel:
         if self.net.HeatmapEstimator is None:
             raise UserError(f"{self.source} knows silhouettes only (heatmap_cfg: null): there is no body in it.")
         pictures, frames = normalised(sils)
-        volumes, markers, vertices, joints = [], [], [], []
-        for part in torch.from_numpy(pictures).split(_HEATMAPS_AT_ONCE):
-            seen = self.transform(part.to(self.device))
-            volume = self.net.HeatmapEstimator(seen[:, None])
-            point = soft_argmax(volume, self.net.HeatmapEstimator.extent(*seen.shape[-2:]))
-            markers.append(point)
-            if heatmaps:
-                volumes.append(volume)
-            if self._reconstruction is not None:
-                for found, values in zip((vertices, joints), self._reconstruction(point)):
-                    found.append(values)
+        seen = self.transform(torch.from_numpy(pictures).to(self.device))
+        # All frames at once: each is estimated with a view to the others.
+        output = self.net(seen[None], reconstruct=True)
+        volumes, markers = output.heatmaps[0], output.markers[0]
+        vertices, joints = (None, None) if self._reconstruction is None else self._reconstruction(markers)
         return BodySequence(
             pictures,
             frames,
-            _joined(markers),
-            _joined(joints),
-            _joined(vertices),
+            _array(markers),
+            _array(joints),
+            _array(vertices),
             None if self.body is None else self.body.body.faces.cpu().numpy(),
-            _joined(volumes),
+            _array(volumes if heatmaps else None),
             stature,
         )
 
@@ -217,7 +215,7 @@ class GaitModel:
     def _reconstruction(self) -> Reconstruction | None:
         if self.body is None:
             return None
-        return Reconstruction(self.body.markers.interpolation, self.body.body.J_regressor)
+        return Reconstruction(**self.body.of_markers())
 
 
 def load(checkpoint: str | Path, config: str | Path | None = None, device: str = "auto") -> GaitModel:
@@ -254,8 +252,8 @@ def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
         yield batch
 
 
-def _joined(parts: list[torch.Tensor]) -> np.ndarray | None:
-    return torch.cat(parts).float().cpu().numpy() if parts else None
+def _array(values: torch.Tensor | None) -> np.ndarray | None:
+    return None if values is None else values.float().cpu().numpy()
 
 
 def _fingerprint(net: MeshGaitNet, transform: Transform) -> str:

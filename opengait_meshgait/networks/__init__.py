@@ -6,6 +6,7 @@ from opengait_meshgait.networks.build import NETWORK_KEYS, make_network
 from opengait_meshgait.networks.complexity import count_flops
 from opengait_meshgait.networks.estimator import HeatmapEstimator
 from opengait_meshgait.networks.heatmap_features import HeatmapFeatures
+from opengait_meshgait.networks.marker_features import MarkerFeatures
 from opengait_meshgait.networks.meshgait import SILHOUETTE_SIZE, MeshGaitNet, MeshGaitOutput
 from opengait_meshgait.networks.reconstruction import Reconstruction
 from opengait_meshgait.networks.registry import BACKBONES
@@ -22,6 +23,7 @@ __all__ = [
     "SILHOUETTE_SIZE",
     "HeatmapEstimator",
     "HeatmapFeatures",
+    "MarkerFeatures",
     "MeshGaitNet",
     "MeshGaitOutput",
     "Plain",

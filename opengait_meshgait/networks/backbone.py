@@ -12,7 +12,7 @@ class PartBackbone(nn.Module):
     """A backbone that looks at whole sequences and pools them over time and height itself.
 
     A subclass takes ``bin_num``, the horizontal strips of the config, as its first argument, sets ``part_bins`` and
-    implements :meth:`parts`.
+    implements :meth:`look`.
 
     Attributes:
         part_bins: into how many strips each scale of the parts cuts the body, so that other features can be cut alike;
@@ -31,12 +31,22 @@ class PartBackbone(nn.Module):
         Returns:
             ``[n, c, p]``.
         """
-        if seqL is None:
-            return self.parts(frames)
-        return torch.cat([self.parts(sequence) for sequence in split_packed(frames, seqL)])
+        return self.with_maps(frames, seqL)[0]
 
-    def parts(self, frames: Tensor) -> Tensor:
-        """``[n, s, 1, h, w]`` to ``[n, c, p]``."""
+    def with_maps(self, frames: Tensor, seqL: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """As :meth:`forward`, and the last feature maps that know single frames.
+
+        Returns:
+            ``[n, c, p]``; ``[n, s, c', h', w']`` or packed ``[1, sum of lengths, c', h', w']``, None of a backbone that
+            has no such maps.
+        """
+        if seqL is None:
+            return self.look(frames)
+        parts, maps = zip(*(self.look(sequence) for sequence in split_packed(frames, seqL)))
+        return torch.cat(parts), None if maps[0] is None else torch.cat(maps, dim=1)
+
+    def look(self, frames: Tensor) -> tuple[Tensor, Tensor | None]:
+        """``[n, s, 1, h, w]`` to parts ``[n, c, p]`` and maps ``[n, s, c', h', w']`` or None."""
         raise NotImplementedError
 
 
@@ -56,4 +66,9 @@ class FrameBackbone(SetBlockWrapper):
 
     def forward(self, frames: Tensor, seqL: Tensor | None = None) -> Tensor:
         """As :meth:`PartBackbone.forward`."""
-        return self.HPP(self.TP(super().forward(frames), seqL))
+        return self.with_maps(frames, seqL)[0]
+
+    def with_maps(self, frames: Tensor, seqL: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """As :meth:`PartBackbone.with_maps`."""
+        maps = super().forward(frames)
+        return self.HPP(self.TP(maps, seqL)), maps

@@ -1,4 +1,4 @@
-"""From one silhouette to a 3D heatmap for every virtual marker."""
+"""From silhouettes to a 3D heatmap for every virtual marker of every frame."""
 
 from collections.abc import Sequence
 
@@ -6,41 +6,63 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.common.errors import UserError, did_you_mean
 from opengait_meshgait.networks.blocks import BasicBlock, BasicConv2d
+from opengait_meshgait.networks.layers import each_frame, pool_sequences
 from opengait_meshgait.networks.registry import BACKBONES
 from opengait_meshgait.networks.soft_argmax import VolumeExtent
 
 # Standard deviation of the ball around an anchor, in cells: wide enough that neighbouring cells share it and the
 # soft-argmax follows the anchor smoothly, narrow enough to tell a limb from its neighbour.
 _SPREAD = 1.5
+# Rows and columns to which the coarsest features are pooled before one vector is made of them: enough to tell where
+# in the crop something is, few enough for a linear layer.
+_LAYOUT = (4, 3)
+READS = ("silhouettes", "backbone")
+_MIDDLE = (0.0, 0.5, 0.0)  # of the crop
 
 
 @BACKBONES.register
 class HeatmapEstimator(nn.Module):
-    """K volumes D×h×w from each silhouette, h and w a quarter of its height and width.
+    """K volumes D×h×w for each frame, from its silhouette or from what the silhouette backbone made of it.
 
-    The logits are a sum of two answers. *Where about*: features pooled over the whole silhouette give each marker an
-    anchor in crop space and with it the logarithm of a Gaussian ball. *Where exactly*: a convolution gives evidence
-    for every cell. Without the ball, learning starts from a uniform volume, in which a cell's gradient is about
+    The logits are a sum of two answers. *Where about*: a vector that describes the whole frame gives each marker an
+    anchor in crop space and with it the logarithm of a Gaussian ball. *Where exactly*: a convolution gives evidence for
+    every cell. Without the ball, learning starts from a uniform volume, in which a cell's gradient is about
     1 / (D·h·w) of a coordinate's, and crawls; with it, the whole ball moves at once.
+
+    Both see the sequence as well: beside a frame's vector stand the mean and the maximum of those of all its frames. A
+    single silhouette does not tell front from back or how broad a body is that is seen from the side; a sequence does.
+    The order of the frames makes no difference.
 
     Args:
         markers: K, the number of virtual markers.
         depth: D, cells along the camera's axis.
-        channels: width of the encoder at 1/2, 1/4 and 1/8 of the silhouette's resolution.
+        channels: width of the encoder at 1/2, 1/4 and 1/8 of the silhouettes' resolution.
         depth_range: how far the volume reaches before and behind the pelvis, in crop heights. Walking people's limbs
             reach about 0.36, in long strides 0.4.
+        shrink: what is read is averaged over squares of so many pixels first. 2 makes a quarter of the cells.
+        reads: ``silhouettes``, by an encoder of its own, whose volumes have a quarter of their height and width; or
+            ``backbone``, the backbone's feature maps, at their resolution: 3D supervision teaches the backbone too.
+        in_channels: of what is read; the network knows it.
 
     Raises:
-        UserError: fewer than one marker or two depth cells, or not three entries in ``channels``.
+        UserError: fewer than one marker or two depth cells, not three entries in ``channels``, ``shrink`` below 1, or
+            ``reads`` is unknown.
     """
 
     keeps_its_start = True
     """Whoever initialises whole networks must leave these weights alone: every marker begins near mid-crop."""
 
     def __init__(
-        self, markers: int = 64, depth: int = 8, channels: Sequence[int] = (32, 64, 128), depth_range: float = 0.4
+        self,
+        markers: int = 64,
+        depth: int = 8,
+        channels: Sequence[int] = (32, 64, 128),
+        depth_range: float = 0.4,
+        shrink: int = 1,
+        reads: str = "silhouettes",
+        in_channels: int = 1,
     ):
         super().__init__()
         if markers < 1 or depth < 2 or depth_range <= 0:
@@ -48,17 +70,32 @@ class HeatmapEstimator(nn.Module):
                 "HeatmapEstimator needs markers ≥ 1, depth ≥ 2 and depth_range > 0, "
                 f"and got {markers}, {depth} and {depth_range}."
             )
+        if shrink < 1:
+            raise UserError(f"HeatmapEstimator needs shrink ≥ 1 and got {shrink}.")
+        if reads not in READS:
+            raise UserError(f"HeatmapEstimator cannot read '{reads}'. {did_you_mean(str(reads), READS)}")
         if len(channels) != 3:
             raise UserError(f"HeatmapEstimator needs three channels (at 1/2, 1/4, 1/8 size) and got {list(channels)}.")
         half, quarter, eighth = channels
+        width = 2 * eighth
         self.markers, self.depth, self.depth_range = markers, depth, depth_range
-        self.stem = nn.Sequential(BasicConv2d(1, half, 3, 2, 1), nn.BatchNorm2d(half), nn.ReLU(inplace=True))
-        self.fine = BasicBlock(half, quarter, 2)
+        self.shrink, self.reads = shrink, reads
+        if reads == "silhouettes":
+            stem = BasicConv2d(in_channels, half, 3, 2, 1), nn.BatchNorm2d(half), nn.ReLU(inplace=True)
+            self.fine = nn.Sequential(*stem, BasicBlock(half, quarter, 2))
+        else:
+            self.fine = BasicBlock(in_channels, quarter)
         self.coarse = nn.Sequential(BasicBlock(quarter, eighth, 2), BasicBlock(eighth, eighth))
+        cells = _LAYOUT[0] * _LAYOUT[1]
+        self.describe = nn.Sequential(
+            nn.Linear(cells * eighth, width, bias=False), nn.BatchNorm1d(width), nn.ReLU(inplace=True)
+        )
+        self.relate = nn.Sequential(nn.Linear(3 * width, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU())
         self.lateral = nn.Conv2d(eighth, quarter, 1)
+        self.spread = nn.Linear(width, quarter)
         self.merge = BasicBlock(quarter, quarter)
         self.evidence = nn.Conv2d(quarter, markers * depth, 1)
-        self.anchors = nn.Linear(eighth, markers * 3)
+        self.anchors = nn.Linear(width, markers * 3)
         # Small weights: every marker starts as a ball in the middle of the crop.
         nn.init.normal_(self.evidence.weight, std=0.01)
         nn.init.normal_(self.anchors.weight, std=0.001)
@@ -66,25 +103,47 @@ class HeatmapEstimator(nn.Module):
             nn.init.zeros_(layer.bias)
 
     def extent(self, height: int, width: int) -> VolumeExtent:
-        """The box that the volumes of ``height × width`` px silhouettes span."""
+        """The box that the volumes of ``height × width`` px span, be they silhouettes or maps of the same shape."""
         return VolumeExtent.of_silhouettes(height, width, self.depth_range)
 
-    def forward(self, sils: Tensor) -> Tensor:
-        """Silhouettes ``[n, 1, H, W]``, 0…1, to heatmaps ``[n, K, D, ceil(H / 4), ceil(W / 4)]``, fp32.
+    @torch.no_grad()
+    def start_at(self, points: Tensor) -> None:
+        """Let every marker begin at its place in ``points [K, 3]``, crop space, rather than in the middle.
 
-        Each marker's volume sums to 1.
+        Where people stand upright these places are known; to find them by gradient costs hundreds of iterations.
         """
-        fine = self.fine(self.stem(sils))
+        self.anchors.bias.copy_((points - points.new_tensor(_MIDDLE)).flatten())
+
+    def forward(self, frames: Tensor, seqL: Tensor | None = None) -> Tensor:
+        """Frames to heatmaps.
+
+        Args:
+            frames: silhouettes ``[n, s, 1, H, W]``, 0…1, or feature maps ``[n, s, c, H, W]``; with ``seqL``, packed
+                ``[1, sum of lengths, ...]``.
+            seqL: int ``[1, n]``, lengths of the packed sequences.
+
+        Returns:
+            ``[n, s, K, D, h, w]``, fp32, each marker's volume summing to 1. h = ceil(H / shrink), of silhouettes a
+            quarter of that; w alike.
+        """
+        x = frames.flatten(0, 1)
+        extent = self.extent(*x.shape[-2:])
+        if self.shrink > 1:
+            x = F.avg_pool2d(x, self.shrink, ceil_mode=True, count_include_pad=False)
+        fine = self.fine(x)
         coarse = self.coarse(fine)
-        context = F.interpolate(self.lateral(coarse), size=fine.shape[-2:])
+        described = self.describe(F.adaptive_avg_pool2d(coarse, _LAYOUT).flatten(1)).unflatten(0, frames.shape[:2])
+        whole = torch.cat([pool_sequences(described, seqL, pool) for pool in (_mean, _max)], dim=-1)
+        related = self.relate(torch.cat([described, each_frame(whole, described, seqL)], dim=-1)).flatten(0, 1)
+        context = F.interpolate(self.lateral(coarse), size=fine.shape[-2:]) + self.spread(related)[..., None, None]
         evidence = self.evidence(self.merge(F.relu(fine + context)))
         evidence = evidence.to(torch.promote_types(evidence.dtype, torch.float32))
-        balls = self._balls(self.anchors(coarse.mean((2, 3))), evidence, self.extent(*sils.shape[-2:]))
+        balls = self._balls(self.anchors(related), evidence, extent)
         # In place: a volume is the largest tensor of the network, and a convolution does not need its own output. Not
         # in a view of it, whose gradient would be copied as a whole.
         evidence += balls.flatten(1, 2)
         volumes = evidence.unflatten(1, (self.markers, self.depth))
-        return volumes.flatten(2).softmax(-1).view_as(volumes)
+        return volumes.flatten(2).softmax(-1).view_as(volumes).unflatten(0, frames.shape[:2])
 
     def _balls(self, anchors: Tensor, evidence: Tensor, extent: VolumeExtent) -> Tensor:
         """Log-densities of Gaussian balls at ``anchors [n, 3K]``.
@@ -93,8 +152,7 @@ class HeatmapEstimator(nn.Module):
         """
         anchors = anchors.unflatten(1, (self.markers, 3))
         volumes = evidence.unflatten(1, (self.markers, self.depth))
-        middle = (0.0, 0.5, 0.0)
-        x, y, z = (_log_ball(axis, middle[i] + anchors[..., i, None]) for i, axis in enumerate(extent.axes(volumes)))
+        x, y, z = (_log_ball(axis, _MIDDLE[i] + anchors[..., i, None]) for i, axis in enumerate(extent.axes(volumes)))
         return z[..., None, None] + (y[..., :, None] + x[..., None, :])[:, :, None]
 
 
@@ -105,3 +163,11 @@ def _log_ball(axis: Tensor, centre: Tensor) -> Tensor:
     # one, and the gradient passes the clamp.
     held = centre.clamp(axis[0] - spread, axis[-1] + spread)
     return -0.5 * ((axis - (centre + (held - centre).detach())) / spread) ** 2
+
+
+def _mean(frames: Tensor) -> Tensor:
+    return frames.mean(1)
+
+
+def _max(frames: Tensor) -> Tensor:
+    return frames.amax(1)

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.networks.blocks import BasicBlock
+from opengait_meshgait.networks.feedback import damp_gradient
 from opengait_meshgait.networks.registry import LAYERS
 
 
@@ -20,7 +21,7 @@ class HeatmapFeatures(nn.Module):
     Args:
         in_channels: K·D.
         channels: width after the first convolution, then of each residual block.
-        feedback: share of the recognition losses' gradient that goes on into the heatmaps, above 0 and up to 1. The
+        feedback: share of the recognition losses' gradient that goes on into the heatmaps, 0 to 1. The
             body losses are means over hundreds of coordinates, the triplet loss is not: unscaled, its gradient is
             about 50 times as large at the start and drives the markers out of the volume before they are learnt.
 
@@ -32,8 +33,8 @@ class HeatmapFeatures(nn.Module):
         super().__init__()
         if not channels:
             raise UserError("HeatmapFeatures needs at least one entry in channels.")
-        if not 0 < feedback <= 1:
-            raise UserError(f"HeatmapFeatures needs a feedback above 0 and up to 1, and got {feedback}.")
+        if not 0 <= feedback <= 1:
+            raise UserError(f"HeatmapFeatures needs a feedback from 0 to 1, and got {feedback}.")
         self.feedback = feedback
         self.reduce = nn.Conv2d(in_channels, channels[0], 1, bias=False)
         self.bn = nn.BatchNorm2d(channels[0])
@@ -43,9 +44,7 @@ class HeatmapFeatures(nn.Module):
     def forward(self, heatmaps: Tensor) -> Tensor:
         """Heatmaps ``[n, K, D, h, w]`` to feature maps ``[n, c, h, w]``."""
         cells = heatmaps[0, 0].numel()
-        heatmaps = heatmaps.flatten(1, 2)
-        if heatmaps.requires_grad:
-            heatmaps.register_hook(lambda gradient: gradient * self.feedback)
+        heatmaps = damp_gradient(heatmaps, self.feedback).flatten(1, 2)
         # Probabilities average 1 / (D·h·w), about 1e-3: their variance would drown in the batch normalisation's
         # epsilon. Scaled by the number of cells they average 1. The convolution is linear, so its output can be
         # scaled instead, which is far smaller than the volumes.

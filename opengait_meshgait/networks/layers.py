@@ -3,7 +3,7 @@
 Argument names and state-dict keys are OpenGait's.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -45,9 +45,34 @@ class PackSequence(nn.Module):
         Raises:
             ValueError: the lengths do not add up to the packed frames.
         """
-        if seqL is None:
-            return x.max(dim=1).values
-        return torch.cat([frames.max(dim=1).values for frames in split_packed(x, seqL)])
+        return pool_sequences(x, seqL, lambda frames: frames.max(dim=1).values)
+
+
+def pool_sequences(x: Tensor, seqL: Tensor | None, pool: Callable[[Tensor], Tensor]) -> Tensor:
+    """Apply ``pool``, which takes ``[n, s, ...]`` to ``[n, ...]``, to each sequence; ``x`` and ``seqL`` as above.
+
+    Raises:
+        ValueError: the lengths do not add up to the packed frames.
+    """
+    if seqL is None:
+        return pool(x)
+    return torch.cat([pool(frames) for frames in split_packed(x, seqL)])
+
+
+def each_frame(pooled: Tensor, x: Tensor, seqL: Tensor | None) -> Tensor:
+    """What belongs to a sequence beside each of its frames: the way back from :func:`pool_sequences`.
+
+    Args:
+        pooled: ``[n, c]``.
+        x: the frames that it was pooled from, ``[n, s, ...]`` or packed ``[1, sum of lengths, ...]``.
+        seqL: int ``[1, n]``, lengths of the packed sequences.
+
+    Returns:
+        ``[n, s, c]`` or packed ``[1, sum of lengths, c]``.
+    """
+    if seqL is None:
+        return pooled[:, None].expand(-1, x.shape[1], -1)
+    return pooled.repeat_interleave(seqL[0].to(pooled.device), dim=0)[None]
 
 
 def split_packed(x: Tensor, seqL: Tensor) -> tuple[Tensor, ...]:

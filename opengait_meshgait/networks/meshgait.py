@@ -1,6 +1,6 @@
 """The whole network: silhouettes in, embeddings out, a body on request."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.networks.backbone import FrameBackbone, PartBackbone
+from opengait_meshgait.networks.estimator import HeatmapEstimator
 from opengait_meshgait.networks.fusion import build_fusion
 from opengait_meshgait.networks.layers import HorizontalPooling, PackSequence
 from opengait_meshgait.networks.reconstruction import Reconstruction
@@ -44,7 +45,8 @@ class MeshGaitNet(nn.Module):
         SeparateBNNecks: ``{class_num: 74, ...}``.
         bin_num: horizontal strips, one entry a scale.
         heatmap_cfg: ``{type: HeatmapEstimator, ...}``, or None for silhouettes alone.
-        HeatmapFeatures: ``{channels: [128, 256]}``, the network over the heatmaps.
+        HeatmapFeatures: ``{channels: [128, 256]}``, the network over the heatmaps, or None for none.
+        MarkerFeatures: ``{channels: 128}``, the network over the markers in the body's own frame, or None for none.
         fusion: ``concat``, ``add`` or ``gated``.
         reconstruction: markers to mesh and joints; needed for supervision and for looking, never for recognition.
 
@@ -60,34 +62,42 @@ class MeshGaitNet(nn.Module):
         bin_num: Sequence[int] = (16,),
         heatmap_cfg: Mapping[str, Any] | None = None,
         HeatmapFeatures: Mapping[str, Any] | None = None,
+        MarkerFeatures: Mapping[str, Any] | None = None,
         fusion: str = "concat",
         reconstruction: Reconstruction | None = None,
     ):
         super().__init__()
-        frame = torch.zeros(1, 1, *SILHOUETTE_SIZE)
+        frames = torch.zeros(1, 4, 1, *SILHOUETTE_SIZE)
         self.Backbone = _build_backbone(backbone_cfg, bin_num)
-        channels, parts_num = _dry_run(self.Backbone, frame.expand(1, 4, -1, -1).unsqueeze(2)).shape[1:]
-        self.HeatmapEstimator = None
+        parts, maps = _dry_run(self.Backbone.with_maps, frames)
+        channels, parts_num = parts.shape[1:]
+        self.HeatmapEstimator = self.HeatmapFeatures = self.MarkerFeatures = None
         self.reconstruction = None
         if heatmap_cfg is not None:
-            self.HeatmapEstimator = BACKBONES.build(heatmap_cfg)
-            volumes = _dry_run(self.HeatmapEstimator, frame)
-            _require_axes("heatmap_cfg", heatmap_cfg, volumes, "[n, K, D, h, w]")
-            markers, depth = volumes.shape[1:3]
-            self.HeatmapFeatures = _build_layer("HeatmapFeatures", HeatmapFeatures or {}, in_channels=markers * depth)
-            self.TP = PackSequence()
-            # Cut as the silhouettes' parts are, so that the two meet strip by strip.
-            self.HPP = HorizontalPooling(self.Backbone.part_bins, repeat_rows=True)
-            heatmap_parts = self.HPP(_dry_run(self.HeatmapFeatures, volumes))
-            self.Fusion = build_fusion(fusion, channels, heatmap_parts.shape[1])
-            channels = self.Fusion.out_channels
-            if reconstruction is not None and reconstruction.interpolation.shape[1] != markers:
-                expected = reconstruction.interpolation.shape[1]
+            self.HeatmapEstimator = _build_estimator(heatmap_cfg, maps)
+            volumes = _dry_run(self.HeatmapEstimator, maps if self.HeatmapEstimator.reads == "backbone" else frames)
+            markers, depth = volumes.shape[2:4]
+            found = 0
+            if HeatmapFeatures is not None:
+                self.HeatmapFeatures = _build_layer("HeatmapFeatures", HeatmapFeatures, in_channels=markers * depth)
+                self.TP = PackSequence()
+                # Cut as the silhouettes' parts are, so that the two meet strip by strip.
+                self.HPP = HorizontalPooling(self.Backbone.part_bins, repeat_rows=True)
+                found += self.HPP(_dry_run(self.HeatmapFeatures, volumes[0])).shape[1]
+            if MarkerFeatures is not None:
+                self.MarkerFeatures = _build_layer("MarkerFeatures", MarkerFeatures, markers=markers)
+                found += self.MarkerFeatures.out_channels
+            if found:
+                self.Fusion = build_fusion(fusion, channels, found)
+                channels = self.Fusion.out_channels
+            elif self.HeatmapEstimator.reads == "silhouettes":
                 raise UserError(
-                    f"heatmap_cfg has {markers} markers, but the marker set has {expected}: write markers: {expected}, "
-                    "or name another marker set in body_cfg."
+                    "Neither HeatmapFeatures nor MarkerFeatures is there, and heatmap_cfg reads silhouettes: the "
+                    "recogniser would see nothing of the heatmaps. Write one of them, `MarkerFeatures: {}` say, or "
+                    "heatmap_cfg.reads: backbone, or heatmap_cfg: null."
                 )
-            self.reconstruction = reconstruction
+            if reconstruction is not None:
+                self._know_body(reconstruction, markers)
         self.FCs = _build_layer("SeparateFCs", SeparateFCs, in_channels=channels, parts_num=parts_num)
         out_channels = self.FCs.fc_bin.shape[2]
         self.BNNecks = _build_layer("SeparateBNNecks", SeparateBNNecks, in_channels=out_channels, parts_num=parts_num)
@@ -108,31 +118,63 @@ class MeshGaitNet(nn.Module):
         if sils.dim() != 4:
             raise ValueError(f"expected silhouettes [n, s, h, w], got {tuple(sils.shape)}")
         frames = sils.unsqueeze(2)
-        parts = self.Backbone(frames, seqL)
+        parts, maps = self.Backbone.with_maps(frames, seqL)
+        reconstruct = self.training if reconstruct is None else reconstruct
         body = {}
-        if self.HeatmapEstimator is not None:
-            heatmaps = self.HeatmapEstimator(frames.flatten(0, 1))
-            features = self.HeatmapFeatures(heatmaps).unflatten(0, sils.shape[:2])
-            parts = self.Fusion(parts, self.HPP(self.TP(features, seqL)))
-            if self.training if reconstruct is None else reconstruct:
-                body = self._reconstruct(heatmaps.unflatten(0, sils.shape[:2]), sils)
+        if self.HeatmapEstimator is not None and (self.sees_body or reconstruct):
+            seen = maps if self.HeatmapEstimator.reads == "backbone" else frames
+            heatmaps = self.HeatmapEstimator(seen, seqL)
+            markers = soft_argmax(heatmaps, self.HeatmapEstimator.extent(*seen.shape[-2:]))
+            if self.sees_body:
+                parts = self.Fusion(parts, self._body_parts(heatmaps, markers, seqL, parts.shape[2]))
+            if reconstruct:
+                body = self._reconstruct(heatmaps, markers)
         embeddings = self.FCs(parts)
         _, logits = self.BNNecks(embeddings)
         return MeshGaitOutput(embeddings, logits, **body)
 
-    def _reconstruct(self, heatmaps: Tensor, sils: Tensor) -> dict[str, Tensor]:
-        markers = soft_argmax(heatmaps, self.HeatmapEstimator.extent(*sils.shape[-2:]))
+    @property
+    def sees_body(self) -> bool:
+        """Whether recognition makes use of the heatmaps; without, they are an auxiliary task for the backbone."""
+        return self.HeatmapFeatures is not None or self.MarkerFeatures is not None
+
+    def _know_body(self, reconstruction: Reconstruction, markers: int) -> None:
+        """Take what is known of the body before training: whose markers they are, where they start, left and right."""
+        expected = reconstruction.interpolation.shape[1]
+        if expected != markers:
+            raise UserError(
+                f"heatmap_cfg has {markers} markers, but the marker set has {expected}: write markers: {expected}, "
+                "or name another marker set in body_cfg."
+            )
+        self.reconstruction = reconstruction
+        self.HeatmapEstimator.start_at(reconstruction.start)
+        if self.MarkerFeatures is not None:
+            self.MarkerFeatures.set_sides(reconstruction.side)
+
+    def _body_parts(self, heatmaps: Tensor, markers: Tensor, seqL: Tensor | None, parts_num: int) -> Tensor:
+        """What the 3D branch gives to each part, ``[n, c, p]``."""
+        found = []
+        if self.HeatmapFeatures is not None:
+            features = self.HeatmapFeatures(heatmaps.flatten(0, 1)).unflatten(0, heatmaps.shape[:2])
+            found.append(self.HPP(self.TP(features, seqL)))
+        if self.MarkerFeatures is not None:
+            # Build and gait belong to the whole body: every part gets them.
+            found.append(self.MarkerFeatures(markers, seqL)[..., None].expand(-1, -1, parts_num))
+        return torch.cat(found, dim=1)
+
+    def _reconstruct(self, heatmaps: Tensor, markers: Tensor) -> dict[str, Tensor]:
         body = {"heatmaps": heatmaps, "markers": markers}
         if self.reconstruction is not None:
             body["vertices"], body["joints"] = self.reconstruction(markers)
         return body
 
 
-def _dry_run(module: nn.Module, x: Tensor) -> Tensor:
-    """One forward pass that leaves the batch normalisation's statistics alone."""
+def _dry_run(forward: Callable[[Tensor], Any], x: Tensor) -> Any:
+    """One forward pass of a module, or of a method of it, that leaves batch normalisation's statistics alone."""
+    module = getattr(forward, "__self__", forward)
     module.eval()
     with torch.no_grad():
-        out = module(x)
+        out = forward(x)
     module.train()
     return out
 
@@ -143,16 +185,30 @@ def _build_backbone(cfg: Mapping[str, Any], bin_num: Sequence[int]) -> PartBackb
     if isinstance(kind, type) and issubclass(kind, PartBackbone):
         return BACKBONES.build(cfg, bin_num=tuple(bin_num))
     backbone = BACKBONES.build(cfg)
-    _require_axes("backbone_cfg", cfg, _dry_run(backbone, torch.zeros(1, 1, *SILHOUETTE_SIZE)), "[n, c, h, w]")
+    _require("backbone_cfg", cfg, not isinstance(backbone, HeatmapEstimator))
     return FrameBackbone(backbone, bin_num)
 
 
-def _require_axes(key: str, cfg: Mapping[str, Any], out: Tensor, shape: str) -> None:
-    """Refuse a module whose output for a frame has not as many axes as ``shape``."""
-    if out.dim() != len(shape.split()):
+def _build_estimator(cfg: Mapping[str, Any], maps: Tensor | None) -> HeatmapEstimator:
+    """The heatmap estimator that ``cfg`` names, which may read the backbone's ``maps [n, s, c, h, w]``."""
+    channels = {}
+    if cfg.get("reads") == "backbone":
+        if maps is None:
+            raise UserError(
+                "heatmap_cfg.reads is backbone, but this backbone has no feature maps of single frames: write reads: "
+                "silhouettes, or take another backbone."
+            )
+        channels["in_channels"] = maps.shape[2]
+    estimator = BACKBONES.build(cfg, **channels)
+    _require("heatmap_cfg", cfg, isinstance(estimator, HeatmapEstimator))
+    return estimator
+
+
+def _require(key: str, cfg: Mapping[str, Any], fits: bool) -> None:
+    """Refuse a module under a key that another kind of module belongs to."""
+    if not fits:
         raise UserError(
-            f"{key} names {cfg['type']}, whose output {list(out.shape)} is not {shape}: "
-            "backbone_cfg takes a silhouette backbone, heatmap_cfg a heatmap estimator."
+            f"{key} names {cfg['type']}: backbone_cfg takes a silhouette backbone, heatmap_cfg a heatmap estimator."
         )
 
 

@@ -1,4 +1,4 @@
-"""From virtual markers to the mesh and the joints: training and looking only."""
+"""What a network knows of the body behind its markers: training and looking only."""
 
 import torch
 import torch.nn.functional as F
@@ -14,23 +14,32 @@ class Reconstruction(nn.Module):
     Args:
         interpolation: ``[V, K]``, rows summing to 1: vertices = interpolation · markers.
         joint_regressor: ``[24, V]``: joints = joint_regressor · vertices.
+        side: ``[K]``: 1 for markers on the body's left, -1 on its right, 0 between.
+        start: ``[K, 3]``: where in crop space markers usually are.
 
     Raises:
-        ValueError: the two matrices do not fit each other.
+        ValueError: the matrices do not fit each other.
     """
 
-    def __init__(self, interpolation: Tensor, joint_regressor: Tensor):
+    def __init__(self, interpolation: Tensor, joint_regressor: Tensor, side: Tensor, start: Tensor):
         super().__init__()
         if interpolation.dim() != 2 or joint_regressor.shape[1:] != interpolation.shape[:1]:
             raise ValueError(
                 f"expected interpolation [V, K] and joint_regressor [24, V], got {tuple(interpolation.shape)} "
                 f"and {tuple(joint_regressor.shape)}"
             )
+        markers = interpolation.shape[1]
+        if side.shape != (markers,) or start.shape != (markers, 3):
+            raise ValueError(
+                f"expected side [{markers}] and start [{markers}, 3], got {tuple(side.shape)} and {tuple(start.shape)}"
+            )
         interpolation = interpolation.detach().clone()
         # Multiplied once here, so that the joints cost 24×K instead of 24×V.
         joints = joint_regressor.detach().to(interpolation) @ interpolation
         self.register_buffer("interpolation", interpolation, persistent=False)
         self.register_buffer("joint_interpolation", joints, persistent=False)
+        self.register_buffer("side", side.detach().clone(), persistent=False)
+        self.register_buffer("start", start.detach().clone(), persistent=False)
 
     def forward(self, markers: Tensor) -> tuple[Tensor, Tensor]:
         """Markers ``[..., K, 3]`` to vertices ``[..., V, 3]`` and joints ``[..., 24, 3]``, in the markers' unit.

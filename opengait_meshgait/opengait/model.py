@@ -57,7 +57,7 @@ class MeshGait(BaseModel):
         self.prepare = Preparation(self.cfgs, training, training and checks.uses_bodies(self.cfgs))
         supervision, reconstruction = self.prepare.supervision, None
         if supervision is not None:
-            reconstruction = Reconstruction(supervision.markers.interpolation, supervision.body.J_regressor)
+            reconstruction = Reconstruction(**supervision.of_markers())
         net = make_network(model_cfg, reconstruction)
         for name, part in net.named_children():
             self.add_module(name, part)

@@ -113,7 +113,7 @@ def test_nothing_learns(model, sequences):
     assert all(value.equal(before[name]) for name, value in model.net.state_dict().items())
 
 
-def test_bodies(model, sequences, monkeypatch):
+def test_bodies(model, sequences):
     sils = sequences[1]
     found = model.reconstruct(sils, stature=1.8, heatmaps=True)
     body = load_body()
@@ -129,10 +129,13 @@ def test_bodies(model, sequences, monkeypatch):
     output = model.net(seen, reconstruct=True)
     np.testing.assert_allclose(found.markers, output.markers[0], atol=1e-6)
     np.testing.assert_allclose(body.J_regressor.numpy() @ found.vertices, found.joints, atol=1e-4)
-    monkeypatch.setattr(model_file, "_HEATMAPS_AT_ONCE", 2)
+    some = found.at(np.array([2, 5]))
+    np.testing.assert_array_equal(some.frames, [2, 5])
+    np.testing.assert_array_equal(some.vertices, found.vertices[[2, 5]])
     again = model.reconstruct(sils)
     np.testing.assert_allclose(again.vertices, found.vertices, atol=1e-5)
     assert again.heatmaps is None
+    assert again.at(np.array([1])).heatmaps is None
 
 
 def test_bodies_of_raw_pictures_know_their_frames(model, sequences):

@@ -6,6 +6,7 @@ import torch
 from opengait_meshgait.networks import MeshGaitNet, Reconstruction
 
 MARKERS, VERTICES = 5, 30
+SIDES = torch.tensor([1.0, -1.0, 1.0, -1.0, 0.0])
 RESNET9 = {
     "type": "ResNet9",
     "block": "BasicBlock",
@@ -25,7 +26,8 @@ def seed():
 @pytest.fixture
 def reconstruction():
     interpolation = torch.rand(VERTICES, MARKERS).softmax(1)
-    return Reconstruction(interpolation, torch.rand(24, VERTICES).softmax(1))
+    start = torch.tensor([0.0, 0.5, 0.0]) + 0.1 * torch.randn(MARKERS, 3)
+    return Reconstruction(interpolation, torch.rand(24, VERTICES).softmax(1), SIDES, start)
 
 
 @pytest.fixture
@@ -40,6 +42,7 @@ def make_net():
             "bin_num": [4, 1],
             "heatmap_cfg": HEATMAPS,
             "HeatmapFeatures": {"channels": [4, 6]},
+            "MarkerFeatures": {"channels": 3},
         }
         return MeshGaitNet(**{**arguments, **changes})
 

@@ -13,20 +13,21 @@ def _tiny(**changes):
 
 
 def test_a_volume_for_each_marker_that_sums_to_one():
-    volumes = BACKBONES.build({"type": "HeatmapEstimator"})(torch.rand(2, 1, 64, 44))
-    assert volumes.shape == (2, 64, 8, 16, 11)
+    volumes = BACKBONES.build({"type": "HeatmapEstimator"})(torch.rand(2, 3, 1, 64, 44))
+    assert volumes.shape == (2, 3, 64, 8, 16, 11)
     assert volumes.dtype == torch.float32
     assert (volumes >= 0).all()
-    torch.testing.assert_close(volumes.sum((2, 3, 4)), torch.ones(2, 64))
+    torch.testing.assert_close(volumes.sum((3, 4, 5)), torch.ones(2, 3, 64))
 
 
 def test_other_sizes_round_up():
-    assert _tiny()(torch.rand(2, 1, 50, 30)).shape == (2, 3, 4, 13, 8)
+    assert _tiny()(torch.rand(1, 2, 1, 50, 30)).shape == (1, 2, 3, 4, 13, 8)
+    assert _tiny(shrink=2)(torch.rand(1, 2, 1, 64, 44)).shape == (1, 2, 3, 4, 8, 6)
 
 
 def test_markers_start_in_the_middle_of_the_crop():
     estimator = _tiny(markers=16)
-    markers = soft_argmax(estimator(torch.rand(8, 1, 64, 44)), estimator.extent(64, 44))
+    markers = soft_argmax(estimator(torch.rand(2, 4, 1, 64, 44)), estimator.extent(64, 44))
     middle = torch.tensor([0.0, 0.5, 0.0]).expand_as(markers)
     torch.testing.assert_close(markers, middle, atol=0.03, rtol=0)
 
@@ -38,13 +39,51 @@ def test_the_anchors_move_the_balls_to_where_they_say():
     wanted = torch.tensor([[0.05, 0.3, -0.02], [0.0, 0.5, 0.0], [-0.04, 0.68, 0.02]])
     with torch.no_grad():
         estimator.anchors.bias.copy_((wanted - torch.tensor([0, 0.5, 0])).flatten())
-    volumes = estimator(torch.rand(2, 1, 64, 44))
+    volumes = estimator(torch.rand(1, 2, 1, 64, 44))
     # The box cuts the tails of the balls, most of all in depth, where it is 9 cells long.
     torch.testing.assert_close(
-        soft_argmax(volumes, estimator.extent(64, 44)), wanted.expand(2, -1, -1), atol=3e-3, rtol=0
+        soft_argmax(volumes, estimator.extent(64, 44)), wanted.expand(1, 2, -1, -1), atol=3e-3, rtol=0
     )
-    centre = volumes[:, 1].flatten(1).argmax(1)
+    centre = volumes[0, :, 1].flatten(1).argmax(1)
     assert (centre == (4 * 16 * 11 + 7 * 11 + 5)).all() or (centre == (4 * 16 * 11 + 8 * 11 + 5)).all()
+
+
+def test_markers_start_where_they_are_told_to():
+    estimator, points = _tiny(markers=4, depth=9), torch.rand(4, 3) * 0.2 + torch.tensor([-0.1, 0.4, -0.1])
+    estimator.start_at(points)
+    markers = soft_argmax(estimator(torch.rand(2, 4, 1, 64, 44)), estimator.extent(64, 44))
+    torch.testing.assert_close(markers, points.expand_as(markers), atol=0.03, rtol=0)
+
+
+def test_shrunk_silhouettes_are_block_means():
+    estimator, sils = _tiny(shrink=2).eval(), torch.rand(1, 3, 1, 64, 44)
+    blocks = sils.unflatten(3, (32, 2)).unflatten(5, (22, 2)).mean((4, 6))
+    estimator.shrink = 1
+    expected = estimator(blocks)
+    estimator.shrink = 2
+    torch.testing.assert_close(estimator(sils), expected, atol=1e-5, rtol=1e-4)
+
+
+def test_a_frame_is_estimated_with_a_view_to_the_others():
+    estimator = _tiny()
+    torch.nn.init.normal_(estimator.anchors.weight)
+    estimator(torch.rand(2, 4, 1, 64, 44))  # statistics
+    estimator.eval()
+    sils = torch.rand(1, 4, 1, 64, 44)
+    others = torch.cat([sils[:, :1], torch.rand(1, 3, 1, 64, 44)], dim=1)
+    extent = estimator.extent(64, 44)
+    found = soft_argmax(estimator(sils), extent)
+    assert not torch.allclose(found[:, 0], soft_argmax(estimator(others), extent)[:, 0], atol=1e-4)
+    order = [2, 0, 3, 1]
+    torch.testing.assert_close(soft_argmax(estimator(sils[:, order]), extent), found[:, order], atol=1e-5, rtol=1e-4)
+
+
+def test_packed_sequences_see_only_themselves():
+    estimator = _tiny().eval()
+    sequences = [torch.rand(1, length, 1, 64, 44) for length in (3, 1, 2)]
+    packed = estimator(torch.cat(sequences, dim=1), torch.tensor([[3, 1, 2]]))
+    alone = torch.cat([estimator(sequence) for sequence in sequences], dim=1)
+    torch.testing.assert_close(packed, alone, atol=1e-6, rtol=1e-4)
 
 
 @pytest.mark.parametrize("axis, rim", [(0, 0.34375), (1, 1.0), (2, 0.4)])
@@ -53,9 +92,9 @@ def test_a_marker_that_left_the_volume_can_come_back(axis, rim, side):
     estimator = _tiny(depth=8)
     with torch.no_grad():
         estimator.anchors.bias.view(3, 3)[:, axis] = 5.0 * side
-    markers = soft_argmax(estimator(torch.rand(2, 1, 64, 44)), estimator.extent(64, 44))
+    markers = soft_argmax(estimator(torch.rand(1, 2, 1, 64, 44)), estimator.extent(64, 44))
     rim = 0.0 if axis == 1 and side < 0 else rim * side
-    torch.testing.assert_close(markers[..., axis], torch.full((2, 3), rim), atol=0.11, rtol=0)
+    torch.testing.assert_close(markers[..., axis], torch.full((1, 2, 3), rim), atol=0.11, rtol=0)
     markers[..., axis].sum().backward()
     assert (estimator.anchors.bias.grad.view(3, 3)[:, axis] > 0.1).all()
 
@@ -63,12 +102,12 @@ def test_a_marker_that_left_the_volume_can_come_back(axis, rim, side):
 def test_evidence_outweighs_the_ball_where_it_is_strong():
     estimator = _tiny()
     extent = estimator.extent(64, 44)
-    before = soft_argmax(estimator(torch.rand(2, 1, 64, 44)), extent)
+    before = soft_argmax(estimator(torch.rand(1, 2, 1, 64, 44)), extent)
     with torch.no_grad():
         estimator.evidence.bias.view(3, 4)[:, 0] = 20  # the nearest slice
-    after = soft_argmax(estimator(torch.rand(2, 1, 64, 44)), extent)
+    after = soft_argmax(estimator(torch.rand(1, 2, 1, 64, 44)), extent)
     assert (before[..., 2].abs() < 0.05).all()
-    torch.testing.assert_close(after[..., 2], torch.full((2, 3), -0.4), atol=1e-3, rtol=0)
+    torch.testing.assert_close(after[..., 2], torch.full((1, 2, 3), -0.4), atol=1e-3, rtol=0)
 
 
 @pytest.mark.parametrize(
@@ -80,7 +119,7 @@ def test_it_learns_quickly_from_scratch(blobs, optimizer, options):
     errors = []
     for _ in range(120):
         sils, points = blobs(16)
-        error = (soft_argmax(estimator(sils), extent) - points).abs().mean()
+        error = (soft_argmax(estimator(sils[None]), extent)[0] - points).abs().mean()
         steps.zero_grad()
         error.backward()
         steps.step()
@@ -90,7 +129,7 @@ def test_it_learns_quickly_from_scratch(blobs, optimizer, options):
 
 def test_gradients_reach_every_parameter_from_the_start():
     estimator = _tiny()
-    sils = (torch.rand(2, 1, 64, 44) > 0.5).float()
+    sils = (torch.rand(2, 3, 1, 64, 44) > 0.5).float()
     markers = soft_argmax(estimator(sils), estimator.extent(64, 44))
     (markers - torch.tensor([0.1, 0.2, 0.1])).abs().sum().backward()
     for name, parameter in estimator.named_parameters():
@@ -99,13 +138,13 @@ def test_gradients_reach_every_parameter_from_the_start():
 
 def test_softmax_and_coordinates_stay_in_fp32_under_autocast():
     estimator = _tiny().eval()
-    sils = (torch.rand(2, 1, 64, 44) > 0.5).float()
+    sils = (torch.rand(2, 3, 1, 64, 44) > 0.5).float()
     expected = soft_argmax(estimator(sils), estimator.extent(64, 44))
     with torch.autocast("cpu", dtype=torch.bfloat16):
         volumes = estimator(sils)
         markers = soft_argmax(volumes, estimator.extent(64, 44))
     assert volumes.dtype == markers.dtype == torch.float32
-    torch.testing.assert_close(volumes.sum((2, 3, 4)), torch.ones(2, 3))
+    torch.testing.assert_close(volumes.sum((3, 4, 5)), torch.ones(2, 3, 3))
     torch.testing.assert_close(markers, expected, atol=2e-3, rtol=0)
 
 
@@ -115,6 +154,7 @@ def test_softmax_and_coordinates_stay_in_fp32_under_autocast():
         ({"markers": 0}, "markers ≥ 1"),
         ({"depth": 1}, "depth ≥ 2"),
         ({"depth_range": 0.0}, "depth_range > 0"),
+        ({"shrink": 0}, "shrink ≥ 1"),
         ({"channels": [8, 16]}, r"three channels.*\[8, 16\]"),
     ],
 )

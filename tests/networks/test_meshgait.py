@@ -41,11 +41,11 @@ def test_without_heatmaps_the_keys_are_gaitbases(make_net):
     assert net.BNNecks.fc_bin.shape == (5, 6, 4)
 
 
-@pytest.mark.parametrize("fusion, channels", [("concat", 8 + 6), ("add", 8), ("gated", 8)])
+@pytest.mark.parametrize("fusion, channels", [("concat", 8 + 6 + 6), ("add", 8), ("gated", 8)])
 def test_the_heatmap_branch_adds_its_own_keys(make_net, fusion, channels):
     baseline, net = make_net(heatmap_cfg=None), make_net(fusion=fusion)
     added = {k.split(".")[0] for k in set(net.state_dict()) - set(baseline.state_dict())}
-    assert added == {"HeatmapEstimator", "HeatmapFeatures"} | ({"Fusion"} if fusion != "concat" else set())
+    assert added == {"HeatmapEstimator", "HeatmapFeatures", "MarkerFeatures"} | ({"Fusion"} if fusion != "concat" else set())
     assert net.FCs.fc_bin.shape == (5, channels, 6)
 
 
@@ -55,6 +55,56 @@ def test_both_start_from_the_same_backbone(make_net):
     torch.manual_seed(1)
     backbone = make_net().Backbone.state_dict()
     assert all(torch.equal(v, backbone[k]) for k, v in baseline.Backbone.state_dict().items())
+
+
+@pytest.mark.parametrize("left_out", ["HeatmapFeatures", "MarkerFeatures"])
+def test_either_kind_of_features_may_be_left_out(make_net, sils, left_out):
+    net = make_net(**{left_out: None})
+    assert net.FCs.fc_bin.shape == (5, 8 + 6, 6)
+    assert not any(key.startswith(left_out) for key in net.state_dict())
+    assert net(sils).embeddings.shape == (3, 6, 5)
+
+
+SHARED = {**ESTIMATOR, "reads": "backbone", "shrink": 2}
+
+
+def test_the_estimator_may_read_the_backbones_maps(make_net, reconstruction, batch):
+    net = make_net(heatmap_cfg=SHARED, reconstruction=reconstruction)
+    sils, labels = batch
+    out = net(sils)
+    assert out.heatmaps.shape == (4, 3, 5, 3, 8, 6)
+    assert out.markers.shape == (4, 3, 5, 3)
+    out.vertices.square().mean().backward(retain_graph=True)
+    assert all(p.grad.abs().max() > 0 for p in net.Backbone.parameters())  # 3D teaches the backbone
+    _recognition_loss(out, labels).backward()
+    assert all(p.grad is not None for p in net.parameters())
+
+
+def test_heatmaps_as_an_auxiliary_task(make_net, reconstruction, batch):
+    nothing = {"HeatmapFeatures": None, "MarkerFeatures": None}
+    net = make_net(heatmap_cfg=SHARED, reconstruction=reconstruction, **nothing)
+    baseline, (sils, _) = make_net(heatmap_cfg=None), batch
+    assert not net.sees_body
+    assert net(sils).markers is not None
+    assert net(sils, reconstruct=False).markers is None
+    baseline.load_state_dict(net.state_dict(), strict=False)
+    assert torch.equal(net.eval()(sils).embeddings, baseline.eval()(sils).embeddings)
+
+    def fail(*_):
+        raise AssertionError("recognition ran the estimator")
+
+    net.HeatmapEstimator.register_forward_hook(fail)
+    net(sils)
+
+
+def test_the_body_tells_where_markers_start_and_which_are_left(make_net, reconstruction):
+    net = make_net(reconstruction=reconstruction)
+    anchors = net.HeatmapEstimator.anchors.bias.view(5, 3) + torch.tensor([0, 0.5, 0])
+    torch.testing.assert_close(anchors.detach(), reconstruction.start)
+    assert torch.equal(net.MarkerFeatures.side, reconstruction.side)
+    without = make_net()
+    without.load_state_dict(net.state_dict())
+    assert torch.equal(without.MarkerFeatures.side, reconstruction.side)
 
 
 def test_building_leaves_the_statistics_alone(make_net):
@@ -111,7 +161,7 @@ def test_no_body_in_the_checkpoint(make_net, reconstruction, sils):
     assert torch.equal(with_body.eval()(sils).embeddings, without.eval()(sils).embeddings)
 
 
-@pytest.mark.parametrize("heatmap_cfg", [None, ESTIMATOR])
+@pytest.mark.parametrize("heatmap_cfg", [None, ESTIMATOR, SHARED])
 def test_packed_sequences_give_what_each_gives_alone(make_net, heatmap_cfg):
     net = make_net(heatmap_cfg=heatmap_cfg)
     net(torch.rand(4, 3, 64, 44))  # statistics other than the initial ones
@@ -201,7 +251,7 @@ def test_mixed_precision_gives_nearly_the_same_embeddings(make_net, sils):
 
 def test_sizes_may_be_repeated_or_left_null(make_net):
     make_net(
-        SeparateFCs={"out_channels": 6, "in_channels": 14, "parts_num": 5},
+        SeparateFCs={"out_channels": 6, "in_channels": 20, "parts_num": 5},
         SeparateBNNecks={"class_num": 4, "in_channels": None, "parts_num": None},
     )
 
@@ -209,7 +259,7 @@ def test_sizes_may_be_repeated_or_left_null(make_net):
 @pytest.mark.parametrize(
     "changes, message",
     [
-        ({"SeparateFCs": {"out_channels": 6, "in_channels": 8}}, "SeparateFCs.in_channels is 8.*give 14"),
+        ({"SeparateFCs": {"out_channels": 6, "in_channels": 8}}, "SeparateFCs.in_channels is 8.*give 20"),
         ({"SeparateFCs": {"out_channels": 6, "parts_num": 16}}, "SeparateFCs.parts_num is 16.*write parts_num: 5"),
         ({"SeparateBNNecks": {"class_num": 4, "in_channels": 14}}, "SeparateBNNecks.in_channels is 14.*give 6"),
         ({"SeparateBNNecks": {"class_num": 4, "parts_num": 4}}, "SeparateBNNecks.parts_num is 4.*give 5"),
@@ -221,6 +271,9 @@ def test_sizes_may_be_repeated_or_left_null(make_net):
         ({"backbone_cfg": ESTIMATOR}, "backbone_cfg names HeatmapEstimator"),
         ({"heatmap_cfg": RESNET9}, "heatmap_cfg names ResNet9"),
         ({"heatmap_cfg": {"type": "HeatmapEstimater"}}, "Did you mean 'HeatmapEstimator'"),
+        ({"HeatmapFeatures": None, "MarkerFeatures": None}, "Neither HeatmapFeatures nor MarkerFeatures"),
+        ({"heatmap_cfg": {**ESTIMATOR, "reads": "backbones"}}, "cannot read 'backbones'. Did you mean 'backbone'"),
+        ({"MarkerFeatures": {"chanels": 4}}, "Did you mean 'channels'"),
         ({"fusion": "gate"}, "Unknown fusion 'gate'. Did you mean 'gated'"),
         ({"bin_num": [16, 3]}, "16 rows: 16 cannot be cut into 3 equal strips"),
         ({"heatmap_cfg": {**ESTIMATOR, "markers": 6}}, "6 markers, but the marker set has 5: write markers: 5"),

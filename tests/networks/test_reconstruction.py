@@ -8,13 +8,13 @@ from opengait_meshgait.networks import Reconstruction
 
 @pytest.fixture
 def matrices():
-    return torch.rand(30, 5).softmax(1), torch.rand(24, 30).softmax(1)
+    return torch.rand(30, 5).softmax(1), torch.rand(24, 30).softmax(1), torch.zeros(5), torch.rand(5, 3)
 
 
 def test_mesh_and_joints_are_the_two_products(matrices):
-    interpolation, regressor = matrices
+    interpolation, regressor, *_ = matrices
     markers = torch.randn(2, 3, 5, 3)
-    vertices, joints = Reconstruction(interpolation, regressor)(markers)
+    vertices, joints = Reconstruction(*matrices)(markers)
     torch.testing.assert_close(vertices, torch.einsum("vk,nski->nsvi", interpolation, markers))
     torch.testing.assert_close(joints, torch.einsum("jv,nsvi->nsji", regressor, vertices))
 
@@ -41,4 +41,6 @@ def test_it_stays_in_fp32_under_autocast(matrices):
 
 def test_matrices_must_fit_each_other(matrices):
     with pytest.raises(ValueError, match=r"\(30, 5\) and \(24, 29\)"):
-        Reconstruction(matrices[0], matrices[1][:, 1:])
+        Reconstruction(matrices[0], matrices[1][:, 1:], *matrices[2:])
+    with pytest.raises(ValueError, match=r"side \[5\] and start \[5, 3\], got \(4,\)"):
+        Reconstruction(*matrices[:2], torch.zeros(4), matrices[3])

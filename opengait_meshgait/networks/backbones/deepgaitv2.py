@@ -58,7 +58,7 @@ class DeepGaitV2(PartBackbone):
         self.TP = PackSequence()
         self.HPP = HorizontalPooling(bin_num)
 
-    def parts(self, frames: Tensor) -> Tensor:
-        """``[n, s, in_channels, h, w]`` to ``[n, channels[3], p]``."""
-        x = self.layer2(self.layer1(self.layer0(frames)))
-        return self.HPP(self.TP(self.layer4(self.layer3(x))))
+    def look(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """``[n, s, in_channels, h, w]`` to parts ``[n, channels[3], p]`` and the last stage's maps."""
+        maps = self.layer4(self.layer3(self.layer2(self.layer1(self.layer0(frames)))))
+        return self.HPP(self.TP(maps)), maps

@@ -129,14 +129,14 @@ class GaitGL(PartBackbone):
         self.HPP = GeMPooling(bin_num)
         xavier_convolutions(self)
 
-    def parts(self, frames: Tensor) -> Tensor:
-        """``[n, s, 1, h, w]`` to ``[n, c, p]``."""
+    def look(self, frames: Tensor) -> tuple[Tensor, None]:
+        """``[n, s, 1, h, w]`` to parts ``[n, c, p]``; its maps all mix frames."""
         length = frames.shape[1]
         if length < CLIP:
             frames = frames.repeat(1, -(-CLIP // length), 1, 1, 1)
         clips = self.LTA(self.conv3d(frames.transpose(1, 2)))
         maps = self.GLConvB2(self.GLConvA1(self.MaxPool0(self.GLConvA0(clips))))
-        return self.HPP(maps.max(dim=2).values)
+        return self.HPP(maps.max(dim=2).values), None
 
 
 def _block(in_channels: int, channels: int, layers: int, halving: int, stack: bool = False) -> nn.Sequential:

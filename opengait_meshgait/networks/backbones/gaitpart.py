@@ -87,7 +87,8 @@ class GaitPart(PartBackbone):
         self.TFA = nn.ModuleList(MicroMotion(plain.out_channels, sum(bin_num), window, squeeze) for window in (3, 5))
         xavier_convolutions(self)
 
-    def parts(self, frames: Tensor) -> Tensor:
-        """``[n, s, 1, h, w]`` to ``[n, c, p]``."""
-        strips = self.HPP(self.Backbone(frames)).permute(0, 2, 3, 1)
-        return sum(template(strips) for template in self.TFA).max(dim=3).values
+    def look(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """``[n, s, 1, h, w]`` to parts ``[n, c, p]`` and the maps before they are cut into strips."""
+        maps = self.Backbone(frames)
+        strips = self.HPP(maps).permute(0, 2, 3, 1)
+        return sum(template(strips) for template in self.TFA).max(dim=3).values, maps

@@ -51,11 +51,12 @@ class GaitSet(PartBackbone):
         self.HPP = HorizontalPooling(bin_num)
         xavier_convolutions(self)
 
-    def parts(self, frames: Tensor) -> Tensor:
-        """``[n, s, 1, h, w]`` to ``[n, c, p]``, p twice the sum of ``bin_num``."""
+    def look(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """``[n, s, 1, h, w]`` to parts ``[n, c, p]``, p twice the sum of ``bin_num``, and the third block's maps."""
         maps = self.set_block1(frames)
         whole = self.gl_block2(self.set_pooling(maps))
         maps = self.set_block2(maps)
         whole = self.gl_block3(whole + self.set_pooling(maps))
-        pooled = self.set_pooling(self.set_block3(maps))
-        return torch.cat([self.HPP(pooled), self.HPP(whole + pooled)], dim=2)
+        maps = self.set_block3(maps)
+        pooled = self.set_pooling(maps)
+        return torch.cat([self.HPP(pooled), self.HPP(whole + pooled)], dim=2), maps

@@ -148,9 +148,9 @@ class SwinGait(PartBackbone):
         self.TP = PackSequence()
         self.HPP = HorizontalPooling(bin_num)
 
-    def parts(self, frames: Tensor) -> Tensor:
-        """``[n, s, in_channels, h, w]`` to ``[n, 2 * embed_dim, p]``."""
+    def look(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """``[n, s, in_channels, h, w]`` to parts ``[n, 2 * embed_dim, p]`` and the maps below the transformer."""
         x = self.layer2(self.layer1(self.layer0(frames)))
         size = [2 * side for side in self.grid]
         resampled = F.interpolate(x.flatten(0, 1), size, mode="bilinear", align_corners=True)
-        return self.HPP(self.TP(self.transformer(resampled.unflatten(0, x.shape[:2]))))
+        return self.HPP(self.TP(self.transformer(resampled.unflatten(0, x.shape[:2])))), x
