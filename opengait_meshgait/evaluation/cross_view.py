@@ -1,4 +1,4 @@
-"""Cross-view recognition indoors: Rank-k by condition and pair of views, identical views excluded."""
+"""Cross-view recognition indoors: Rank-k by condition and pair of views, mAP over views; identical views excluded."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from opengait_meshgait.evaluation.distance import CHUNK, distance_blocks
 from opengait_meshgait.evaluation.hits import ProbeHits
 from opengait_meshgait.evaluation.inputs import Split, check_embeddings, codes, names
 from opengait_meshgait.evaluation.result import EVALUATORS, EvaluationResult
-from opengait_meshgait.evaluation.retrieval import NEVER, first_match, rank_k
+from opengait_meshgait.evaluation.retrieval import NEVER, first_match, rank_k, retrieve
 
 RANKS = (1, 5)
 
@@ -94,13 +94,17 @@ def evaluate_indoor_dataset(
     metric: str = "euc",
     chunk: int = CHUNK,
 ) -> EvaluationResult:
-    """Rank-1 and Rank-5 per condition, averaged over pairs of different views as for CASIA-B and OUMVLP.
+    """Rank-1, Rank-5 and mAP per condition, averaged over different views as for CASIA-B and OUMVLP.
 
     Each cell of a condition's table is the share of the probes of one view that find their identity among the first k
     gallery sequences of another view (Yu et al., "A Framework for Evaluating the Effect of View Angle, Clothing and
     Carrying Condition on Gait Recognition", 2006). The figure of the condition leaves the diagonal out, averages over
     gallery views, then over probe views. A probe whose identity is absent from a gallery view is a miss there, as in
     OpenGait; pairs of views without probes or without gallery are left out, and so are conditions without any pair.
+
+    The average precision of a probe is taken over the gallery sequences of all other views together, so that it also
+    tells whether the person ranks high in views where recognition is hard. It is 0 where the identity is absent. The
+    mAP is its mean over the probes of each view, then over these. OpenGait has no such figure for these data sets.
 
     Args:
         embeddings: ``[n, c, p]`` on any device.
@@ -112,7 +116,7 @@ def evaluate_indoor_dataset(
         chunk: probes compared at a time.
 
     Returns:
-        Metrics and tables ``<condition>@R1`` and ``<condition>@R5``.
+        Metrics and tables ``<condition>@R1`` and ``<condition>@R5``; metrics ``<condition>@mAP``.
 
     Raises:
         UserError: nothing can be evaluated, see :func:`split_indoor_dataset`; an embedding is not finite; the metric is
@@ -129,25 +133,44 @@ def evaluate_indoor_dataset(
     label = codes(labels).to(embeddings.device)
 
     compared = ~np.eye(len(view_names), dtype=bool) & (np.diff(bounds) > 0)
-    tables, hits = {}, {}
+    gallery_view = torch.from_numpy(view[gallery]).to(embeddings.device)
+    tables, hits, precision = {}, {}, {}
     for condition, probe in probes.items():
         ranks = torch.full((len(probe), len(view_names)), NEVER)
+        ap = torch.zeros(len(probe), dtype=torch.float64)
         for rows, block in distance_blocks(embeddings[probe], embeddings[gallery], metric, chunk):
             match = label[probe[rows], None] == label[gallery]
             for column, (start, end) in enumerate(zip(bounds, bounds[1:])):
                 if start < end:
                     ranks[rows, column] = first_match(block[:, start:end], match[:, start:end]).cpu()
+            probe_view = torch.from_numpy(view[probe[rows]]).to(block.device)
+            ap[rows] = _average_precision(block, match, probe_view[:, None] == gallery_view)
         for k in RANKS:
             table = np.full((len(view_names), len(view_names)), np.nan)
             for row in np.unique(view[probe]):
                 for column in np.flatnonzero(np.diff(bounds)):
                     table[row, column] = rank_k(ranks[view[probe] == row, column], k)
             tables[f"{condition}@R{k}"] = table
+        has_others = compared.any(1)[view[probe]]
+        by_view = [float(ap[(view[probe] == row) & has_others].mean()) for row in np.unique(view[probe][has_others])]
+        precision[f"{condition}@mAP"] = 100 * float(np.mean(by_view))
         found = np.where(compared[view[probe]], ranks.numpy() < 1, np.float32("nan"))
         hits[condition] = ProbeHits(probe, found.astype(np.float32))
     metrics = {name: _mean_without_diagonal(table) for name, table in tables.items()}
     rank1 = float(np.mean([value for name, value in metrics.items() if name.endswith("@R1")]))
-    return EvaluationResult(metrics, rank1, view_names.tolist(), tables, notes, hits)
+    return EvaluationResult(metrics | precision, rank1, view_names.tolist(), tables, notes, hits)
+
+
+def _average_precision(distance: torch.Tensor, match: torch.Tensor, same_view: torch.Tensor) -> torch.Tensor:
+    """``[b]`` float64 on the CPU: of each probe, over the gallery of other views; 0 where it has no match there."""
+    match = match & ~same_view
+    known = match.any(1)
+    ap = torch.zeros(len(distance), dtype=torch.float64)
+    if known.any():
+        # The farthest of all cost no precision: what is not compared goes there.
+        distance = distance[known].masked_fill(same_view[known], torch.inf)
+        ap[known.cpu()] = retrieve(distance, match[known]).ap
+    return ap
 
 
 def _matches(types: np.ndarray, patterns: Sequence[str]) -> np.ndarray:

@@ -56,6 +56,9 @@ def figures(run: Mapping[str, Any]) -> Numbers:
     columns: dict = {f"Rank-1 {c}": lambda run, c=c: run["metrics"][f"{c}@R1"] for c in conditions}
     if len(conditions) > 1:
         columns[MEAN] = lambda run: run["rank1"]
+    columns |= {
+        f"mAP {c}": lambda run, c=c: run["metrics"].get(f"{c}@mAP") for c in conditions if f"{c}@mAP" in run["metrics"]
+    }
     return columns | {name: lambda run, name=name: run["metrics"][name] for name in _WILD if name in run["metrics"]}
 
 
