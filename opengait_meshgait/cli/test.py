@@ -36,7 +36,9 @@ def run(arguments: argparse.Namespace) -> int:
 def table(result: Mapping[str, Any]) -> list[str]:
     """A test's figures, line by line."""
     figures = [(name, f"{value:6.2f} %") for name, value in result["metrics"].items()]
-    figures += [(name.removesuffix("_mm"), f"{value:6.1f} mm") for name, value in (result["bodies"] or {}).items()]
+    for name, value in (result["bodies"] or {}).items():
+        name, unit = name.rsplit("_", 1)
+        figures.append((name, f"{value:6.1f} {'%' if unit == 'percent' else unit}"))
     width = max(len(name) for name, _ in figures)
     head = f"{result['checkpoint']}, {result['sequences']} sequences of the {result['split']} set"
     return [head, *(f"  {name:<{width}}  {value}" for name, value in figures), *result["notes"]]

@@ -3,6 +3,7 @@
 import functools
 import operator
 import time
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -40,8 +41,8 @@ def evaluate(
     Returns:
         ``metrics`` (percent), ``rank1`` (over all conditions), ``views`` and ``tables`` (percent by probe and gallery
         view, None where nothing was compared), ``notes``, ``probes`` (by condition and ``id/type/view``: Rank-1
-        as a text of :class:`~opengait_meshgait.evaluation.hits.ProbeHits`), ``bodies`` (mm) and ``joints`` (mm, one
-        number a joint), both None without bodies, ``sequences`` and ``seconds``. Other processes than the first get an
+        as a text of :class:`~opengait_meshgait.evaluation.hits.ProbeHits`), ``bodies`` (mm), ``joints`` (mm, one
+        number a joint) and ``bodies_by_view`` (as ``bodies``), all three None without bodies, ``sequences`` and ``seconds``. Other processes than the first get an
         empty mapping.
     """
     began = time.monotonic()
@@ -60,8 +61,8 @@ def evaluate(
         metric=config.evaluator_cfg.metric,
         **build.protocol(config),
     )
-    errors = [share for *_, share in shares if share is not None]
-    bodies = functools.reduce(operator.add, errors) if errors else None
+    errors: dict[str, BodyErrors] = functools.reduce(_add, (share for *_, share in shares))
+    bodies = functools.reduce(operator.add, errors.values()) if errors else None
     places = [f"{info.label}/{info.type}/{info.view}" for info in dataset.seqs]
     return {
         "metrics": dict(found.metrics),
@@ -75,6 +76,7 @@ def evaluate(
         },
         "bodies": bodies.metrics() if bodies else None,
         "joints": bodies.joints() if bodies else None,
+        "bodies_by_view": {view: errors[view].metrics() for view in sorted(errors)} or None,
         "sequences": len(dataset),
         "seconds": round(time.monotonic() - began, 3),
     }
@@ -88,14 +90,14 @@ def _embed(
     device: torch.device,
     supervision: BodySupervision | None,
     quiet: bool,
-) -> tuple[torch.Tensor, torch.Tensor, BodyErrors | None]:
-    """This process's share: indices [m], embeddings [m, c, p] on the CPU, and the body errors of its frames."""
+) -> tuple[torch.Tensor, torch.Tensor, dict[str, BodyErrors]]:
+    """This process's share: indices [m], embeddings [m, c, p] on the CPU, and the body errors of its frames by view."""
     cfg = config.evaluator_cfg
     transform, transform_bodies = build_transforms(cfg.transform, supervision is not None)
     sampler = InferenceSampler(dataset, cfg.sampler.batch_size, rank(), world_size())
     loader = make_loader(dataset, sampler, config.data_cfg.num_workers, pin_memory=device.type == "cuda")
     half = cfg.enable_float16 and device.type == "cuda"
-    indices, embeddings, errors = [], [], []
+    indices, embeddings, errors = [], [], {}
     silent = True if quiet or rank() else None
     for number, batch in enumerate(tqdm(loader, "testing", leave=False, dynamic_ncols=True, disable=silent)):
         batch = batch.to(device)
@@ -105,8 +107,15 @@ def _embed(
         embeddings.append(output.embeddings.float().cpu())
         if supervision is not None:
             targets = supervision(transform_bodies(batch.bodies), batch.weights)
-            new = torch.tensor(sampler.first_time[number], device=device)
-            new = new[:, None] if batch.seqL is None else new.repeat_interleave(batch.seqL[0])[None]
-            targets.joint_weights, targets.mesh_weights = targets.joint_weights * new, targets.mesh_weights * new
-            errors.append(body_errors(output, targets))
-    return torch.cat(indices), torch.cat(embeddings), functools.reduce(operator.add, errors) if errors else None
+            for view in sorted(set(batch.views)):
+                pairs = zip(sampler.first_time[number], batch.views)
+                chosen = torch.tensor([new and seen == view for new, seen in pairs], device=device)
+                chosen = chosen[:, None] if batch.seqL is None else chosen.repeat_interleave(batch.seqL[0])[None]
+                weights = {key: getattr(targets, key) * chosen for key in ("joint_weights", "mesh_weights")}
+                errors = _add(errors, {view: body_errors(output, replace(targets, **weights))})
+    return torch.cat(indices), torch.cat(embeddings), errors
+
+
+def _add(first: dict[str, BodyErrors], second: dict[str, BodyErrors]) -> dict[str, BodyErrors]:
+    """Errors by view, of both."""
+    return first | {view: first[view] + found if view in first else found for view, found in second.items()}

@@ -8,6 +8,9 @@ import torch
 PELVIS = 0
 """The joint that root-aligned errors put at the origin."""
 
+LEGS = ((4, 7, 10), (5, 8, 11))
+"""Knee, ankle and foot of the left and of the right leg among SMPL's joints."""
+
 MEASURED = {"mpjpe": "joints", "marker": "markers", "mpvpe": "vertices"}
 """The points behind each error: attributes of the network's output and of its targets."""
 
@@ -31,6 +34,26 @@ def point_errors(predicted: torch.Tensor, target: torch.Tensor, height: torch.Te
     return distance * height.float()[..., None] * 1000
 
 
+def procrustes(points: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """``points`` moved, turned and scaled as a whole to lie as near to ``target`` as they can (least squares).
+
+    Gower, "Generalized Procrustes Analysis", Psychometrika 1975; mirroring is not allowed (Umeyama, PAMI 1991).
+
+    Args:
+        points, target: ``[m, P, 3]``.
+    """
+    points, target = points.double(), target.double()
+    centre = target.mean(1, keepdim=True)
+    points, target = points - points.mean(1, keepdim=True), target - centre
+    left, size, right = torch.linalg.svd(points.transpose(1, 2) @ target)
+    mirrored = torch.linalg.det(left @ right) < 0
+    sign = torch.ones_like(size)
+    sign[mirrored, 2] = -1
+    # All points in one place have no size, and stay there.
+    scale = (size * sign).sum(1) / points.square().sum((1, 2)).clamp_min(1e-12)
+    return scale[:, None, None] * (points @ ((left * sign[:, None]) @ right)) + centre
+
+
 @dataclass(frozen=True)
 class BodyErrors:
     """Errors summed over frames; add up those of all batches, then ask for the means.
@@ -38,21 +61,32 @@ class BodyErrors:
     Attributes:
         frames: by name, in how many frames the points are known.
         sums: by name, mm summed over these frames for each point, ``[P]`` float64 on the CPU. Names are those of
-            :data:`MEASURED` (positions in crop space) and the same with ``_root`` behind (relative to the pelvis).
+            :data:`MEASURED` (positions in crop space) and the same with ``_root`` (relative to the pelvis) or ``_pa``
+            (after :func:`procrustes`) behind.
+        swapped: of the frames whose joints are known, those whose legs (:data:`LEGS`) would be nearer to the truth if
+            left and right changed places, the pelvis aligned.
     """
 
     frames: dict[str, int]
     sums: dict[str, torch.Tensor]
+    swapped: int
 
     def __add__(self, other: "BodyErrors") -> "BodyErrors":
         if self.sums.keys() != other.sums.keys():
             raise ValueError(f"expected errors of {sorted(self.sums)}, got {sorted(other.sums)}")
         frames = {name: count + other.frames[name] for name, count in self.frames.items()}
-        return BodyErrors(frames, {name: sums + other.sums[name] for name, sums in self.sums.items()})
+        sums = {name: sums + other.sums[name] for name, sums in self.sums.items()}
+        return BodyErrors(frames, sums, self.swapped + other.swapped)
 
     def metrics(self) -> dict[str, float]:
-        """Means over frames and points in mm: ``mpjpe_mm``, ``mpjpe_root_mm``…; without those known in no frame."""
-        return {f"{name}_mm": float(sums.mean()) / self.frames[name] for name, sums in self._known().items()}
+        """Means over frames and points in mm: ``mpjpe_mm``, ``mpjpe_root_mm``…; without those known in no frame.
+
+        And ``legs_swapped_percent``, the share of frames that take the left leg for the right one.
+        """
+        found = {f"{name}_mm": float(sums.mean()) / self.frames[name] for name, sums in self._known().items()}
+        if self.frames.get("mpjpe"):
+            found["legs_swapped_percent"] = 100 * self.swapped / self.frames["mpjpe"]
+        return found
 
     def joints(self) -> dict[str, list[float]]:
         """Means over frames in mm for each of the 24 joints, ``mpjpe`` and ``mpjpe_root``; nothing without a frame."""
@@ -72,7 +106,7 @@ def body_errors(output: Any, targets: Any) -> BodyErrors:
         targets: the ground truth under the same names, ``height [n, s]`` in metres, and the weights ``[n, s]`` of the
             frames, ``joint_weights`` and, for markers and vertices, ``mesh_weights`` (nowhere without the joints').
     """
-    frames, sums = {}, {}
+    frames, sums, swapped = {}, {}, 0
     for name, attribute in MEASURED.items():
         if getattr(output, attribute) is None:
             continue
@@ -82,7 +116,20 @@ def body_errors(output: Any, targets: Any) -> BodyErrors:
         aligned = [
             each - bodies.joints[known][:, PELVIS : PELVIS + 1] for each, bodies in zip(points, (output, targets))
         ]
-        frames[name] = frames[f"{name}_root"] = int(known.sum())
-        sums[name] = point_errors(*points, height).sum(0, dtype=torch.float64).cpu()
-        sums[f"{name}_root"] = point_errors(*aligned, height).sum(0, dtype=torch.float64).cpu()
-    return BodyErrors(frames, sums)
+        pairs = {name: points, f"{name}_root": aligned, f"{name}_pa": (procrustes(*points), points[1])}
+        for key, pair in pairs.items():
+            frames[key] = int(known.sum())
+            sums[key] = point_errors(*pair, height).sum(0, dtype=torch.float64).cpu()
+        if attribute == "joints":
+            swapped = _legs_swapped(*aligned)
+    return BodyErrors(frames, sums, swapped)
+
+
+def _legs_swapped(predicted: torch.Tensor, target: torch.Tensor) -> int:
+    """In how many frames of joints ``[m, 24, 3]`` the legs fit better with left and right exchanged."""
+    legs = [joint for leg in LEGS for joint in leg]
+    others = [joint for leg in reversed(LEGS) for joint in leg]
+    straight, exchanged = (
+        (predicted[:, order] - target[:, legs]).square().sum(-1).sqrt().sum(1) for order in (legs, others)
+    )
+    return int((exchanged < straight).sum())

@@ -11,7 +11,7 @@ from opengait_meshgait.evaluation.comparison import MEAN, Difference, compare_co
 from opengait_meshgait.evaluation.hits import read_hits
 
 _WILD = ("Rank-1", "Rank-5", "mAP", "mINP")
-_BODIES = {"MPJPE": "mpjpe_root_mm", "MPVPE": "mpvpe_root_mm"}
+_BODIES = {"MPJPE": "mpjpe_root_mm", "MPVPE": "mpvpe_root_mm", "PA-MPJPE": "mpjpe_pa_mm", "PA-MPVPE": "mpvpe_pa_mm"}
 
 
 @dataclass

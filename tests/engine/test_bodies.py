@@ -75,7 +75,9 @@ def test_joints_alone_train_and_are_measured(raw, bodies, tmp_path, weight):
         for name in ("marker/loss", "marker/marker_mm", "mesh/loss", "mesh/mpvpe_mm"):
             assert scalars[f"scalar/{name}"] == 0
         assert scalars["scalar/joint/mpjpe_mm"] > 10
-    assert [found.keys() for found in errors] == [{"mpjpe_mm", "mpjpe_root_mm"}] * 2
+    assert [found.keys() for found in errors] == [
+        {"mpjpe_mm", "mpjpe_root_mm", "mpjpe_pa_mm", "legs_swapped_percent"}
+    ] * 2
 
 
 def test_joints_alone_teach_the_heatmaps(raw, bodies):

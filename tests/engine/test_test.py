@@ -43,11 +43,15 @@ def test_result(raw, trained):
     folder = output / "Tiny" / "MeshGait" / "Run"
     assert result["iteration"] == 8
     assert result["sequences"] == 16
-    assert result["metrics"].keys() == {f"{kind}@R{k}" for kind in ("NM", "BG", "CL") for k in (1, 5)}
+    assert result["metrics"].keys() == {f"{kind}@{k}" for kind in ("NM", "BG", "CL") for k in ("R1", "R5", "mAP")}
     assert result["views"] == ["000", "090"]
     assert len(result["tables"]["NM@R1"]) == 2
     assert {"mpjpe_mm", "mpvpe_mm", "marker_mm", "mpjpe_root_mm"} <= result["bodies"].keys()
     assert len(result["joints"]["mpjpe"]) == 24
+    by_view = result["bodies_by_view"]
+    assert [*by_view] == ["000", "090"]
+    # As many frames in each view: the figure of all is the mean.
+    assert result["bodies"]["mpjpe_mm"] == pytest.approx(sum(view["mpjpe_mm"] for view in by_view.values()) / 2)
     assert json.loads((folder / "results-test-8.json").read_text()) == result
 
 
@@ -127,7 +131,7 @@ def test_without_bodies_there_are_no_body_errors(raw, trained):
         raw[section]["transform"] = raw[section]["transform"][:1]
     result = run(raw, output)
     assert result["bodies"] is None
-    assert result["metrics"].keys() == {f"{kind}@R{k}" for kind in ("NM", "BG", "CL") for k in (1, 5)}
+    assert result["metrics"].keys() == {f"{kind}@{k}" for kind in ("NM", "BG", "CL") for k in ("R1", "R5", "mAP")}
 
 
 def test_weights_of_another_network(raw, trained):

@@ -3,9 +3,13 @@
 from types import SimpleNamespace
 
 import pytest
+import scipy.linalg
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from opengait_meshgait.evaluation import BodyErrors, body_errors, point_errors
+from opengait_meshgait.evaluation.bodies import procrustes
 
 
 def bodies(rng, n=3, s=4, markers=5, vertices=7):
@@ -20,16 +24,16 @@ def bodies(rng, n=3, s=4, markers=5, vertices=7):
 
 def test_by_hand():
     zero = SimpleNamespace(
-        joints=torch.zeros(1, 1, 2, 3),
+        joints=torch.zeros(1, 1, 24, 3),
         markers=None,
         vertices=torch.zeros(1, 1, 1, 3),
         height=torch.full((1, 1), 2.0),
         joint_weights=torch.ones(1, 1),
         mesh_weights=torch.ones(1, 1),
     )
-    # The pelvis 50 mm to the right, the other joint 30 and 40 mm off: relative to the pelvis 20 and 40.
+    # The pelvis 50 mm to the right, the other joints 30 and 40 mm off: relative to the pelvis 20 and 40.
     off = SimpleNamespace(
-        joints=torch.tensor([[[[0.025, 0, 0], [0.015, 0.020, 0]]]]),
+        joints=torch.tensor([[[[0.025, 0, 0], *[[0.015, 0.020, 0]] * 23]]]),
         markers=None,
         vertices=torch.full((1, 1, 1, 3), 0.025),
     )
@@ -38,14 +42,50 @@ def test_by_hand():
     assert errors.metrics() == pytest.approx(
         {
             "mpjpe_mm": 50.0,
-            "mpjpe_root_mm": (20**2 + 40**2) ** 0.5 / 2,
+            "mpjpe_root_mm": (20**2 + 40**2) ** 0.5 * 23 / 24,
+            "mpjpe_pa_mm": 0.0,  # the true joints lie all in one place, to which any body can be shrunk
             "mpvpe_mm": 50 * 3**0.5,
             "mpvpe_root_mm": 50 * 2**0.5,
+            "mpvpe_pa_mm": 0.0,
+            "legs_swapped_percent": 0.0,
         },
         rel=1e-5,
+        abs=1e-4,
     )
-    assert errors.joints()["mpjpe"] == pytest.approx([50.0, 50.0])
-    assert errors.joints()["mpjpe_root"] == pytest.approx([0.0, (20**2 + 40**2) ** 0.5], abs=1e-4)
+    assert errors.joints()["mpjpe"] == pytest.approx([50.0] * 24)
+    assert errors.joints()["mpjpe_root"] == pytest.approx([0.0, *[(20**2 + 40**2) ** 0.5] * 23], abs=1e-4)
+
+
+@given(seed=st.integers(0, 1000), scale=st.floats(0.1, 10), mirror=st.booleans())
+def test_procrustes_undoes_what_moves_a_body_as_a_whole(seed, scale, mirror):
+    rng = torch.Generator().manual_seed(seed)
+    target = torch.randn(3, 6, 3, generator=rng).double()
+    turn = torch.linalg.qr(torch.randn(3, 3, generator=rng).double()).Q
+    turn = turn * torch.linalg.det(turn).sign() * (-1 if mirror else 1)
+    moved = scale * target @ turn + torch.randn(3, generator=rng)
+    error = (procrustes(moved, target) - target).norm(dim=-1).mean()
+    assert (error > 0.1) if mirror else (error < 1e-9)
+
+
+def test_procrustes_equals_scipys(rng):
+    points, target = torch.randn(2, 5, 8, 3, generator=rng).double()
+    for one, other, found in zip(points, target, procrustes(points, target)):
+        # SciPy's allows mirroring, so the comparison holds where that does not help.
+        centred, aim = one - one.mean(0), other - other.mean(0)
+        if torch.linalg.det(centred.T @ aim) < 0:
+            continue
+        turn, size = scipy.linalg.orthogonal_procrustes(centred.numpy(), aim.numpy())
+        expected = size / centred.square().sum() * (centred @ torch.from_numpy(turn)) + other.mean(0)
+        torch.testing.assert_close(found, expected)
+
+
+def test_swapped_legs_are_counted(rng):
+    target = bodies(rng, n=1, s=4)
+    target.joint_weights[:] = torch.tensor([1.0, 1.0, 1.0, 0.0])
+    swapped = target.joints.clone()
+    swapped[:, 1:, [4, 7, 10, 5, 8, 11]] = swapped[:, 1:, [5, 8, 11, 4, 7, 10]]
+    metrics = body_errors(SimpleNamespace(joints=swapped, markers=None, vertices=None), target).metrics()
+    assert metrics["legs_swapped_percent"] == pytest.approx(200 / 3)  # the fourth frame is not known
 
 
 def test_equals_loops_over_frames_that_count(rng):
@@ -62,7 +102,8 @@ def test_equals_loops_over_frames_that_count(rng):
     assert 0 < frames < 12
     assert metrics["mpvpe_mm"] == pytest.approx(total / frames, rel=1e-5)
     assert metrics["mpvpe_root_mm"] == pytest.approx(root_total / frames, rel=1e-5)
-    assert set(metrics) == {f"{kind}{root}_mm" for kind in ("mpjpe", "marker", "mpvpe") for root in ("", "_root")}
+    kinds, aligned = ("mpjpe", "marker", "mpvpe"), ("", "_root", "_pa")
+    assert set(metrics) == {f"{kind}{root}_mm" for kind in kinds for root in aligned} | {"legs_swapped_percent"}
 
 
 def test_batches_add_up(rng):
@@ -107,7 +148,8 @@ def test_joints_alone_are_measured_alone(rng):
     target.mesh_weights[:] = 0
     target.markers[:], target.vertices[:] = 0, 0
     errors = body_errors(predicted, target)
-    assert errors.metrics() == {name: mm for name, mm in expected.metrics().items() if name.startswith("mpjpe")}
+    ours = ("mpjpe", "legs")
+    assert errors.metrics() == {name: value for name, value in expected.metrics().items() if name.startswith(ours)}
     assert errors.joints() == expected.joints()
     # Beside a batch with meshes, each error has its own number of frames.
     both = errors + expected
@@ -118,7 +160,7 @@ def test_joints_alone_are_measured_alone(rng):
 
 def test_errors_of_different_points_do_not_add_up():
     with pytest.raises(ValueError, match=r"expected errors of \['mpjpe'\], got \['marker'\]"):
-        BodyErrors({"mpjpe": 1}, {"mpjpe": torch.zeros(24)}) + BodyErrors({"marker": 1}, {"marker": torch.zeros(24)})
+        BodyErrors({"mpjpe": 1}, {"mpjpe": torch.zeros(24)}, 0) + BodyErrors({"marker": 1}, {"marker": torch.zeros(24)}, 0)
 
 
 @pytest.mark.parametrize(
