@@ -157,6 +157,9 @@ class ModelCfg(Section):
     fusion: Literal["concat", "add", "gated"] = Field(
         "concat", description="How silhouette and heatmap features become one."
     )
+    shrink: Positive = Field(
+        1, description="The network averages the silhouettes over squares of so many pixels first (for experiments)."
+    )
     SeparateFCs: SeparateFCsCfg = Field(description="One linear layer for each horizontal part.")
     SeparateBNNecks: SeparateBNNecksCfg = Field(description="Normalisation and classifier for each part.")
     bin_num: list[Positive] = Field([16], min_length=1, description="Horizontal parts of each pyramid level.")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from opengait_meshgait.common.errors import UserError
@@ -48,6 +49,8 @@ class MeshGaitNet(nn.Module):
         HeatmapFeatures: ``{channels: [128, 256]}``, the network over the heatmaps, or None for none.
         MarkerFeatures: ``{channels: 128}``, the network over the markers in the body's own frame, or None for none.
         fusion: ``concat``, ``add`` or ``gated``.
+        shrink: the silhouettes are averaged over squares of so many pixels first. 2 saves most of the work of a small
+            network, for experiments; strides that suit 64×44 px must be one half smaller then.
         reconstruction: markers to mesh and joints; needed for supervision and for looking, never for recognition.
 
     Raises:
@@ -64,10 +67,12 @@ class MeshGaitNet(nn.Module):
         HeatmapFeatures: Mapping[str, Any] | None = None,
         MarkerFeatures: Mapping[str, Any] | None = None,
         fusion: str = "concat",
+        shrink: int = 1,
         reconstruction: Reconstruction | None = None,
     ):
         super().__init__()
-        frames = torch.zeros(1, 4, 1, *SILHOUETTE_SIZE)
+        self.shrink = shrink
+        frames = torch.zeros(1, 4, 1, *(side // shrink for side in SILHOUETTE_SIZE))
         self.Backbone = _build_backbone(backbone_cfg, bin_num)
         parts, maps = _dry_run(self.Backbone.with_maps, frames)
         channels, parts_num = parts.shape[1:]
@@ -117,7 +122,7 @@ class MeshGaitNet(nn.Module):
         """
         if sils.dim() != 4:
             raise ValueError(f"expected silhouettes [n, s, h, w], got {tuple(sils.shape)}")
-        frames = sils.unsqueeze(2)
+        frames = (F.avg_pool2d(sils, self.shrink) if self.shrink > 1 else sils).unsqueeze(2)
         parts, maps = self.Backbone.with_maps(frames, seqL)
         reconstruct = self.training if reconstruct is None else reconstruct
         body = {}

@@ -97,6 +97,17 @@ def test_heatmaps_as_an_auxiliary_task(make_net, reconstruction, batch):
     net(sils)
 
 
+@pytest.mark.parametrize("heatmap_cfg", [ESTIMATOR, SHARED])
+def test_a_shrunk_network_sees_block_means(make_net, sils, heatmap_cfg):
+    backbone = {**RESNET9, "strides": [1, 1, 2, 1]}
+    net, small = (make_net(backbone_cfg=backbone, heatmap_cfg=heatmap_cfg, shrink=s).eval() for s in (2, 1))
+    small.load_state_dict(net.state_dict())
+    blocks = sils.unflatten(2, (32, 2)).unflatten(4, (22, 2)).mean((3, 5))
+    expected, found = small(blocks, reconstruct=True), net(sils, reconstruct=True)
+    for name in ("embeddings", "markers"):
+        torch.testing.assert_close(getattr(found, name), getattr(expected, name), atol=1e-5, rtol=1e-4)
+
+
 def test_the_body_tells_where_markers_start_and_which_are_left(make_net, reconstruction):
     net = make_net(reconstruction=reconstruction)
     anchors = net.HeatmapEstimator.anchors.bias.view(5, 3) + torch.tensor([0, 0.5, 0])
