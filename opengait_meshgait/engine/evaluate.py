@@ -42,8 +42,8 @@ def evaluate(
         ``metrics`` (percent), ``rank1`` (over all conditions), ``views`` and ``tables`` (percent by probe and gallery
         view, None where nothing was compared), ``notes``, ``probes`` (by condition and ``id/type/view``: Rank-1
         as a text of :class:`~opengait_meshgait.evaluation.hits.ProbeHits`), ``bodies`` (mm), ``joints`` (mm, one
-        number a joint) and ``bodies_by_view`` (as ``bodies``), all three None without bodies, ``sequences`` and ``seconds``. Other processes than the first get an
-        empty mapping.
+        number a joint) and ``bodies_by_view`` (as ``bodies``), all three None without bodies, ``sequences`` and
+        ``seconds``. Other processes than the first get an empty mapping.
     """
     began = time.monotonic()
     net.eval()

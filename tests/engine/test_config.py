@@ -10,11 +10,12 @@ from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.engine.config import load_config, make_config
 from opengait_meshgait.engine.reference import reference
 from opengait_meshgait.engine.schema import Config, Section
-from opengait_meshgait.networks import make_network
+from opengait_meshgait.networks import count_flops, make_network
 
 ROOT = Path(__file__).parents[2]
 # Those whose names begin with an underscore are parts of others.
 SHIPPED = sorted((ROOT / "configs" / "meshgait").glob("[!_]*.yaml"))
+EXPERIMENTS = sorted((ROOT / "configs" / "meshgait" / "experiments").glob("[!_]*.yaml"))
 
 
 def change(raw, path, value):
@@ -24,7 +25,7 @@ def change(raw, path, value):
     raw[last] = value
 
 
-@pytest.mark.parametrize("path", SHIPPED, ids=lambda p: p.name)
+@pytest.mark.parametrize("path", SHIPPED + EXPERIMENTS, ids=lambda p: p.name)
 def test_shipped_files_are_valid(path):
     config = load_config(path)
     assert (config.model_cfg.heatmap_cfg is None) == path.stem.endswith("_silhouette")
@@ -62,6 +63,22 @@ def test_shipped_baselines_differ_only_in_the_heatmap_branch(path):
     assert ours.model_cfg.model_dump(exclude={"heatmap_cfg"}) == baseline.model_cfg.model_dump(exclude={"heatmap_cfg"})
     recognition = [loss for loss in ours.loss_cfg if loss["log_prefix"] in ("triplet", "softmax")]
     assert recognition == baseline.loss_cfg
+
+
+def test_experiments_compare_networks_of_equal_cost_and_budget():
+    configs = {path.stem: load_config(path) for path in EXPERIMENTS}
+    assert {"small", "small_silhouette", "small_unsupervised", "small_auxiliary"} <= configs.keys()
+    for name, config in configs.items():
+        ours = configs[name.split("_")[0]]
+        assert config.optimizer_cfg == ours.optimizer_cfg and config.scheduler_cfg == ours.scheduler_cfg
+        alike = ("total_iter", "sampler")
+        assert all(getattr(config.trainer_cfg, key) == getattr(ours.trainer_cfg, key) for key in alike)
+        assert config.trainer_cfg.save_name == config.evaluator_cfg.save_name
+    costs = {
+        name: count_flops(make_network(configs[name].model_cfg.model_dump()))[1]
+        for name in ("small", "small_silhouette")
+    }
+    assert costs["small"] <= costs["small_silhouette"] < 1.02 * costs["small"]
 
 
 def test_defaults_are_openGaits(raw):

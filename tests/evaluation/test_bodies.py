@@ -160,7 +160,9 @@ def test_joints_alone_are_measured_alone(rng):
 
 def test_errors_of_different_points_do_not_add_up():
     with pytest.raises(ValueError, match=r"expected errors of \['mpjpe'\], got \['marker'\]"):
-        BodyErrors({"mpjpe": 1}, {"mpjpe": torch.zeros(24)}, 0) + BodyErrors({"marker": 1}, {"marker": torch.zeros(24)}, 0)
+        BodyErrors({"mpjpe": 1}, {"mpjpe": torch.zeros(24)}, 0) + BodyErrors(
+            {"marker": 1}, {"marker": torch.zeros(24)}, 0
+        )
 
 
 @pytest.mark.parametrize(

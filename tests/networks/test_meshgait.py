@@ -45,7 +45,9 @@ def test_without_heatmaps_the_keys_are_gaitbases(make_net):
 def test_the_heatmap_branch_adds_its_own_keys(make_net, fusion, channels):
     baseline, net = make_net(heatmap_cfg=None), make_net(fusion=fusion)
     added = {k.split(".")[0] for k in set(net.state_dict()) - set(baseline.state_dict())}
-    assert added == {"HeatmapEstimator", "HeatmapFeatures", "MarkerFeatures"} | ({"Fusion"} if fusion != "concat" else set())
+    assert added == {"HeatmapEstimator", "HeatmapFeatures", "MarkerFeatures"} | (
+        {"Fusion"} if fusion != "concat" else set()
+    )
     assert net.FCs.fc_bin.shape == (5, channels, 6)
 
 
