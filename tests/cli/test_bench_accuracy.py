@@ -153,13 +153,14 @@ def test_tables(finished, trained, capsys):
     accuracy, views, differences, *notes = made["printed"].strip().split("\n\n")
     header, _, narrow, wide = ([cell.strip() for cell in line.split("|")[1:-1]] for line in accuracy.splitlines())
     assert header == [
-        *("", "Rank-1 NM", "Rank-1 CL", "mean", "MPJPE", "MPVPE", "parameters", "GFLOPs", "s / iteration"),
+        *("", "Rank-1 NM", "Rank-1 CL", "mean", "mAP NM", "mAP CL"),
+        *("MPJPE", "MPVPE", "PA-MPJPE", "PA-MPVPE", "parameters", "GFLOPs", "s / iteration"),
     ]
     assert (narrow[0], wide[0]) == ("Narrow", "Wide")
-    assert all(re.fullmatch(r"\d+\.\d ± \d+\.\d %", cell) for row in (narrow, wide) for cell in row[1:4])
-    assert narrow[4:6] == ["–", "–"]
-    assert all(re.fullmatch(r"\d+ ± \d+ mm", cell) for cell in wide[4:6])
-    assert float(narrow[7]) < float(wide[7])
+    assert all(re.fullmatch(r"\d+\.\d ± \d+\.\d %", cell) for row in (narrow, wide) for cell in row[1:6])
+    assert narrow[6:10] == ["–"] * 4
+    assert all(re.fullmatch(r"\d+ ± \d+ mm", cell) for cell in wide[6:10])
+    assert float(narrow[11]) < float(wide[11])
     assert views.splitlines()[0] == "| Rank-1 (%) by difference of views | 90° |"
     assert [line.split("|")[1].strip() for line in views.splitlines()[2:]] == [
         *("Narrow, NM", "Wide, NM", "Narrow, CL", "Wide, CL"),

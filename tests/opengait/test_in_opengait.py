@@ -24,7 +24,7 @@ RUN = Path("output/Walkers/MeshGait/Tiny")
 
 def figures(said):
     """The last cross-view evaluation in a log."""
-    found = re.findall(r"(\w+@R\d): ([\d.]+)%", said)[-6:]
+    found = re.findall(r"(\w+@\w+): ([\d.]+)%", said)[-9:]
     return {name: float(value) for name, value in found}
 
 
