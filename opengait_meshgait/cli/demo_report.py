@@ -125,19 +125,19 @@ def body_samples(net: torch.nn.Module, dataset: GaitDataset, config: Config, sup
         wanted = (label, types[-1 - number % len(types)], views[(2 * number + 2) % len(views)])
         index = next(i for i, info in enumerate(dataset.seqs) if (info.label, info.type, info.view) == wanted)
         sils, bodies, _ = dataset.load(index)
-        sils = transform(torch.from_numpy(sils[None, _FRAME : _FRAME + 1].copy()))
-        targets = supervision(transform_bodies(torch.from_numpy(bodies[None, _FRAME : _FRAME + 1].copy())))
-        output = net(sils, reconstruct=True)
-        error = point_errors(output.vertices, targets.vertices, targets.height).mean().item()
+        # The whole sequence: what a frame shows depends on the others.
+        output = net(transform(torch.from_numpy(sils[None].copy())), reconstruct=True)
+        targets = supervision(transform_bodies(torch.from_numpy(bodies[None].copy())))
+        errors = point_errors(output.vertices, targets.vertices, targets.height)
         samples.append(
             BodySample(
                 title=f"{label} {wanted[1]}\n{int(wanted[2])}°",
-                silhouette=sils[0, 0].numpy(),
-                truth=targets.vertices[0, 0].numpy(),
-                markers=output.markers[0, 0].numpy(),
-                vertices=output.vertices[0, 0].numpy(),
-                heatmaps=output.heatmaps[0, 0].numpy(),
-                error_mm=error,
+                silhouette=transform(torch.from_numpy(sils[_FRAME].copy())).numpy(),
+                truth=targets.vertices[0, _FRAME].numpy(),
+                markers=output.markers[0, _FRAME].numpy(),
+                vertices=output.vertices[0, _FRAME].numpy(),
+                heatmaps=output.heatmaps[0, _FRAME].numpy(),
+                error_mm=errors[0, _FRAME].mean().item(),
             )
         )
     return samples
