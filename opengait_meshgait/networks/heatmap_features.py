@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.networks.blocks import BasicBlock
-from opengait_meshgait.networks.feedback import damp_gradient
+from opengait_meshgait.networks.feedback import damp_gradient, require_share
 from opengait_meshgait.networks.registry import LAYERS
 
 
@@ -33,9 +33,7 @@ class HeatmapFeatures(nn.Module):
         super().__init__()
         if not channels:
             raise UserError("HeatmapFeatures needs at least one entry in channels.")
-        if not 0 <= feedback <= 1:
-            raise UserError(f"HeatmapFeatures needs a feedback from 0 to 1, and got {feedback}.")
-        self.feedback = feedback
+        self.feedback = require_share("HeatmapFeatures", feedback)
         self.reduce = nn.Conv2d(in_channels, channels[0], 1, bias=False)
         self.bn = nn.BatchNorm2d(channels[0])
         self.relu = nn.ReLU(inplace=True)

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.networks.feedback import damp_gradient
+from opengait_meshgait.networks.feedback import damp_gradient, require_share
 from opengait_meshgait.networks.layers import pool_sequences
 from opengait_meshgait.networks.registry import LAYERS
 
@@ -36,9 +36,7 @@ class MarkerFeatures(nn.Module):
         super().__init__()
         if channels < 1:
             raise UserError(f"MarkerFeatures needs channels of 1 or more and got {channels}.")
-        if not 0 <= feedback <= 1:
-            raise UserError(f"MarkerFeatures needs a feedback from 0 to 1, and got {feedback}.")
-        self.feedback = feedback
+        self.feedback = require_share("MarkerFeatures", feedback)
         self.out_channels = 2 * channels
         # In the checkpoint, because inference knows no body.
         self.register_buffer("side", torch.zeros(markers))
