@@ -199,7 +199,9 @@ class TripletSamplerCfg(FrameCfg):
 class TrainerCfg(Section):
     """Training."""
 
-    enable_float16: bool = Field(True, description="Mixed precision on CUDA; the CPU always computes in float32.")
+    enable_float16: bool = Field(
+        True, description="Mixed precision: float16 on CUDA, bfloat16 on CPUs that compute in it, else float32."
+    )
     find_unused_parameters: bool = Field(False, description="Let parameters go without gradient in many processes.")
     with_test: bool = Field(
         False,

@@ -39,7 +39,7 @@ def speed_trial(path: str, overrides: list[str], load: Load, device: torch.devic
     scaler = torch.amp.GradScaler("cuda", enabled=half)
     state = TrainingState(net, optimizer, build.build_scheduler(config, optimizer), scaler)
     transforms = build_transforms(config.trainer_cfg.transform, supervision is not None)
-    step = TrainingStep(net, build.build_losses(config), transforms, None, supervision, half)
+    step = TrainingStep(net, build.build_losses(config), transforms, None, supervision, torch.float16 if half else None)
     batch = _batch(load, supervision, config.model_cfg.SeparateBNNecks.class_num).to(device)
     sils = transforms[0](batch.sils)
 

@@ -43,7 +43,7 @@ class TrainingStep:
         transforms: of silhouettes and of bodies.
         augmentation: moves silhouettes and targets together, or None.
         supervision: turns bodies into targets, or None.
-        half: whether the network computes in float16; targets and losses never do.
+        half: the 16-bit type that the network computes in, or None for float32; targets and losses never do.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class TrainingStep:
         transforms: tuple[Transform, Transform | None],
         augmentation: PairedAugmentation | None,
         supervision: BodySupervision | None,
-        half: bool = False,
+        half: torch.dtype | None = None,
     ):
         self.net, self.losses = net, losses
         self.transform_sils, self.transform_bodies = transforms
@@ -72,7 +72,7 @@ class TrainingStep:
         if self.augmentation is not None:
             sils, targets = self._augment(sils, targets, batch)
         arguments: dict[str, Any] = {} if batch.seqL is None else {"seqL": batch.seqL}
-        with torch.autocast(sils.device.type, dtype=torch.float16, enabled=self.half):
+        with torch.autocast(sils.device.type, dtype=self.half, enabled=self.half is not None):
             output = self.net(sils, **arguments)
         loss, scalars = self.losses(loss_inputs(output, batch.labels, targets, iteration))
         return StepResult(loss, scalars, sils, targets, output)

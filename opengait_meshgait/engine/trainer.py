@@ -8,6 +8,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 
+from opengait_meshgait.common.device import half_precision
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.common.files import read_json, write_json
 from opengait_meshgait.data import Batch, GaitDataset, TripletSampler, build_transforms, check_sequences, make_loader
@@ -47,9 +48,9 @@ class Trainer:
         self.config, self.cfg, self.device, self.folder, self.quiet = config, cfg, device, folder, quiet
         self.checkpoints = Checkpoints(folder)
         self.say = (lambda line: None) if quiet or rank() else say
-        half = cfg.enable_float16 and device.type == "cuda"
-        if cfg.enable_float16 and not half:
-            self.say("enable_float16 needs CUDA; the CPU computes in float32.")
+        half = half_precision(device) if cfg.enable_float16 else None
+        if cfg.enable_float16 and half is None:
+            self.say("enable_float16: this CPU has no 16-bit arithmetic, and computes in float32.")
 
         torch.manual_seed(cfg.seed)
         self.supervision = build.build_supervision(config, device)
@@ -65,7 +66,8 @@ class Trainer:
         build_transforms(config.evaluator_cfg.transform, self.supervision is not None)
         optimizer = build.build_optimizer(config, net)
         scheduler = build.build_scheduler(config, optimizer)
-        self.state = TrainingState(net, optimizer, scheduler, torch.amp.GradScaler("cuda", enabled=half))
+        scaler = torch.amp.GradScaler("cuda", enabled=half is torch.float16)
+        self.state = TrainingState(net, optimizer, scheduler, scaler)
 
         self.train_set = build.build_train_set(config, self.supervision is not None)
         share = (cfg.sampler.batch_size, cfg.sampler.batch_shuffle, cfg.seed)

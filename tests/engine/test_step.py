@@ -57,6 +57,18 @@ def test_every_weight_learns(raw):
     assert not result.targets.vertices.requires_grad
 
 
+def test_half_precision_rounds_the_network_and_neither_targets_nor_losses(raw):
+    batch = make_batch(raw)
+    batch.sils = torch.randint(2, batch.sils.shape, dtype=torch.uint8) * 255
+    exact, rounded = make_step(raw)(batch, 100), make_step(raw, half=torch.bfloat16)(batch, 100)
+    assert rounded.output.embeddings.dtype is torch.bfloat16
+    assert rounded.loss.dtype is rounded.targets.markers.dtype is rounded.output.markers.dtype is torch.float32
+    torch.testing.assert_close(rounded.targets.markers, exact.targets.markers, rtol=0, atol=0)
+    torch.testing.assert_close(rounded.output.markers, exact.output.markers, rtol=0, atol=0.01)
+    torch.testing.assert_close(rounded.loss, exact.loss, rtol=0.05, atol=0)
+    rounded.loss.backward()
+
+
 def test_an_invalid_frame_teaches_nothing_in_3d(raw):
     batch = make_batch(raw)
     raw["loss_cfg"] = raw["loss_cfg"][2:]
