@@ -15,6 +15,9 @@ from opengait_meshgait.networks.soft_argmax import VolumeExtent
 # Standard deviation of the ball around an anchor, in cells: wide enough that neighbouring cells share it and the
 # soft-argmax follows the anchor smoothly, narrow enough to tell a limb from its neighbour.
 _SPREAD = 1.5
+# How far outside of the volume an anchor may lie, in spreads. The mean of a ball that the rim cuts off lies within:
+# from here it comes as close as an eighth of a cell, so that heads and feet, which touch the rim, can be reached.
+_BEYOND = 3
 # Rows and columns to which the coarsest features are pooled before one vector is made of them: enough to tell where
 # in the crop something is, few enough for a linear layer.
 _LAYOUT = (4, 3)
@@ -159,10 +162,23 @@ class HeatmapEstimator(nn.Module):
 def _log_ball(axis: Tensor, centre: Tensor) -> Tensor:
     """Logarithm of a Gaussian around ``centre [..., 1]``, up to a constant, at the points of ``axis [m]``."""
     spread = _SPREAD * (axis[1] - axis[0])
-    # A ball that left the volume would have no gradient to come back by: it is held at the rim, where it still has
-    # one, and the gradient passes the clamp.
-    held = centre.clamp(axis[0] - spread, axis[-1] + spread)
-    return -0.5 * ((axis - (centre + (held - centre).detach())) / spread) ** 2
+    held = _hold(centre, axis[0] - _BEYOND * spread, axis[-1] + _BEYOND * spread)
+    return -0.5 * ((axis - held) / spread) ** 2
+
+
+def _hold(centre: Tensor, low: Tensor, high: Tensor) -> Tensor:
+    """``centre`` between ``low`` and ``high``, with a gradient that brings back what lies outside.
+
+    Through a plain clamp nothing would come back. A gradient that passes the clamp both ways is worse: a target at the
+    rim, which the mean of a ball never quite reaches, would drive its anchor further out for ever.
+    """
+    held = centre.clamp(low, high)
+    beyond = (centre - held).detach()
+    if not centre.requires_grad:
+        return held
+    inward = centre.view_as(centre)
+    inward.register_hook(lambda gradient: torch.where(gradient * beyond < 0, 0.0, gradient))
+    return inward - beyond
 
 
 def _mean(frames: Tensor) -> Tensor:

@@ -48,6 +48,7 @@ class MeshGaitNet(nn.Module):
         heatmap_cfg: ``{type: HeatmapEstimator, ...}``, or None for silhouettes alone.
         HeatmapFeatures: ``{channels: [128, 256]}``, the network over the heatmaps, or None for none.
         MarkerFeatures: ``{channels: 128}``, the network over the markers in the body's own frame, or None for none.
+            With it, the embeddings have one part more, which knows the markers alone.
         fusion: ``concat``, ``add`` or ``gated``.
         shrink: the silhouettes are averaged over squares of so many pixels first. 2 saves most of the work of a small
             network, for experiments; strides that suit 64×44 px must be one half smaller then.
@@ -76,7 +77,7 @@ class MeshGaitNet(nn.Module):
         self.Backbone = _build_backbone(backbone_cfg, bin_num)
         parts, maps = _dry_run(self.Backbone.with_maps, frames)
         channels, parts_num = parts.shape[1:]
-        self.HeatmapEstimator = self.HeatmapFeatures = self.MarkerFeatures = None
+        self.HeatmapEstimator = self.HeatmapFeatures = self.MarkerFeatures = self.MarkerFCs = None
         self.reconstruction = None
         if heatmap_cfg is not None:
             self.HeatmapEstimator = _build_estimator(heatmap_cfg, maps)
@@ -105,6 +106,10 @@ class MeshGaitNet(nn.Module):
                 self._know_body(reconstruction, markers)
         self.FCs = _build_layer("SeparateFCs", SeparateFCs, in_channels=channels, parts_num=parts_num)
         out_channels = self.FCs.fc_bin.shape[2]
+        if self.MarkerFeatures is not None:
+            own = {"in_channels": self.MarkerFeatures.out_channels, "parts_num": 1}
+            self.MarkerFCs = LAYERS.build({**SeparateFCs, **own, "type": "SeparateFCs"})
+            parts_num += 1
         self.BNNecks = _build_layer("SeparateBNNecks", SeparateBNNecks, in_channels=out_channels, parts_num=parts_num)
 
     def forward(self, sils: Tensor, seqL: Tensor | None = None, reconstruct: bool | None = None) -> MeshGaitOutput:
@@ -125,16 +130,16 @@ class MeshGaitNet(nn.Module):
         frames = (F.avg_pool2d(sils, self.shrink) if self.shrink > 1 else sils).unsqueeze(2)
         parts, maps = self.Backbone.with_maps(frames, seqL)
         reconstruct = self.training if reconstruct is None else reconstruct
-        body = {}
+        body, own = {}, []
         if self.HeatmapEstimator is not None and (self.sees_body or reconstruct):
             seen = maps if self.HeatmapEstimator.reads == "backbone" else frames
             heatmaps = self.HeatmapEstimator(seen, seqL)
             markers = soft_argmax(heatmaps, self.HeatmapEstimator.extent(*seen.shape[-2:]))
             if self.sees_body:
-                parts = self.Fusion(parts, self._body_parts(heatmaps, markers, seqL, parts.shape[2]))
+                parts, own = self._with_body(parts, heatmaps, markers, seqL)
             if reconstruct:
                 body = self._reconstruct(heatmaps, markers)
-        embeddings = self.FCs(parts)
+        embeddings = torch.cat([self.FCs(parts), *own], dim=2)
         _, logits = self.BNNecks(embeddings)
         return MeshGaitOutput(embeddings, logits, **body)
 
@@ -156,16 +161,21 @@ class MeshGaitNet(nn.Module):
         if self.MarkerFeatures is not None:
             self.MarkerFeatures.set_sides(reconstruction.side)
 
-    def _body_parts(self, heatmaps: Tensor, markers: Tensor, seqL: Tensor | None, parts_num: int) -> Tensor:
-        """What the 3D branch gives to each part, ``[n, c, p]``."""
-        found = []
+    def _with_body(
+        self, parts: Tensor, heatmaps: Tensor, markers: Tensor, seqL: Tensor | None
+    ) -> tuple[Tensor, list[Tensor]]:
+        """The parts ``[n, c, p]`` with what the 3D branch found, and embeddings ``[n, c', 1]`` of that by itself."""
+        found, own = [], []
         if self.HeatmapFeatures is not None:
             features = self.HeatmapFeatures(heatmaps.flatten(0, 1)).unflatten(0, heatmaps.shape[:2])
             found.append(self.HPP(self.TP(features, seqL)))
         if self.MarkerFeatures is not None:
-            # Build and gait belong to the whole body: every part gets them.
-            found.append(self.MarkerFeatures(markers, seqL)[..., None].expand(-1, -1, parts_num))
-        return torch.cat(found, dim=1)
+            # Build and gait belong to the whole body: every part gets them. One part is theirs alone, because beside
+            # silhouettes that know the training people already they would learn little.
+            whole = self.MarkerFeatures(markers, seqL)[..., None]
+            found.append(whole.expand(-1, -1, parts.shape[2]))
+            own.append(self.MarkerFCs(whole))
+        return self.Fusion(parts, torch.cat(found, dim=1)), own
 
     def _reconstruct(self, heatmaps: Tensor, markers: Tensor) -> dict[str, Tensor]:
         body = {"heatmaps": heatmaps, "markers": markers}

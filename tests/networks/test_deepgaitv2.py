@@ -124,7 +124,8 @@ def test_the_whole_network_trains_a_step(make_net, sils, reconstruction, mode, b
     optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
     before = {name: parameter.detach().clone() for name, parameter in net.named_parameters()}
     out = net(sils)
-    loss = F.cross_entropy(out.logits, torch.tensor([0, 1, 2])[:, None].expand(-1, 5)) + out.embeddings.square().mean()
+    labels = torch.tensor([0, 1, 2])[:, None].expand(-1, out.logits.shape[2])
+    loss = F.cross_entropy(out.logits, labels) + out.embeddings.square().mean()
     if branch:
         loss = loss + 10 * out.vertices.square().mean()
     loss.backward()

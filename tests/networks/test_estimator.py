@@ -2,10 +2,12 @@
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.networks import BACKBONES, soft_argmax
-from opengait_meshgait.networks.estimator import HeatmapEstimator
+from opengait_meshgait.networks.estimator import HeatmapEstimator, _hold
 
 
 def _tiny(**changes):
@@ -88,15 +90,30 @@ def test_packed_sequences_see_only_themselves():
 
 @pytest.mark.parametrize("axis, rim", [(0, 0.34375), (1, 1.0), (2, 0.4)])
 @pytest.mark.parametrize("side", [-1, 1])
-def test_a_marker_that_left_the_volume_can_come_back(axis, rim, side):
+def test_a_marker_that_left_the_volume_comes_back_and_goes_no_further(axis, rim, side):
     estimator = _tiny(depth=8)
     with torch.no_grad():
         estimator.anchors.bias.view(3, 3)[:, axis] = 5.0 * side
-    markers = soft_argmax(estimator(torch.rand(1, 2, 1, 64, 44)), estimator.extent(64, 44))
     rim = 0.0 if axis == 1 and side < 0 else rim * side
-    torch.testing.assert_close(markers[..., axis], torch.full((1, 2, 3), rim), atol=0.11, rtol=0)
-    markers[..., axis].sum().backward()
-    assert (estimator.anchors.bias.grad.view(3, 3)[:, axis] > 0.1).all()
+    sils = torch.rand(1, 2, 1, 64, 44)
+    for direction, returns in ((side, True), (-side, False)):
+        estimator.zero_grad()
+        markers = soft_argmax(estimator(sils), estimator.extent(64, 44))[..., axis]
+        torch.testing.assert_close(markers, torch.full((1, 2, 3), rim), atol=0.02, rtol=0)
+        (direction * markers).sum().backward()
+        gradient = estimator.anchors.bias.grad.view(3, 3)[:, axis] * side
+        assert (gradient > 0.01).all() if returns else (gradient == 0).all()
+
+
+@settings(deadline=None)
+@given(place=st.floats(-1, 2), low=st.floats(-1, 0), size=st.floats(0, 2), pull=st.floats(-1, 1))
+def test_the_gradient_of_an_anchor_never_points_away_from_the_volume(place, low, size, pull):
+    centre = torch.tensor([place], dtype=torch.float64, requires_grad=True)
+    held = _hold(centre, torch.tensor(low, dtype=torch.float64), torch.tensor(low + size, dtype=torch.float64))
+    assert low - 1e-9 <= held.item() <= low + size + 1e-9
+    (pull * held).sum().backward()
+    away = (place > low + size and pull < 0) or (place < low and pull > 0)
+    assert centre.grad.item() == (0 if away else pull)
 
 
 def test_evidence_outweighs_the_ball_where_it_is_strong():

@@ -45,10 +45,12 @@ def test_without_heatmaps_the_keys_are_gaitbases(make_net):
 def test_the_heatmap_branch_adds_its_own_keys(make_net, fusion, channels):
     baseline, net = make_net(heatmap_cfg=None), make_net(fusion=fusion)
     added = {k.split(".")[0] for k in set(net.state_dict()) - set(baseline.state_dict())}
-    assert added == {"HeatmapEstimator", "HeatmapFeatures", "MarkerFeatures"} | (
+    assert added == {"HeatmapEstimator", "HeatmapFeatures", "MarkerFeatures", "MarkerFCs"} | (
         {"Fusion"} if fusion != "concat" else set()
     )
     assert net.FCs.fc_bin.shape == (5, channels, 6)
+    assert net.MarkerFCs.fc_bin.shape == (1, 6, 6)
+    assert net.BNNecks.fc_bin.shape == (6, 6, 4)
 
 
 def test_both_start_from_the_same_backbone(make_net):
@@ -59,12 +61,27 @@ def test_both_start_from_the_same_backbone(make_net):
     assert all(torch.equal(v, backbone[k]) for k, v in baseline.Backbone.state_dict().items())
 
 
-@pytest.mark.parametrize("left_out", ["HeatmapFeatures", "MarkerFeatures"])
-def test_either_kind_of_features_may_be_left_out(make_net, sils, left_out):
+@pytest.mark.parametrize(
+    "left_out, prefix, parts", [("HeatmapFeatures", "Heatmap", 6), ("MarkerFeatures", "Marker", 5)]
+)
+def test_either_kind_of_features_may_be_left_out(make_net, sils, left_out, prefix, parts):
     net = make_net(**{left_out: None})
     assert net.FCs.fc_bin.shape == (5, 8 + 6, 6)
-    assert not any(key.startswith(left_out) for key in net.state_dict())
-    assert net(sils).embeddings.shape == (3, 6, 5)
+    assert not any(key.startswith((prefix + "Features", prefix + "FCs")) for key in net.state_dict())
+    assert net(sils).embeddings.shape == (3, 6, parts)
+
+
+def test_the_last_part_knows_the_markers_alone(make_net, reconstruction, sils):
+    net = make_net(reconstruction=reconstruction).eval()
+    before = net(sils).embeddings
+    with torch.no_grad():
+        net.Backbone.forward_block.layer4[0].conv2.weight.mul_(3)  # the estimator has an encoder of its own
+    after = net(sils).embeddings
+    assert torch.equal(after[..., 5], before[..., 5])
+    assert not torch.isclose(after[..., :5], before[..., :5]).all(1).any()
+    with torch.no_grad():
+        net.HeatmapEstimator.anchors.bias[0] += 0.2
+    assert not torch.isclose(net(sils).embeddings, after).all(1).any()
 
 
 SHARED = {**ESTIMATOR, "reads": "backbone", "shrink": 2}
@@ -129,8 +146,8 @@ def test_building_leaves_the_statistics_alone(make_net):
 def test_training_returns_the_body_and_testing_does_not(make_net, reconstruction, sils):
     net = make_net(reconstruction=reconstruction)
     out = net(sils)
-    assert out.embeddings.shape == (3, 6, 5)
-    assert out.logits.shape == (3, 4, 5)
+    assert out.embeddings.shape == (3, 6, 6)
+    assert out.logits.shape == (3, 4, 6)
     assert out.heatmaps.shape == (3, 4, 5, 3, 16, 11)
     assert out.markers.shape == (3, 4, 5, 3)
     assert out.joints.shape == (3, 4, 24, 3)
@@ -275,7 +292,7 @@ def test_sizes_may_be_repeated_or_left_null(make_net):
         ({"SeparateFCs": {"out_channels": 6, "in_channels": 8}}, "SeparateFCs.in_channels is 8.*give 20"),
         ({"SeparateFCs": {"out_channels": 6, "parts_num": 16}}, "SeparateFCs.parts_num is 16.*write parts_num: 5"),
         ({"SeparateBNNecks": {"class_num": 4, "in_channels": 14}}, "SeparateBNNecks.in_channels is 14.*give 6"),
-        ({"SeparateBNNecks": {"class_num": 4, "parts_num": 4}}, "SeparateBNNecks.parts_num is 4.*give 5"),
+        ({"SeparateBNNecks": {"class_num": 4, "parts_num": 4}}, "SeparateBNNecks.parts_num is 4.*give 6"),
         ({"SeparateBNNecks": {}}, "SeparateBNNecks needs class_num"),
         ({"SeparateFCs": {"out_chanels": 6}}, "Did you mean 'out_channels'"),
         ({"HeatmapFeatures": {"chanels": [4]}}, "Did you mean 'channels'"),
