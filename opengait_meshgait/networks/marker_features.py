@@ -24,20 +24,23 @@ class MarkerFeatures(nn.Module):
     Args:
         markers: K.
         channels: width; twice as many features come out.
+        parts: of the embedding, each with a linear map of its own. Build and gait belong to the whole body, and each
+            part counts as much as a horizontal strip where embeddings are compared. In the strips themselves the
+            markers helped to learn the training people by heart (docs/experiments.md).
         feedback: share of the recognition losses' gradient that goes on into the markers, 0 to 1; see
             :class:`~opengait_meshgait.networks.heatmap_features.HeatmapFeatures`. With all of it the markers become a
             code for people and no longer lie on the body.
 
     Raises:
-        UserError: fewer than one channel, or ``feedback`` out of range.
+        UserError: fewer than one channel or part, or ``feedback`` out of range.
     """
 
-    def __init__(self, markers: int, channels: int = 128, feedback: float = 0.01):
+    def __init__(self, markers: int, channels: int = 128, parts: int = 4, feedback: float = 0.01):
         super().__init__()
-        if channels < 1:
-            raise UserError(f"MarkerFeatures needs channels of 1 or more and got {channels}.")
+        if channels < 1 or parts < 1:
+            raise UserError(f"MarkerFeatures needs channels and parts of 1 or more and got {channels} and {parts}.")
         self.feedback = require_share("MarkerFeatures", feedback)
-        self.out_channels = 2 * channels
+        self.parts, self.out_channels = parts, 2 * channels
         # In the checkpoint, because inference knows no body.
         self.register_buffer("side", torch.zeros(markers))
         self.normalise = nn.BatchNorm1d(3 * markers, _STILL**2, affine=False)
@@ -57,7 +60,7 @@ class MarkerFeatures(nn.Module):
             seqL: int ``[1, n]``, lengths of the packed sequences.
 
         Returns:
-            ``[n, c]``.
+            ``[n, c, p]``, the same for every part.
         """
         with torch.autocast(markers.device.type, enabled=False):
             points = body_frame(damp_gradient(markers.float(), self.feedback), self.side.float()).flatten(2)
@@ -66,7 +69,7 @@ class MarkerFeatures(nn.Module):
             mean = self.normalise_mean(mean)
         gait = self.frame(points.flatten(0, 1)).unflatten(0, points.shape[:2])
         gait = pool_sequences(gait, seqL, lambda frames: frames.amax(1))
-        return torch.cat([gait, self.build(mean)], dim=-1)
+        return torch.cat([gait, self.build(mean)], dim=-1)[..., None].expand(-1, -1, self.parts)
 
 
 def body_frame(markers: Tensor, side: Tensor) -> Tensor:

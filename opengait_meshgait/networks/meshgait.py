@@ -48,7 +48,7 @@ class MeshGaitNet(nn.Module):
         heatmap_cfg: ``{type: HeatmapEstimator, ...}``, or None for silhouettes alone.
         HeatmapFeatures: ``{channels: [128, 256]}``, the network over the heatmaps, or None for none.
         MarkerFeatures: ``{channels: 128}``, the network over the markers in the body's own frame, or None for none.
-            With it, the embeddings have one part more, which knows the markers alone.
+            Its parts stand beside those of the silhouettes, which do not see the markers.
         fusion: ``concat``, ``add`` or ``gated``.
         shrink: the silhouettes are averaged over squares of so many pixels first. 2 saves most of the work of a small
             network, for experiments; strides that suit 64×44 px must be one half smaller then.
@@ -83,20 +83,17 @@ class MeshGaitNet(nn.Module):
             self.HeatmapEstimator = _build_estimator(heatmap_cfg, maps)
             volumes = _dry_run(self.HeatmapEstimator, maps if self.HeatmapEstimator.reads == "backbone" else frames)
             markers, depth = volumes.shape[2:4]
-            found = 0
             if HeatmapFeatures is not None:
                 self.HeatmapFeatures = _build_layer("HeatmapFeatures", HeatmapFeatures, in_channels=markers * depth)
                 self.TP = PackSequence()
                 # Cut as the silhouettes' parts are, so that the two meet strip by strip.
                 self.HPP = HorizontalPooling(self.Backbone.part_bins, repeat_rows=True)
-                found += self.HPP(_dry_run(self.HeatmapFeatures, volumes[0])).shape[1]
-            if MarkerFeatures is not None:
-                self.MarkerFeatures = _build_layer("MarkerFeatures", MarkerFeatures, markers=markers)
-                found += self.MarkerFeatures.out_channels
-            if found:
+                found = self.HPP(_dry_run(self.HeatmapFeatures, volumes[0])).shape[1]
                 self.Fusion = build_fusion(fusion, channels, found)
                 channels = self.Fusion.out_channels
-            elif self.HeatmapEstimator.reads == "silhouettes":
+            if MarkerFeatures is not None:
+                self.MarkerFeatures = _build_layer("MarkerFeatures", MarkerFeatures, markers=markers)
+            if not self.sees_body and self.HeatmapEstimator.reads == "silhouettes":
                 raise UserError(
                     "Neither HeatmapFeatures nor MarkerFeatures is there, and heatmap_cfg reads silhouettes: the "
                     "recogniser would see nothing of the heatmaps. Write one of them, `MarkerFeatures: {}` say, or "
@@ -107,9 +104,9 @@ class MeshGaitNet(nn.Module):
         self.FCs = _build_layer("SeparateFCs", SeparateFCs, in_channels=channels, parts_num=parts_num)
         out_channels = self.FCs.fc_bin.shape[2]
         if self.MarkerFeatures is not None:
-            own = {"in_channels": self.MarkerFeatures.out_channels, "parts_num": 1}
+            own = {"in_channels": self.MarkerFeatures.out_channels, "parts_num": self.MarkerFeatures.parts}
             self.MarkerFCs = LAYERS.build({**SeparateFCs, **own, "type": "SeparateFCs"})
-            parts_num += 1
+            parts_num += self.MarkerFeatures.parts
         self.BNNecks = _build_layer("SeparateBNNecks", SeparateBNNecks, in_channels=out_channels, parts_num=parts_num)
 
     def forward(self, sils: Tensor, seqL: Tensor | None = None, reconstruct: bool | None = None) -> MeshGaitOutput:
@@ -135,8 +132,10 @@ class MeshGaitNet(nn.Module):
             seen = maps if self.HeatmapEstimator.reads == "backbone" else frames
             heatmaps = self.HeatmapEstimator(seen, seqL)
             markers = soft_argmax(heatmaps, self.HeatmapEstimator.extent(*seen.shape[-2:]))
-            if self.sees_body:
-                parts, own = self._with_body(parts, heatmaps, markers, seqL)
+            if self.HeatmapFeatures is not None:
+                parts = self.Fusion(parts, self._heatmap_parts(heatmaps, seqL))
+            if self.MarkerFeatures is not None:
+                own = [self.MarkerFCs(self.MarkerFeatures(markers, seqL))]
             if reconstruct:
                 body = self._reconstruct(heatmaps, markers)
         embeddings = torch.cat([self.FCs(parts), *own], dim=2)
@@ -161,21 +160,10 @@ class MeshGaitNet(nn.Module):
         if self.MarkerFeatures is not None:
             self.MarkerFeatures.set_sides(reconstruction.side)
 
-    def _with_body(
-        self, parts: Tensor, heatmaps: Tensor, markers: Tensor, seqL: Tensor | None
-    ) -> tuple[Tensor, list[Tensor]]:
-        """The parts ``[n, c, p]`` with what the 3D branch found, and embeddings ``[n, c', 1]`` of that by itself."""
-        found, own = [], []
-        if self.HeatmapFeatures is not None:
-            features = self.HeatmapFeatures(heatmaps.flatten(0, 1)).unflatten(0, heatmaps.shape[:2])
-            found.append(self.HPP(self.TP(features, seqL)))
-        if self.MarkerFeatures is not None:
-            # Build and gait belong to the whole body: every part gets them. One part is theirs alone, because beside
-            # silhouettes that know the training people already they would learn little.
-            whole = self.MarkerFeatures(markers, seqL)[..., None]
-            found.append(whole.expand(-1, -1, parts.shape[2]))
-            own.append(self.MarkerFCs(whole))
-        return self.Fusion(parts, torch.cat(found, dim=1)), own
+    def _heatmap_parts(self, heatmaps: Tensor, seqL: Tensor | None) -> Tensor:
+        """What the heatmaps say of each part, ``[n, c, p]``."""
+        features = self.HeatmapFeatures(heatmaps.flatten(0, 1)).unflatten(0, heatmaps.shape[:2])
+        return self.HPP(self.TP(features, seqL))
 
     def _reconstruct(self, heatmaps: Tensor, markers: Tensor) -> dict[str, Tensor]:
         body = {"heatmaps": heatmaps, "markers": markers}

@@ -58,7 +58,7 @@ def test_features_do_not_depend_on_the_view():
     layer.set_sides(SIDE)
     layer(_body())
     layer.eval()
-    assert layer(_body()).shape == (2, 8) == (2, layer.out_channels)
+    assert layer(_body()).shape == (2, 8, 4) == (2, layer.out_channels, layer.parts)
     torch.testing.assert_close(layer(_turned(_body(), 1.3)), layer(_body()), atol=1e-4, rtol=1e-3)
 
 
@@ -72,7 +72,7 @@ def test_packed_sequences_give_what_each_gives_alone():
 
 
 def test_feedback_scales_the_gradient_of_the_markers_alone():
-    layer, weights, gradients = MarkerFeatures(5, 4), torch.randn(2, 8), {}
+    layer, weights, gradients = MarkerFeatures(5, 4), torch.randn(2, 8, 1), {}
     layer.set_sides(SIDE)
     for layer.feedback in (1.0, 0.25):
         leaf = _body().requires_grad_()
@@ -86,7 +86,12 @@ def test_feedback_scales_the_gradient_of_the_markers_alone():
 
 @pytest.mark.parametrize(
     "arguments, message",
-    [({"channels": 0}, "channels of 1 or more"), ({"feedback": -0.1}, "from 0"), ({"feedback": 2}, "to 1")],
+    [
+        ({"channels": 0}, "channels and parts of 1 or more and got 0 and 4"),
+        ({"parts": 0}, "got 128 and 0"),
+        ({"feedback": -0.1}, "from 0"),
+        ({"feedback": 2}, "to 1"),
+    ],
 )
 def test_it_names_what_is_wrong(arguments, message):
     with pytest.raises(UserError, match=message):

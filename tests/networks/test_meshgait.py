@@ -41,7 +41,7 @@ def test_without_heatmaps_the_keys_are_gaitbases(make_net):
     assert net.BNNecks.fc_bin.shape == (5, 6, 4)
 
 
-@pytest.mark.parametrize("fusion, channels", [("concat", 8 + 6 + 6), ("add", 8), ("gated", 8)])
+@pytest.mark.parametrize("fusion, channels", [("concat", 8 + 6), ("add", 8), ("gated", 8)])
 def test_the_heatmap_branch_adds_its_own_keys(make_net, fusion, channels):
     baseline, net = make_net(heatmap_cfg=None), make_net(fusion=fusion)
     added = {k.split(".")[0] for k in set(net.state_dict()) - set(baseline.state_dict())}
@@ -49,8 +49,8 @@ def test_the_heatmap_branch_adds_its_own_keys(make_net, fusion, channels):
         {"Fusion"} if fusion != "concat" else set()
     )
     assert net.FCs.fc_bin.shape == (5, channels, 6)
-    assert net.MarkerFCs.fc_bin.shape == (1, 6, 6)
-    assert net.BNNecks.fc_bin.shape == (6, 6, 4)
+    assert net.MarkerFCs.fc_bin.shape == (2, 6, 6)
+    assert net.BNNecks.fc_bin.shape == (7, 6, 4)
 
 
 def test_both_start_from_the_same_backbone(make_net):
@@ -62,26 +62,32 @@ def test_both_start_from_the_same_backbone(make_net):
 
 
 @pytest.mark.parametrize(
-    "left_out, prefix, parts", [("HeatmapFeatures", "Heatmap", 6), ("MarkerFeatures", "Marker", 5)]
+    "left_out, prefixes, channels, parts",
+    [
+        ("HeatmapFeatures", ("HeatmapFeatures", "Fusion"), 8, 5 + 2),
+        ("MarkerFeatures", ("MarkerFeatures", "MarkerFCs"), 8 + 6, 5),
+    ],
 )
-def test_either_kind_of_features_may_be_left_out(make_net, sils, left_out, prefix, parts):
-    net = make_net(**{left_out: None})
-    assert net.FCs.fc_bin.shape == (5, 8 + 6, 6)
-    assert not any(key.startswith((prefix + "Features", prefix + "FCs")) for key in net.state_dict())
+def test_either_kind_of_features_may_be_left_out(make_net, sils, left_out, prefixes, channels, parts):
+    net = make_net(fusion="gated" if left_out == "HeatmapFeatures" else "concat", **{left_out: None})
+    assert net.FCs.fc_bin.shape == (5, channels, 6)
+    assert not any(key.startswith(prefixes) for key in net.state_dict())
     assert net(sils).embeddings.shape == (3, 6, parts)
 
 
-def test_the_last_part_knows_the_markers_alone(make_net, reconstruction, sils):
-    net = make_net(reconstruction=reconstruction).eval()
-    before = net(sils).embeddings
+def test_silhouettes_and_markers_have_parts_of_their_own(make_net, reconstruction, sils):
+    net = make_net(HeatmapFeatures=None, reconstruction=reconstruction).eval()
+    first = net(sils).embeddings
     with torch.no_grad():
         net.Backbone.forward_block.layer4[0].conv2.weight.mul_(3)  # the estimator has an encoder of its own
-    after = net(sils).embeddings
-    assert torch.equal(after[..., 5], before[..., 5])
-    assert not torch.isclose(after[..., :5], before[..., :5]).all(1).any()
+    second = net(sils).embeddings
     with torch.no_grad():
         net.HeatmapEstimator.anchors.bias[0] += 0.2
-    assert not torch.isclose(net(sils).embeddings, after).all(1).any()
+    third = net(sils).embeddings
+    assert torch.equal(second[..., 5:], first[..., 5:])
+    assert not torch.isclose(second[..., :5], first[..., :5]).all(1).any()
+    assert torch.equal(third[..., :5], second[..., :5])
+    assert not torch.isclose(third[..., 5:], second[..., 5:]).all(1).any()
 
 
 SHARED = {**ESTIMATOR, "reads": "backbone", "shrink": 2}
@@ -146,8 +152,8 @@ def test_building_leaves_the_statistics_alone(make_net):
 def test_training_returns_the_body_and_testing_does_not(make_net, reconstruction, sils):
     net = make_net(reconstruction=reconstruction)
     out = net(sils)
-    assert out.embeddings.shape == (3, 6, 6)
-    assert out.logits.shape == (3, 4, 6)
+    assert out.embeddings.shape == (3, 6, 7)
+    assert out.logits.shape == (3, 4, 7)
     assert out.heatmaps.shape == (3, 4, 5, 3, 16, 11)
     assert out.markers.shape == (3, 4, 5, 3)
     assert out.joints.shape == (3, 4, 24, 3)
@@ -281,7 +287,7 @@ def test_mixed_precision_gives_nearly_the_same_embeddings(make_net, sils):
 
 def test_sizes_may_be_repeated_or_left_null(make_net):
     make_net(
-        SeparateFCs={"out_channels": 6, "in_channels": 20, "parts_num": 5},
+        SeparateFCs={"out_channels": 6, "in_channels": 14, "parts_num": 5},
         SeparateBNNecks={"class_num": 4, "in_channels": None, "parts_num": None},
     )
 
@@ -289,10 +295,10 @@ def test_sizes_may_be_repeated_or_left_null(make_net):
 @pytest.mark.parametrize(
     "changes, message",
     [
-        ({"SeparateFCs": {"out_channels": 6, "in_channels": 8}}, "SeparateFCs.in_channels is 8.*give 20"),
+        ({"SeparateFCs": {"out_channels": 6, "in_channels": 8}}, "SeparateFCs.in_channels is 8.*give 14"),
         ({"SeparateFCs": {"out_channels": 6, "parts_num": 16}}, "SeparateFCs.parts_num is 16.*write parts_num: 5"),
         ({"SeparateBNNecks": {"class_num": 4, "in_channels": 14}}, "SeparateBNNecks.in_channels is 14.*give 6"),
-        ({"SeparateBNNecks": {"class_num": 4, "parts_num": 4}}, "SeparateBNNecks.parts_num is 4.*give 6"),
+        ({"SeparateBNNecks": {"class_num": 4, "parts_num": 4}}, "SeparateBNNecks.parts_num is 4.*give 7"),
         ({"SeparateBNNecks": {}}, "SeparateBNNecks needs class_num"),
         ({"SeparateFCs": {"out_chanels": 6}}, "Did you mean 'out_channels'"),
         ({"HeatmapFeatures": {"chanels": [4]}}, "Did you mean 'channels'"),
