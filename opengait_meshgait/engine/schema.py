@@ -152,7 +152,8 @@ class ModelCfg(Section):
         None, description="The network over the heatmaps, `{channels: [128, 256]}`; null: none."
     )
     MarkerFeatures: Entry | None = Field(
-        None, description="The network over the markers in the body's own frame, `{channels: 128}`; null: none."
+        None,
+        description="Parts of the virtual markers in the body's own frame, `{channels: 128, parts: 4}`; null: none.",
     )
     fusion: Literal["concat", "add", "gated"] = Field(
         "concat", description="How silhouette and heatmap features become one."
