@@ -1,5 +1,11 @@
 """Tiny networks."""
 
+import importlib
+import os
+import sys
+from pathlib import Path
+from types import ModuleType
+
 import pytest
 import torch
 
@@ -71,3 +77,26 @@ def blobs():
         return (u**2 + v**2 < 1)[:, None].float(), torch.stack([torch.stack(p, -1) for p in points], 1)
 
     return draw
+
+
+@pytest.fixture(scope="session")
+def opengait_model():
+    """A function that imports one of OpenGait's model files, without the others and what those import."""
+    library = torch.library.Library("torchvision", "FRAGMENT")  # once a process, or PyTorch refuses
+    for name in ("nms", "qnms"):
+        library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    source = Path(os.environ["OPENGAIT_ROOT"]) / "opengait"
+    sys.path.insert(0, str(source))
+    before = set(sys.modules)
+    try:
+        pytest.importorskip("torchvision", exc_type=Exception)
+        package = ModuleType("modeling.models")
+        package.__path__ = [str(source / "modeling/models")]
+        sys.modules["modeling.models"] = package
+        pytest.importorskip("modeling.base_model")
+        yield lambda name: importlib.import_module(f"modeling.models.{name}")
+    finally:
+        sys.path.remove(str(source))
+        for name in set(sys.modules) - before:
+            if name.startswith("modeling.models"):
+                del sys.modules[name]

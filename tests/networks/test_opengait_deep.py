@@ -1,10 +1,8 @@
 """DeepGaitV2 and SwinGait against OpenGait's own classes: the same weights, numbers, parameters and costs."""
 
-import importlib
 import os
-import sys
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -22,28 +20,12 @@ DEEP_SMALL = {"in_channels": 1, "layers": [1, 2, 2, 1], "channels": [4, 6, 8, 10
 SWIN_SMALL = {"in_channels": 1, "layers": [1, 2, 2, 2], "channels": [4, 6]}
 
 
-@pytest.fixture(scope="module")
-def opengait():
-    """OpenGait's two classes, without the other models and what those import."""
-    library = torch.library.Library("torchvision", "FRAGMENT")
-    for name in ("nms", "qnms"):
-        library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    source = Path(ROOT) / "opengait"
-    sys.path.insert(0, str(source))
-    before = set(sys.modules)
-    try:
-        pytest.importorskip("torchvision", exc_type=Exception)
-        models = ModuleType("modeling.models")
-        models.__path__ = [str(source / "modeling/models")]
-        sys.modules["modeling.models"] = models
-        deep = pytest.importorskip("modeling.models.deepgaitv2")
-        swin = importlib.import_module("modeling.models.swingait")
-        yield SimpleNamespace(DeepGaitV2=deep.DeepGaitV2, SwinGait=swin.SwinGait)
-    finally:
-        sys.path.remove(str(source))
-        for name in set(sys.modules) - before:
-            if name.startswith("modeling.models"):
-                del sys.modules[name]
+@pytest.fixture
+def opengait(opengait_model):
+    """OpenGait's two classes."""
+    return SimpleNamespace(
+        DeepGaitV2=opengait_model("deepgaitv2").DeepGaitV2, SwinGait=opengait_model("swingait").SwinGait
+    )
 
 
 def _theirs(model, model_cfg):
