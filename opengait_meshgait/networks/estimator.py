@@ -173,9 +173,9 @@ def _hold(centre: Tensor, low: Tensor, high: Tensor) -> Tensor:
     rim, which the mean of a ball never quite reaches, would drive its anchor further out for ever.
     """
     held = centre.clamp(low, high)
-    beyond = (centre - held).detach()
     if not centre.requires_grad:
         return held
+    beyond = (centre - held).detach()
     inward = centre.view_as(centre)
     inward.register_hook(lambda gradient: torch.where(gradient * beyond < 0, 0.0, gradient))
     return inward - beyond

@@ -104,6 +104,7 @@ class MeshGaitNet(nn.Module):
         self.FCs = _build_layer("SeparateFCs", SeparateFCs, in_channels=channels, parts_num=parts_num)
         out_channels = self.FCs.fc_bin.shape[2]
         if self.MarkerFeatures is not None:
+            # The sizes that the config may give are those of the silhouettes' parts.
             own = {"in_channels": self.MarkerFeatures.out_channels, "parts_num": self.MarkerFeatures.parts}
             self.MarkerFCs = LAYERS.build({**SeparateFCs, **own, "type": "SeparateFCs"})
             parts_num += self.MarkerFeatures.parts
@@ -127,18 +128,18 @@ class MeshGaitNet(nn.Module):
         frames = (F.avg_pool2d(sils, self.shrink) if self.shrink > 1 else sils).unsqueeze(2)
         parts, maps = self.Backbone.with_maps(frames, seqL)
         reconstruct = self.training if reconstruct is None else reconstruct
-        body, own = {}, []
+        body = {}
         if self.HeatmapEstimator is not None and (self.sees_body or reconstruct):
             seen = maps if self.HeatmapEstimator.reads == "backbone" else frames
             heatmaps = self.HeatmapEstimator(seen, seqL)
             markers = soft_argmax(heatmaps, self.HeatmapEstimator.extent(*seen.shape[-2:]))
             if self.HeatmapFeatures is not None:
                 parts = self.Fusion(parts, self._heatmap_parts(heatmaps, seqL))
-            if self.MarkerFeatures is not None:
-                own = [self.MarkerFCs(self.MarkerFeatures(markers, seqL))]
             if reconstruct:
                 body = self._reconstruct(heatmaps, markers)
-        embeddings = torch.cat([self.FCs(parts), *own], dim=2)
+        embeddings = self.FCs(parts)
+        if self.MarkerFeatures is not None:
+            embeddings = torch.cat([embeddings, self.MarkerFCs(self.MarkerFeatures(markers, seqL))], dim=2)
         _, logits = self.BNNecks(embeddings)
         return MeshGaitOutput(embeddings, logits, **body)
 
