@@ -45,6 +45,7 @@ class Entry:
         testing: a hash of how it is tested.
         parameters, gflops: of inference on one sequence of :data:`FRAMES` frames.
         baseline: name of the entry that is the same network without the heatmap branch, or None.
+        on: folder of the data to test on, or None for the config's own.
     """
 
     name: str
@@ -55,26 +56,32 @@ class Entry:
     parameters: int
     gflops: float
     baseline: str | None
+    on: Path | None = None
 
     def run(self, seed: int) -> Config:
-        """The config of one run. Another training goes to another folder, as its hash is part of the run's name."""
+        """The config that trains one run. Its name holds the hash: another training goes to another folder."""
         name = f"{self.config.trainer_cfg.save_name}-s{seed}-{self.training}"
         trainer = self.config.trainer_cfg.model_copy(update={"save_name": name, "seed": seed})
         evaluator = self.config.evaluator_cfg.model_copy(update={"save_name": name})
         return self.config.model_copy(update={"trainer_cfg": trainer, "evaluator_cfg": evaluator})
+
+    def test(self, seed: int) -> Config:
+        """The config that tests one run."""
+        return _tested(self.run(seed), self.on)
 
     def record(self, seed: int, split: str, output: Path) -> Path:
         """The file that says what one run reached; it is written when the run is finished."""
         return run_folder(self.run(seed), output, training=True) / f"bench-{split}-{self.testing}.json"
 
 
-def plan(sources: Sequence[str], overrides: Sequence[str], split: str) -> list[Entry]:
+def plan(sources: Sequence[str], overrides: Sequence[str], split: str, on: Path | None = None) -> list[Entry]:
     """Read the configs, and find now what would stop a run later.
 
     Args:
         sources: YAML files.
         overrides: ``--set``, for all of them.
         split: ``test`` or ``val``.
+        on: folder of other data to test on, with its ``partition.json``.
 
     Raises:
         UserError: a config, its network or its data cannot be used, two configs are the same, or they do not belong
@@ -85,8 +92,8 @@ def plan(sources: Sequence[str], overrides: Sequence[str], split: str) -> list[E
             raise UserError(f"--set {override}: the seeds are those of --seeds.")
     configs = [load_config(source, overrides) for source in sources]
     for config in configs:
-        _check_split(config, split)
-    hashes = [(_training_hash(config), _testing_hash(config, split)) for config in configs]
+        _check_split(_tested(config, on), split)
+    hashes = [(_training_hash(config), _testing_hash(_tested(config, on), split, on)) for config in configs]
     for number, found in enumerate(hashes):
         if found in hashes[:number]:
             first = sources[hashes.index(found)]
@@ -103,11 +110,20 @@ def plan(sources: Sequence[str], overrides: Sequence[str], split: str) -> list[E
             source,
             config,
             *found,
-            *_cost(config, split),
+            *_cost(config, split, on),
             baseline=baselines.get(_network(config)) if config.model_cfg.heatmap_cfg else None,
+            on=on,
         )
         for name, source, config, found in zip(names, sources, configs, hashes)
     ]
+
+
+def _tested(config: Config, on: Path | None) -> Config:
+    """``config``, with the data in the folder ``on`` in place of its own."""
+    if on is None:
+        return config
+    places = {"dataset_root": str(on), "dataset_partition": str(on / "partition.json")}
+    return config.model_copy(update={"data_cfg": config.data_cfg.model_copy(update=places)})
 
 
 def _network(config: Config) -> str:
@@ -118,15 +134,20 @@ def _network(config: Config) -> str:
 def _training_hash(config: Config) -> str:
     # Without defaults: a key that is new in a later version must not make all trained runs strangers.
     content = config.model_dump(exclude=_NOT_TRAINING, exclude_defaults=True)
-    # Walkers say here how they were made: the same names in the same place may be other people.
-    described = Path(config.data_cfg.dataset_root) / "dataset.json"
-    made = read_json(described).get("options") if described.is_file() else None
+    made = _made(Path(config.data_cfg.dataset_root))
     return _hash([content, read_partition(config.data_cfg.dataset_partition, "train"), made])
 
 
-def _testing_hash(config: Config, split: str) -> str:
+def _testing_hash(config: Config, split: str, on: Path | None) -> str:
     content = config.evaluator_cfg.model_dump(exclude=_NOT_TESTING, exclude_defaults=True)
-    return _hash([content, build.protocol(config), read_partition(config.data_cfg.dataset_partition, split)])
+    others = [] if on is None else [_made(on)]
+    return _hash([content, build.protocol(config), read_partition(config.data_cfg.dataset_partition, split), *others])
+
+
+def _made(root: Path) -> Any:
+    """How walkers were made, where they say so: the same names in the same place may be other people."""
+    described = root / "dataset.json"
+    return read_json(described).get("options") if described.is_file() else None
 
 
 def _hash(content: Any) -> str:
@@ -189,7 +210,7 @@ def _check_split(config: Config, split: str) -> None:
         )
 
 
-def _cost(config: Config, split: str) -> tuple[int, float]:
+def _cost(config: Config, split: str, on: Path | None) -> tuple[int, float]:
     """Parameters and GFLOPs. On the way everything is built that a run will need, so that mistakes are told now."""
     data = config.data_cfg.model_copy(update={"cache": False})
     config = config.model_copy(update={"data_cfg": data})
@@ -200,6 +221,6 @@ def _cost(config: Config, split: str) -> tuple[int, float]:
     build_transforms(config.trainer_cfg.transform, with_bodies)
     transform, _ = build_transforms(config.evaluator_cfg.transform, with_bodies)
     build.build_train_set(config, with_bodies)
-    sils, *_ = build.build_test_set(config, split, with_bodies).load(0)
+    sils, *_ = build.build_test_set(_tested(config, on), split, with_bodies).load(0)
     height, width = transform(torch.from_numpy(sils[:1].copy())).shape[-2:]
     return count_flops(net, FRAMES, height, width)

@@ -42,6 +42,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="people to test on: choose by val, report test (default: %(default)s)",
     )
     parser.add_argument(
+        "--on",
+        type=Path,
+        metavar="DIR",
+        help="test on the people in this folder, by its partition.json, rather than on those of the configs' own data: "
+        "noisy silhouettes, recorded walks",
+    )
+    parser.add_argument(
         "--out",
         type=Path,
         default=Path("output/bench"),
@@ -60,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
     if int(os.environ.get("WORLD_SIZE", 1)) > 1:
         raise UserError("meshgait bench accuracy runs in one process. Start it without torchrun.")
     output = arguments.out / "runs"
-    entries = plan(arguments.cfgs, arguments.set, arguments.split)
+    entries = plan(arguments.cfgs, arguments.set, arguments.split, arguments.on)
     contestants = [Contestant(entry.name, entry.parameters, entry.gflops, baseline=entry.baseline) for entry in entries]
     jobs = [(seed, *pair) for seed in arguments.seeds for pair in zip(entries, contestants)]
     waiting = []
@@ -94,7 +101,7 @@ def _train_and_test(entry: Any, seed: int, split: str, device: str, output: Path
 
     config, began = entry.run(seed), time.monotonic()
     trained = train(config, device, output=output)
-    tested = test(config, "last", device, output=output, split=split)
+    tested = test(entry.test(seed), "last", device, output=output, split=split)
     groups, sequences = config.trainer_cfg.sampler.batch_size
     found = {
         "seed": seed,
@@ -139,6 +146,7 @@ def _write(arguments: argparse.Namespace, entries: Sequence[Any], contestants: S
     content = {
         "schema": SCHEMA,
         "split": arguments.split,
+        "on": None if arguments.on is None else str(arguments.on),
         "seeds": arguments.seeds,
         **provenance.origin(arguments.device),
         "configs": [

@@ -221,6 +221,29 @@ def test_a_changed_config_is_trained_anew_and_the_old_one_stays(walkers, trained
     assert len(trained) == 4
 
 
+def test_trained_networks_are_tested_on_other_people(walkers, trained, capsys, tmp_path):
+    files, out = write(tmp_path, narrow=config(walkers, "Narrow", 2)), tmp_path / "bench"
+    bench(files, out, seeds="0")
+    own = json.loads((out / "results.json").read_text())
+    trained.clear()
+    others = tmp_path / "noisy"
+    write_walkers(
+        WalkerSet(ids=5, train=2, val=1, views=(0, 90), frames=6, seqs={"nm": 2}, seed=0, noise=0.5), others, 1
+    )
+    bench(files, out, "--on", str(others), seeds="0")
+    assert trained == []
+    results = json.loads((out / "results.json").read_text())
+    (run,) = results["configs"][0]["runs"]
+    assert (own["on"], results["on"], run["sequences"], [*run["probes"]]) == (None, str(others), 8, ["NM"])
+    # Neither takes the place of the other.
+    bench(files, out, seeds="0")
+    assert trained == []
+    assert json.loads((out / "results.json").read_text())["configs"] == own["configs"]
+    capsys.readouterr()
+    assert bench(files, out, "--on", str(tmp_path / "absent")) == 1
+    assert "absent/partition.json" in capsys.readouterr().err
+
+
 def test_same_save_names_do_not_collide(walkers, trained, capsys, tmp_path):
     files = write(tmp_path, a=config(walkers, "Same", 2), b=config(walkers, "Same", 3))
     bench(files, tmp_path / "bench", seeds="0")
