@@ -151,9 +151,10 @@ class ModelCfg(Section):
     HeatmapFeatures: Entry | None = Field(
         None, description="The network over the heatmaps, `{channels: [128, 256]}`; null: none."
     )
-    MarkerFeatures: Entry | None = Field(
+    Discriminant: Entry | None = Field(
         None,
-        description="Parts of the virtual markers in the body's own frame, `{channels: 128, parts: 4}`; null: none.",
+        description="Linear discriminant analysis of embeddings and markers when training is done, "
+        "`{marker_weight: 0.4}`; null: the embeddings are compared as they are.",
     )
     fusion: Literal["concat", "add", "gated"] = Field(
         "concat", description="How silhouette and heatmap features become one."

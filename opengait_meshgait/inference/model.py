@@ -102,8 +102,7 @@ class GaitModel:
         self.device = next(net.parameters()).device
         self.config, self.source, self.iteration = config, Path(source), state.get("iteration")
         self.fingerprint = _fingerprint(net, self.transform)
-        parts, _, channels = net.FCs.fc_bin.shape
-        self.embedding_shape = (channels, parts)
+        self.embedding_shape = net.embedding_shape
         self._trained_with = state.get("body", {})
 
     @torch.inference_mode()

@@ -4,9 +4,9 @@
 from opengait_meshgait.networks.backbones import DeepGaitV2, GaitGL, GaitPart, GaitSet, Plain, ResNet9, SwinGait
 from opengait_meshgait.networks.build import NETWORK_KEYS, make_network
 from opengait_meshgait.networks.complexity import count_flops
+from opengait_meshgait.networks.discriminant import Discriminant
 from opengait_meshgait.networks.estimator import HeatmapEstimator
 from opengait_meshgait.networks.heatmap_features import HeatmapFeatures
-from opengait_meshgait.networks.marker_features import MarkerFeatures
 from opengait_meshgait.networks.meshgait import SILHOUETTE_SIZE, MeshGaitNet, MeshGaitOutput
 from opengait_meshgait.networks.reconstruction import Reconstruction
 from opengait_meshgait.networks.registry import BACKBONES
@@ -16,6 +16,7 @@ from opengait_meshgait.networks.weights import load_checkpoint, load_weights
 __all__ = [
     "BACKBONES",
     "DeepGaitV2",
+    "Discriminant",
     "GaitGL",
     "GaitPart",
     "GaitSet",
@@ -23,7 +24,6 @@ __all__ = [
     "SILHOUETTE_SIZE",
     "HeatmapEstimator",
     "HeatmapFeatures",
-    "MarkerFeatures",
     "MeshGaitNet",
     "MeshGaitOutput",
     "Plain",

@@ -25,7 +25,7 @@ SILHOUETTE_SIZE = (64, 44)
 class MeshGaitOutput:
     """What a forward pass gives; the last four are None unless a body was asked for."""
 
-    embeddings: Tensor  # [n, c, p]
+    embeddings: Tensor  # [n, c, p]; in evaluation, those of the Discriminant where it is fitted
     logits: Tensor  # [n, class_num, p]
     heatmaps: Tensor | None = None  # [n, s, K, D, h, w], each volume sums to 1
     markers: Tensor | None = None  # [n, s, K, 3] crop space
@@ -47,8 +47,8 @@ class MeshGaitNet(nn.Module):
         bin_num: horizontal strips, one entry a scale.
         heatmap_cfg: ``{type: HeatmapEstimator, ...}``, or None for silhouettes alone.
         HeatmapFeatures: ``{channels: [128, 256]}``, the network over the heatmaps, or None for none.
-        MarkerFeatures: ``{channels: 128}``, the network over the markers in the body's own frame, or None for none.
-            Its parts stand beside those of the silhouettes, which do not see the markers.
+        Discriminant: ``{marker_weight: 0.4}``, how the trained network's embeddings and markers become those that are
+            compared, or None where the former are compared themselves.
         fusion: ``concat``, ``add`` or ``gated``.
         shrink: the silhouettes are averaged over squares of so many pixels first. 2 saves most of the work of a small
             network, for experiments; strides that suit 64×44 px must be one half smaller then.
@@ -66,7 +66,7 @@ class MeshGaitNet(nn.Module):
         bin_num: Sequence[int] = (16,),
         heatmap_cfg: Mapping[str, Any] | None = None,
         HeatmapFeatures: Mapping[str, Any] | None = None,
-        MarkerFeatures: Mapping[str, Any] | None = None,
+        Discriminant: Mapping[str, Any] | None = None,
         fusion: str = "concat",
         shrink: int = 1,
         reconstruction: Reconstruction | None = None,
@@ -77,8 +77,8 @@ class MeshGaitNet(nn.Module):
         self.Backbone = _build_backbone(backbone_cfg, bin_num)
         parts, maps = _dry_run(self.Backbone.with_maps, frames)
         channels, parts_num = parts.shape[1:]
-        self.HeatmapEstimator = self.HeatmapFeatures = self.MarkerFeatures = self.MarkerFCs = None
-        self.reconstruction = None
+        self.HeatmapEstimator = self.HeatmapFeatures = self.Discriminant = self.reconstruction = None
+        markers = 0
         if heatmap_cfg is not None:
             self.HeatmapEstimator = _build_estimator(heatmap_cfg, maps)
             volumes = _dry_run(self.HeatmapEstimator, maps if self.HeatmapEstimator.reads == "backbone" else frames)
@@ -91,24 +91,20 @@ class MeshGaitNet(nn.Module):
                 found = self.HPP(_dry_run(self.HeatmapFeatures, volumes[0])).shape[1]
                 self.Fusion = build_fusion(fusion, channels, found)
                 channels = self.Fusion.out_channels
-            if MarkerFeatures is not None:
-                self.MarkerFeatures = _build_layer("MarkerFeatures", MarkerFeatures, markers=markers)
-            if not self.sees_body and self.HeatmapEstimator.reads == "silhouettes":
-                raise UserError(
-                    "Neither HeatmapFeatures nor MarkerFeatures is there, and heatmap_cfg reads silhouettes: the "
-                    "recogniser would see nothing of the heatmaps. Write one of them, `MarkerFeatures: {}` say, or "
-                    "heatmap_cfg.reads: backbone, or heatmap_cfg: null."
-                )
-            if reconstruction is not None:
-                self._know_body(reconstruction, markers)
         self.FCs = _build_layer("SeparateFCs", SeparateFCs, in_channels=channels, parts_num=parts_num)
         out_channels = self.FCs.fc_bin.shape[2]
-        if self.MarkerFeatures is not None:
-            # The sizes that the config may give are those of the silhouettes' parts.
-            own = {"in_channels": self.MarkerFeatures.out_channels, "parts_num": self.MarkerFeatures.parts}
-            self.MarkerFCs = LAYERS.build({**SeparateFCs, **own, "type": "SeparateFCs"})
-            parts_num += self.MarkerFeatures.parts
         self.BNNecks = _build_layer("SeparateBNNecks", SeparateBNNecks, in_channels=out_channels, parts_num=parts_num)
+        if Discriminant is not None:
+            sizes = {"features": out_channels * parts_num, "markers": markers}
+            self.Discriminant = LAYERS.build({**Discriminant, **sizes, "type": "Discriminant"})
+        if markers and not self.sees_body and self.HeatmapEstimator.reads == "silhouettes":
+            raise UserError(
+                "heatmap_cfg reads silhouettes, and neither HeatmapFeatures nor a Discriminant with a marker_weight is "
+                "there: recognition would see nothing of the heatmaps. Write one of them, `Discriminant: {}` say, or "
+                "heatmap_cfg.reads: backbone, or heatmap_cfg: null."
+            )
+        if markers and reconstruction is not None:
+            self._know_body(reconstruction, markers)
 
     def forward(self, sils: Tensor, seqL: Tensor | None = None, reconstruct: bool | None = None) -> MeshGaitOutput:
         """Recognise, and reconstruct where asked to.
@@ -128,7 +124,7 @@ class MeshGaitNet(nn.Module):
         frames = (F.avg_pool2d(sils, self.shrink) if self.shrink > 1 else sils).unsqueeze(2)
         parts, maps = self.Backbone.with_maps(frames, seqL)
         reconstruct = self.training if reconstruct is None else reconstruct
-        body = {}
+        body, markers = {}, None
         if self.HeatmapEstimator is not None and (self.sees_body or reconstruct):
             seen = maps if self.HeatmapEstimator.reads == "backbone" else frames
             heatmaps = self.HeatmapEstimator(seen, seqL)
@@ -138,15 +134,25 @@ class MeshGaitNet(nn.Module):
             if reconstruct:
                 body = self._reconstruct(heatmaps, markers)
         embeddings = self.FCs(parts)
-        if self.MarkerFeatures is not None:
-            embeddings = torch.cat([embeddings, self.MarkerFCs(self.MarkerFeatures(markers, seqL))], dim=2)
         _, logits = self.BNNecks(embeddings)
+        if self.Discriminant is not None and self.Discriminant.active:
+            embeddings = self.Discriminant(embeddings, markers, seqL)
         return MeshGaitOutput(embeddings, logits, **body)
 
     @property
     def sees_body(self) -> bool:
         """Whether recognition makes use of the heatmaps; without, they are an auxiliary task for the backbone."""
-        return self.HeatmapFeatures is not None or self.MarkerFeatures is not None
+        return self.HeatmapFeatures is not None or (
+            self.Discriminant is not None and self.Discriminant.markers is not None
+        )
+
+    @property
+    def embedding_shape(self) -> tuple[int, int]:
+        """(c, p), channels and parts of the embeddings that are compared."""
+        if self.Discriminant is not None and self.Discriminant.fitted:
+            return self.Discriminant.shape
+        parts, _, channels = self.FCs.fc_bin.shape
+        return channels, parts
 
     def _know_body(self, reconstruction: Reconstruction, markers: int) -> None:
         """Take what is known of the body before training: whose markers they are, where they start, left and right."""
@@ -158,8 +164,8 @@ class MeshGaitNet(nn.Module):
             )
         self.reconstruction = reconstruction
         self.HeatmapEstimator.start_at(reconstruction.start)
-        if self.MarkerFeatures is not None:
-            self.MarkerFeatures.set_sides(reconstruction.side)
+        if self.Discriminant is not None:
+            self.Discriminant.set_sides(reconstruction.side)
 
     def _heatmap_parts(self, heatmaps: Tensor, seqL: Tensor | None) -> Tensor:
         """What the heatmaps say of each part, ``[n, c, p]``."""

@@ -231,6 +231,7 @@ def test_a_classifier_without_its_loss_is_left_alone(raw, tmp_path, capsys):
 
 
 def test_clipping(raw, tmp_path):
+    raw["model_cfg"]["Discriminant"] = None  # fitted in the last iteration
     raw["trainer_cfg"] |= {"clip_grad_norm": 1e-9, "total_iter": 2}
     raw["optimizer_cfg"] = {"solver": "SGD", "lr": 0.1, "weight_decay": 0, "momentum": 0}
     raw["trainer_cfg"]["save_iter"] = 1
@@ -253,6 +254,7 @@ def test_augmentation_goes_on(raw, tmp_path, reference, sample_type):
 
 
 def test_a_loss_that_is_not_finite(raw, tmp_path, monkeypatch, reference):
+    raw["model_cfg"]["Discriminant"] = None  # fitted in the last iteration
     raw["trainer_cfg"] |= {"total_iter": 5, "save_iter": 100}
     good = reference(raw)
     calls, forward = [], TripletLoss.forward

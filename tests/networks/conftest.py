@@ -48,7 +48,7 @@ def make_net():
             "bin_num": [4, 1],
             "heatmap_cfg": HEATMAPS,
             "HeatmapFeatures": {"channels": [4, 6]},
-            "MarkerFeatures": {"channels": 3, "parts": 2},
+            "Discriminant": {"channels": 3},
         }
         return MeshGaitNet(**{**arguments, **changes})
 

@@ -32,7 +32,7 @@ def batch():
 
 
 def test_without_heatmaps_the_keys_are_gaitbases(make_net):
-    net = make_net(heatmap_cfg=None)
+    net = make_net(heatmap_cfg=None, Discriminant=None)
     keys = {f"Backbone.forward_block.{k}" for k in net.Backbone.forward_block.state_dict()}
     assert "Backbone.forward_block.layer4.0.conv1.weight" in keys
     necks = {"BNNecks.fc_bin"} | {f"BNNecks.bn1d.{k}" for k in net.BNNecks.bn1d.state_dict()}
@@ -43,14 +43,13 @@ def test_without_heatmaps_the_keys_are_gaitbases(make_net):
 
 @pytest.mark.parametrize("fusion, channels", [("concat", 8 + 6), ("add", 8), ("gated", 8)])
 def test_the_heatmap_branch_adds_its_own_keys(make_net, fusion, channels):
-    baseline, net = make_net(heatmap_cfg=None), make_net(fusion=fusion)
+    baseline, net = make_net(heatmap_cfg=None, Discriminant=None), make_net(fusion=fusion)
     added = {k.split(".")[0] for k in set(net.state_dict()) - set(baseline.state_dict())}
-    assert added == {"HeatmapEstimator", "HeatmapFeatures", "MarkerFeatures", "MarkerFCs"} | (
+    assert added == {"HeatmapEstimator", "HeatmapFeatures", "Discriminant"} | (
         {"Fusion"} if fusion != "concat" else set()
     )
     assert net.FCs.fc_bin.shape == (5, channels, 6)
-    assert net.MarkerFCs.fc_bin.shape == (2, 6, 6)
-    assert net.BNNecks.fc_bin.shape == (7, 6, 4)
+    assert net.BNNecks.fc_bin.shape == (5, 6, 4)
 
 
 def test_both_start_from_the_same_backbone(make_net):
@@ -62,32 +61,45 @@ def test_both_start_from_the_same_backbone(make_net):
 
 
 @pytest.mark.parametrize(
-    "left_out, prefixes, channels, parts",
-    [
-        ("HeatmapFeatures", ("HeatmapFeatures", "Fusion"), 8, 5 + 2),
-        ("MarkerFeatures", ("MarkerFeatures", "MarkerFCs"), 8 + 6, 5),
-    ],
+    "left_out, prefixes, channels",
+    [("HeatmapFeatures", ("HeatmapFeatures", "Fusion"), 8), ("Discriminant", ("Discriminant",), 8 + 6)],
 )
-def test_either_kind_of_features_may_be_left_out(make_net, sils, left_out, prefixes, channels, parts):
+def test_heatmap_features_or_the_discriminant_may_be_left_out(make_net, sils, left_out, prefixes, channels):
     net = make_net(fusion="gated" if left_out == "HeatmapFeatures" else "concat", **{left_out: None})
     assert net.FCs.fc_bin.shape == (5, channels, 6)
     assert not any(key.startswith(prefixes) for key in net.state_dict())
-    assert net(sils).embeddings.shape == (3, 6, parts)
+    assert net(sils).embeddings.shape == (3, 6, 5)
 
 
-def test_silhouettes_and_markers_have_parts_of_their_own(make_net, reconstruction, sils):
-    net = make_net(HeatmapFeatures=None, reconstruction=reconstruction).eval()
+def _fit(net, sils):
+    """The discriminant analysis of ``sils``, which show two people."""
+    net.eval()
+    output = net(sils, reconstruct=True)
+    net.Discriminant.fit(net.Discriminant.features(output.embeddings, output.markers), torch.tensor([0, 0, 1, 1]))
+
+
+def test_fitted_embeddings_have_a_part_for_silhouettes_and_one_for_markers(make_net, reconstruction, batch):
+    net, (sils, _) = make_net(HeatmapFeatures=None, reconstruction=reconstruction), batch
+    with torch.no_grad():
+        net.HeatmapEstimator.anchors.weight.normal_(std=0.1)  # or all bodies are alike
+    assert net.embedding_shape == net.eval()(sils).embeddings.shape[1:] == (6, 5)
+    _fit(net, sils)
     first = net(sils).embeddings
+    assert net.embedding_shape == first.shape[1:] == (3, 2)
     with torch.no_grad():
         net.Backbone.forward_block.layer4[0].conv2.weight.mul_(3)  # the estimator has an encoder of its own
     second = net(sils).embeddings
     with torch.no_grad():
-        net.HeatmapEstimator.anchors.bias[0] += 0.2
+        net.HeatmapEstimator.anchors.weight[0] += 0.2
     third = net(sils).embeddings
-    assert torch.equal(second[..., 5:], first[..., 5:])
-    assert not torch.isclose(second[..., :5], first[..., :5]).all(1).any()
-    assert torch.equal(third[..., :5], second[..., :5])
-    assert not torch.isclose(third[..., 5:], second[..., 5:]).all(1).any()
+    assert torch.equal(second[..., 1], first[..., 1])
+    assert not torch.isclose(second[..., 0], first[..., 0]).all(1).any()
+    assert torch.equal(third[..., 0], second[..., 0])
+    assert not torch.isclose(third[..., 1], second[..., 1]).all(1).any()
+    packed = net(sils.flatten(0, 1)[None], seqL=torch.tensor([[3, 3, 3, 3]]))
+    torch.testing.assert_close(packed.embeddings, third, atol=1e-4, rtol=1e-3)
+    # Training goes on with the network's own embeddings.
+    assert net.train()(sils).embeddings.shape == (4, 6, 5)
 
 
 SHARED = {**ESTIMATOR, "reads": "backbone", "shrink": 2}
@@ -106,9 +118,9 @@ def test_the_estimator_may_read_the_backbones_maps(make_net, reconstruction, bat
 
 
 def test_heatmaps_as_an_auxiliary_task(make_net, reconstruction, batch):
-    nothing = {"HeatmapFeatures": None, "MarkerFeatures": None}
-    net = make_net(heatmap_cfg=SHARED, reconstruction=reconstruction, **nothing)
-    baseline, (sils, _) = make_net(heatmap_cfg=None), batch
+    silhouettes = {"HeatmapFeatures": None, "Discriminant": {"marker_weight": 0}}
+    net = make_net(heatmap_cfg=SHARED, reconstruction=reconstruction, **silhouettes)
+    baseline, (sils, _) = make_net(heatmap_cfg=None, **silhouettes), batch
     assert not net.sees_body
     assert net(sils).markers is not None
     assert net(sils, reconstruct=False).markers is None
@@ -137,10 +149,10 @@ def test_the_body_tells_where_markers_start_and_which_are_left(make_net, reconst
     net = make_net(reconstruction=reconstruction)
     anchors = net.HeatmapEstimator.anchors.bias.view(5, 3) + torch.tensor([0, 0.5, 0])
     torch.testing.assert_close(anchors.detach(), reconstruction.start)
-    assert torch.equal(net.MarkerFeatures.side, reconstruction.side)
+    assert torch.equal(net.Discriminant.side, reconstruction.side)
     without = make_net()
     without.load_state_dict(net.state_dict())
-    assert torch.equal(without.MarkerFeatures.side, reconstruction.side)
+    assert torch.equal(without.Discriminant.side, reconstruction.side)
 
 
 def test_building_leaves_the_statistics_alone(make_net):
@@ -152,8 +164,8 @@ def test_building_leaves_the_statistics_alone(make_net):
 def test_training_returns_the_body_and_testing_does_not(make_net, reconstruction, sils):
     net = make_net(reconstruction=reconstruction)
     out = net(sils)
-    assert out.embeddings.shape == (3, 6, 7)
-    assert out.logits.shape == (3, 4, 7)
+    assert out.embeddings.shape == (3, 6, 5)
+    assert out.logits.shape == (3, 4, 5)
     assert out.heatmaps.shape == (3, 4, 5, 3, 16, 11)
     assert out.markers.shape == (3, 4, 5, 3)
     assert out.joints.shape == (3, 4, 24, 3)
@@ -298,7 +310,7 @@ def test_sizes_may_be_repeated_or_left_null(make_net):
         ({"SeparateFCs": {"out_channels": 6, "in_channels": 8}}, "SeparateFCs.in_channels is 8.*give 14"),
         ({"SeparateFCs": {"out_channels": 6, "parts_num": 16}}, "SeparateFCs.parts_num is 16.*write parts_num: 5"),
         ({"SeparateBNNecks": {"class_num": 4, "in_channels": 14}}, "SeparateBNNecks.in_channels is 14.*give 6"),
-        ({"SeparateBNNecks": {"class_num": 4, "parts_num": 4}}, "SeparateBNNecks.parts_num is 4.*give 7"),
+        ({"SeparateBNNecks": {"class_num": 4, "parts_num": 4}}, "SeparateBNNecks.parts_num is 4.*give 5"),
         ({"SeparateBNNecks": {}}, "SeparateBNNecks needs class_num"),
         ({"SeparateFCs": {"out_chanels": 6}}, "Did you mean 'out_channels'"),
         ({"HeatmapFeatures": {"chanels": [4]}}, "Did you mean 'channels'"),
@@ -307,9 +319,9 @@ def test_sizes_may_be_repeated_or_left_null(make_net):
         ({"backbone_cfg": ESTIMATOR}, "backbone_cfg names HeatmapEstimator"),
         ({"heatmap_cfg": RESNET9}, "heatmap_cfg names ResNet9"),
         ({"heatmap_cfg": {"type": "HeatmapEstimater"}}, "Did you mean 'HeatmapEstimator'"),
-        ({"HeatmapFeatures": None, "MarkerFeatures": None}, "Neither HeatmapFeatures nor MarkerFeatures"),
+        ({"HeatmapFeatures": None, "Discriminant": None}, "neither HeatmapFeatures nor a Discriminant"),
         ({"heatmap_cfg": {**ESTIMATOR, "reads": "backbones"}}, "cannot read 'backbones'. Did you mean 'backbone'"),
-        ({"MarkerFeatures": {"chanels": 4}}, "Did you mean 'channels'"),
+        ({"Discriminant": {"chanels": 4}}, "Did you mean 'channels'"),
         ({"fusion": "gate"}, "Unknown fusion 'gate'. Did you mean 'gated'"),
         ({"bin_num": [16, 3]}, "16 rows: 16 cannot be cut into 3 equal strips"),
         ({"heatmap_cfg": {**ESTIMATOR, "markers": 6}}, "6 markers, but the marker set has 5: write markers: 5"),

@@ -1,4 +1,4 @@
-"""Features from markers in the body's own frame."""
+"""What markers say of build and motion, in the body's own frame."""
 
 import math
 
@@ -7,8 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.networks.marker_features import MarkerFeatures, body_frame
+from opengait_meshgait.networks.description import NUMBERS, body_frame, describe
 
 SIDE = torch.tensor([1.0, -1.0, 1.0, -1.0, 0.0])
 
@@ -53,46 +52,31 @@ def test_without_sides_nothing_is_turned():
     torch.testing.assert_close(body_frame(points, torch.zeros(5)), points - points.mean(-2, keepdim=True))
 
 
-def test_features_do_not_depend_on_the_view():
-    layer = MarkerFeatures(5, 4)
-    layer.set_sides(SIDE)
-    layer(_body())
-    layer.eval()
-    assert layer(_body()).shape == (2, 8, 4) == (2, layer.out_channels, layer.parts)
-    torch.testing.assert_close(layer(_turned(_body(), 1.3)), layer(_body()), atol=1e-4, rtol=1e-3)
+def test_it_does_not_depend_on_the_view():
+    assert describe(_body(), SIDE).shape == (2, NUMBERS * 5)
+    torch.testing.assert_close(describe(_turned(_body(), 1.3), SIDE), describe(_body(), SIDE), atol=1e-5, rtol=1e-4)
+
+
+def test_mean_spread_and_change_of_a_swing():
+    # A marker swings by 0.1 along y and comes back every 12 frames; the other one stands still, far away from it.
+    frames = torch.arange(48)
+    markers = torch.zeros(1, 48, 2, 3)
+    markers[0, :, 0, 1] = 0.2 * torch.sin(2 * math.pi * frames / 12)
+    mean, spread, *changes = describe(markers, torch.zeros(2)).view(5, 2, 3)[:, 0, 1].tolist()
+    assert mean == pytest.approx(0, abs=1e-6)
+    # Around the centre of both, half of the swing is left.
+    assert spread == pytest.approx(0.1 / math.sqrt(2), rel=1e-4)
+    for lag, change in zip((1, 3, 6), changes):
+        assert change == pytest.approx(2 * 0.1 / math.sqrt(2) * math.sin(math.pi * lag / 12), rel=0.05)
+
+
+def test_single_frames_do_not_move():
+    found = describe(_body()[:, :1], SIDE).view(2, 5, 15)
+    assert torch.equal(found[:, 1:], torch.zeros(2, 4, 15))
+    assert found[:, 0].abs().sum() > 0
 
 
 def test_packed_sequences_give_what_each_gives_alone():
-    layer = MarkerFeatures(5, 4)
-    layer(_body())
-    layer.eval()
     first, second = _body(1)[:1], _body(2)[:1, :2]
-    packed = layer(torch.cat([first, second], dim=1), torch.tensor([[3, 2]]))
-    torch.testing.assert_close(packed, torch.cat([layer(first), layer(second)]))
-
-
-def test_feedback_scales_the_gradient_of_the_markers_alone():
-    layer, weights, gradients = MarkerFeatures(5, 4), torch.randn(2, 8, 1), {}
-    layer.set_sides(SIDE)
-    for layer.feedback in (1.0, 0.25):
-        leaf = _body().requires_grad_()
-        (layer(leaf) * weights).sum().backward()
-        gradients[layer.feedback] = leaf.grad, layer.build[0].weight.grad
-        layer.zero_grad()
-    torch.testing.assert_close(gradients[0.25][0], 0.25 * gradients[1.0][0])
-    assert gradients[1.0][0].abs().sum() > 0
-    assert torch.equal(gradients[0.25][1], gradients[1.0][1])
-
-
-@pytest.mark.parametrize(
-    "arguments, message",
-    [
-        ({"channels": 0}, "channels and parts of 1 or more and got 0 and 4"),
-        ({"parts": 0}, "got 128 and 0"),
-        ({"feedback": -0.1}, "from 0"),
-        ({"feedback": 2}, "to 1"),
-    ],
-)
-def test_it_names_what_is_wrong(arguments, message):
-    with pytest.raises(UserError, match=message):
-        MarkerFeatures(5, **arguments)
+    packed = describe(torch.cat([first, second], dim=1), SIDE, torch.tensor([[3, 2]]))
+    torch.testing.assert_close(packed, torch.cat([describe(first, SIDE), describe(second, SIDE)]))

@@ -1,0 +1,51 @@
+"""The discriminant analysis at the end of a training."""
+
+import torch
+
+from opengait_meshgait.engine import build
+from opengait_meshgait.engine.config import make_config
+from opengait_meshgait.engine.train import train
+from opengait_meshgait.networks import Discriminant, load_checkpoint
+
+
+def run(raw, tmp_path):
+    return train(make_config(raw), "cpu", quiet=True, output=tmp_path)
+
+
+def _fit(path):
+    return {name: value for name, value in load_checkpoint(path)["model"].items() if name.startswith("Discriminant.")}
+
+
+def test_the_last_weights_are_fitted_and_others_are_not(raw, tmp_path):
+    found = run(raw, tmp_path)
+    first, last = (_fit(found.folder / f"checkpoints/Run-{iteration:05d}.pt") for iteration in (4, 8))
+    assert not first["Discriminant.silhouettes.basis"].any()
+    assert all(last[f"Discriminant.{part}.basis"].any() for part in ("silhouettes", "markers"))
+
+
+def test_it_sees_whole_training_sequences_one_by_one(raw, tmp_path):
+    found = run(raw, tmp_path)
+    config, state = make_config(raw), load_checkpoint(found.checkpoint)
+    net = build.build_network(config, build.build_supervision(config, torch.device("cpu")))
+    net.load_state_dict(state["model"])
+    data, features, labels = build.build_train_set(config, False), [], []
+    net.eval().Discriminant.train()
+    for place, info in enumerate(data.seqs):
+        sils = torch.from_numpy(data.load(place)[0].copy())[None].float() / 255
+        with torch.no_grad():
+            output = net(sils[..., 10:-10], reconstruct=True)
+        features.append(net.Discriminant.features(output.embeddings, output.markers))
+        labels.append(data.label_set.index(info.label))
+    expected = Discriminant(8 * 4, 64, channels=4)
+    expected.fit([torch.cat(parts) for parts in zip(*features)], torch.tensor(labels))
+    for part in ("silhouettes", "markers"):
+        basis, mean = (getattr(getattr(expected, part), name) for name in ("basis", "mean"))
+        own = getattr(net.Discriminant, part)
+        torch.testing.assert_close(own.mean, mean, atol=1e-4, rtol=1e-4)
+        # Directions have no sign; the fourth of four people's is noise.
+        torch.testing.assert_close(own.basis[:, :3].abs(), basis[:, :3].abs(), atol=1e-2 * basis.abs().max(), rtol=0.05)
+
+
+def test_networks_without_it_are_left_alone(raw, tmp_path):
+    raw["model_cfg"]["Discriminant"] = None
+    assert _fit(run(raw, tmp_path).checkpoint) == {}

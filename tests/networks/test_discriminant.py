@@ -1,0 +1,132 @@
+"""Linear discriminant analysis of embeddings and markers."""
+
+import copy
+
+import numpy as np
+import pytest
+import scipy.linalg
+import torch
+
+from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.networks import Discriminant
+
+PEOPLE, EACH, FEATURES = 12, 6, 8
+
+
+def people(seed=0):
+    """Features of 12 people ``[72, 8]`` that differ in the first two directions, and not in the noisiest; labels."""
+    generator = torch.Generator().manual_seed(seed)
+    noise = torch.tensor([0.1, 0.1, 5.0, 1.0, 1.0, 1.0, 1.0, 1.0])
+    centres = torch.zeros(PEOPLE, FEATURES)
+    centres[:, :2] = torch.randn(PEOPLE, 2, generator=generator)
+    labels = torch.arange(PEOPLE).repeat_interleave(EACH)
+    return centres[labels] + noise * torch.randn(len(labels), FEATURES, generator=generator), labels
+
+
+def fitted(channels=2, **arguments):
+    discriminant, (x, labels) = Discriminant(FEATURES, channels=channels, **arguments), people()
+    discriminant.fit([x], labels)
+    return discriminant.eval()
+
+
+def test_directions_are_those_of_the_generalised_eigenproblem():
+    x, labels = (part.double().numpy() for part in people())
+    discriminant = fitted(channels=3, shrinkage=0.5)
+    centres = np.stack([x[labels == who].mean(0) for who in range(PEOPLE)])
+    deviations = x - centres[labels.astype(int)]
+    within = deviations.T @ deviations / len(x)
+    within += 0.5 * np.trace(within) / FEATURES * np.eye(FEATURES)
+    centred = centres - x.mean(0)
+    values, vectors = scipy.linalg.eigh(centred.T @ centred / PEOPLE, within)
+    values, vectors = values[::-1][:3], vectors[:, ::-1][:, :3]
+    expected = vectors * np.sqrt(values / (1 + values))
+    found = discriminant.silhouettes.basis.double().numpy()
+    ratios = np.linalg.norm(found, axis=0) / np.linalg.norm(expected, axis=0)
+    assert ratios == pytest.approx(np.full(3, ratios[0]), rel=1e-4)
+    cosines = np.abs((found * expected).sum(0)) / np.linalg.norm(found, axis=0) / np.linalg.norm(expected, axis=0)
+    assert cosines == pytest.approx(np.ones(3), abs=1e-4)
+
+
+def test_it_finds_where_people_differ():
+    x, labels = people(seed=1)  # other noise and other people than those it was fitted to
+    embeddings = fitted(shrinkage=0.01)(x[:, :, None], None)[:, :, 0]
+    assert embeddings.shape == (PEOPLE * EACH, 2)
+
+    def recognised(points):
+        distances = torch.cdist(points, points).fill_diagonal_(torch.inf)
+        return (labels[distances.argmin(1)] == labels).float().mean()
+
+    assert recognised(embeddings) > recognised(x) + 0.3
+
+
+def test_distances_of_training_people_are_one_on_average():
+    x, labels = people()
+    discriminant = fitted()
+    embeddings = discriminant(x[:, :, None], None)[:, :, 0]
+    different = labels[:, None] != labels
+    assert torch.cdist(embeddings, embeddings)[different].mean() == pytest.approx(1, rel=1e-4)
+
+
+def test_markers_are_a_part_of_their_own_that_counts_by_its_weight():
+    markers = 0.1 * torch.randn(PEOPLE * EACH, 4, 5, 3, generator=torch.Generator().manual_seed(0))
+    x, labels = people()
+    found = {}
+    for weight in (0.5, 1.0):
+        discriminant = Discriminant(FEATURES, 5, channels=2, marker_weight=weight)
+        discriminant.set_sides(torch.tensor([1.0, -1.0, 1.0, -1.0, 0.0]))
+        discriminant.fit(discriminant.features(x[:, :, None], markers), labels)
+        found[weight] = discriminant(x[:, :, None], markers)
+    assert found[1.0].shape == (PEOPLE * EACH, 2, 2)
+    assert torch.equal(found[1.0][:, :, 0], found[0.5][:, :, 0])
+    torch.testing.assert_close(0.5 * found[1.0][:, :, 1], found[0.5][:, :, 1])
+
+
+def test_without_weight_no_markers_are_looked_at():
+    discriminant = Discriminant(FEATURES, 5, marker_weight=0)
+    assert discriminant.markers is None
+    assert discriminant.shape == (64, 1)
+    assert set(discriminant.state_dict()) == {"silhouettes.mean", "silhouettes.basis"}
+
+
+def test_more_channels_than_directions_are_zero():
+    embeddings = fitted(channels=20)(people()[0][:, :, None], None)
+    assert embeddings.shape == (PEOPLE * EACH, 20, 1)
+    assert torch.equal(embeddings[:, FEATURES:], torch.zeros(PEOPLE * EACH, 20 - FEATURES, 1))
+
+
+def test_whoever_loads_a_fit_has_it():
+    discriminant, fresh = fitted(), Discriminant(FEATURES, channels=2)
+    assert not fresh.fitted
+    fresh.load_state_dict(discriminant.state_dict())
+    assert fresh.fitted
+    assert copy.deepcopy(discriminant).fitted
+    fresh.load_state_dict(Discriminant(FEATURES, channels=2).state_dict())
+    assert not fresh.fitted
+
+
+def test_it_takes_no_part_in_training():
+    discriminant = fitted()
+    assert discriminant.active
+    assert not discriminant.train().active
+    assert not [*discriminant.parameters()]
+
+
+@pytest.mark.parametrize(
+    "x, labels, message",
+    [
+        (torch.randn(6, FEATURES), torch.zeros(6, dtype=int), "found 1 people in 6 training sequences"),
+        (torch.randn(6, FEATURES), torch.arange(6), "sequences of the same person that differ"),
+        (torch.ones(6, FEATURES), torch.arange(6) // 3, "sequences of the same person that differ"),
+    ],
+)
+def test_it_needs_people_and_sequences(x, labels, message):
+    with pytest.raises(UserError, match=message):
+        Discriminant(FEATURES).fit([x], labels)
+
+
+@pytest.mark.parametrize(
+    "change", [{"channels": 0}, {"shrinkage": 0}, {"marker_shrinkage": -1}, {"marker_weight": -0.1}]
+)
+def test_it_names_what_is_wrong(change):
+    with pytest.raises(UserError, match="Discriminant needs channels ≥ 1"):
+        Discriminant(FEATURES, 5, **change)
