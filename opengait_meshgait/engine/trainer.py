@@ -14,7 +14,7 @@ from opengait_meshgait.common.files import read_json, write_json
 from opengait_meshgait.data import Batch, GaitDataset, TripletSampler, build_transforms, check_sequences, make_loader
 from opengait_meshgait.engine import build
 from opengait_meshgait.engine.checkpoint import BEST, Checkpoints
-from opengait_meshgait.engine.discriminant import fit_discriminant
+from opengait_meshgait.engine.discriminant import fit_if_there
 from opengait_meshgait.engine.distributed import rank, to_first
 from opengait_meshgait.engine.evaluate import evaluate
 from opengait_meshgait.engine.progress import Progress, Window, say
@@ -112,7 +112,7 @@ class Trainer:
                 if last or state.iteration % cfg.log_iter == 0:
                     self._log()
                 if last:
-                    fit_discriminant(state.net, self.train_set, self.config, self.device, self.quiet)
+                    fit_if_there(state.net, self.train_set, self.config, self.device, self.quiet)
                 if last or state.iteration % cfg.save_iter == 0:
                     self._save()
                     true_markers = None if result.targets is None else result.targets.markers

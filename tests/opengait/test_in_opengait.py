@@ -80,6 +80,14 @@ def test_training(trained, theirs, checkout):
     assert events.Scalars("mesh/mpvpe_mm")
 
 
+def test_the_last_weights_have_a_discriminant_analysis(trained, theirs):
+    assert trained.count("discriminant analysis of the training set") == 1
+    first, last = (load_checkpoint(theirs.with_name(f"Tiny-{n:05d}.pt"))["model"] for n in (4, 5))
+    for part in ("silhouettes", "markers"):
+        assert not first[f"Discriminant.{part}.basis"].any()
+        assert last[f"Discriminant.{part}.basis"].any()
+
+
 def test_literal_test_takes_the_newest_weights(main, theirs, config_file, tiny_config, tmp_path):
     said = main(config_file, "test")
     assert "restore_hint is 5 now, the newest" in said
@@ -106,7 +114,7 @@ def test_embeddings_are_the_same(python, theirs, ours, config_file, tiny_config,
     found = np.load(tmp_path / "out.npy")
     for checkpoint, embeddings in zip((theirs, ours), found):
         expected = embed(tiny_config(), checkpoint)
-        np.testing.assert_allclose(embeddings, expected, atol=1e-5)
+        np.testing.assert_allclose(embeddings, expected, atol=1e-4)
         assert expected.std() > 1e-3
     assert np.abs(found[0] - found[1]).max() > 1e-3
 
