@@ -7,7 +7,6 @@ from torch import Tensor, nn
 
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.networks.blocks import BasicBlock
-from opengait_meshgait.networks.feedback import damp_gradient, require_share
 from opengait_meshgait.networks.registry import LAYERS
 
 
@@ -33,7 +32,9 @@ class HeatmapFeatures(nn.Module):
         super().__init__()
         if not channels:
             raise UserError("HeatmapFeatures needs at least one entry in channels.")
-        self.feedback = require_share("HeatmapFeatures", feedback)
+        if not 0 <= feedback <= 1:
+            raise UserError(f"HeatmapFeatures needs a feedback from 0 to 1, and got {feedback}.")
+        self.feedback = feedback
         self.reduce = nn.Conv2d(in_channels, channels[0], 1, bias=False)
         self.bn = nn.BatchNorm2d(channels[0])
         self.relu = nn.ReLU(inplace=True)
@@ -42,9 +43,18 @@ class HeatmapFeatures(nn.Module):
     def forward(self, heatmaps: Tensor) -> Tensor:
         """Heatmaps ``[n, K, D, h, w]`` to feature maps ``[n, c, h, w]``."""
         cells = heatmaps[0, 0].numel()
-        heatmaps = damp_gradient(heatmaps, self.feedback).flatten(1, 2)
+        heatmaps = _damp_gradient(heatmaps, self.feedback).flatten(1, 2)
         # Probabilities average 1 / (D·h·w), about 1e-3: their variance would drown in the batch normalisation's
         # epsilon. Scaled by the number of cells they average 1. The convolution is linear, so its output can be
         # scaled instead, which is far smaller than the volumes.
         x = self.reduce(heatmaps) * cells
         return self.blocks(self.relu(self.bn(x)))
+
+
+def _damp_gradient(x: Tensor, share: float) -> Tensor:
+    """``x`` itself, whose gradient is multiplied by ``share`` on the way back."""
+    if not x.requires_grad:
+        return x
+    same = x.view_as(x)
+    same.register_hook(lambda gradient: gradient * share)
+    return same
