@@ -1,5 +1,6 @@
 """Batches, read by worker processes where asked for."""
 
+import copy
 from collections.abc import Iterator
 
 import torch
@@ -8,7 +9,11 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.data.collate import Batch, collate
 from opengait_meshgait.data.dataset import GaitDataset
-from opengait_meshgait.data.samplers import Key
+from opengait_meshgait.data.frames import FrameSampling
+from opengait_meshgait.data.samplers import InferenceSampler, Key
+
+# Sequences tell of a few thousand directions in features of as many numbers; more would only take memory.
+_AT_MOST = 20_000
 
 
 class _Batches(Dataset):
@@ -61,3 +66,22 @@ def make_loader(
         # Its own: a loader draws from the global generator otherwise, and a resumed run would go on differently.
         generator=torch.Generator().manual_seed(0),
     )
+
+
+def whole_sequences(
+    dataset: GaitDataset, frames: FrameSampling, share: tuple[int, int, int], num_workers: int = 0, **more: bool
+) -> DataLoader:
+    """The sequences of a training set as tests see theirs; of very many, 20,000 that are evenly spread.
+
+    Args:
+        dataset: read with frames of its own for training.
+        frames: which frames tests take.
+        share: sequences at a time of all processes together, this process, and how many there are.
+        num_workers: as for :func:`make_loader`, and so is ``pin_memory``.
+
+    Raises:
+        UserError: while iterating, for a file that cannot be used.
+    """
+    whole = copy.copy(dataset)
+    whole.frames = frames
+    return make_loader(whole, InferenceSampler(whole, *share, at_most=_AT_MOST), num_workers, **more)

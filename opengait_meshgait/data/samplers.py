@@ -91,6 +91,7 @@ class InferenceSampler(Sampler[list[Key]]):
         batch_size: sequences at a time, all processes together, as in OpenGait.
         rank: this process.
         world_size: how many processes there are.
+        at_most: of more sequences than this, so many, evenly spread.
 
     Attributes:
         batches: the indices of this process's batches.
@@ -100,20 +101,28 @@ class InferenceSampler(Sampler[list[Key]]):
         UserError: ``batch_size`` is no number, or not a multiple of ``world_size``.
     """
 
-    def __init__(self, dataset: SequenceTable, batch_size: int, rank: int = 0, world_size: int = 1):
+    def __init__(
+        self,
+        dataset: SequenceTable,
+        batch_size: int,
+        rank: int = 0,
+        world_size: int = 1,
+        at_most: int | None = None,
+    ):
         if not isinstance(batch_size, int) or batch_size < 1 or batch_size % world_size:
             raise UserError(
                 f"InferenceSampler needs a batch_size that {world_size} process(es) can share evenly, "
                 f"found {batch_size}."
             )
-        size = len(dataset)
+        size = min(len(dataset), at_most or len(dataset))
+        places = (np.arange(size) * len(dataset) // max(size, 1)).tolist()
         shared = -(-size // world_size) * world_size
         self.dataset = dataset
         self.batches, self.first_time = [], []
         for first in range(0, shared, batch_size):
             part = (min(first + batch_size, shared) - first) // world_size
             own = range(first + rank * part, first + (rank + 1) * part)
-            self.batches.append([i % size for i in own])
+            self.batches.append([places[i % size] for i in own])
             self.first_time.append([i < size for i in own])
 
     def __len__(self) -> int:

@@ -1,21 +1,19 @@
 """The training set as the network's discriminant analysis is to see it."""
 
-import copy
 from collections.abc import Iterator
 
 import torch
 from tqdm import tqdm
 
-from opengait_meshgait.data import FrameSampling, GaitDataset, InferenceSampler, build_transforms, make_loader
+from opengait_meshgait.data import FrameSampling, GaitDataset, build_transforms, whole_sequences
 from opengait_meshgait.engine.distributed import rank
 from opengait_meshgait.engine.schema import Config
 from opengait_meshgait.losses.gather import world_size
-from opengait_meshgait.networks import MeshGaitNet, fit_discriminant
-from opengait_meshgait.networks.fitting import Seen
+from opengait_meshgait.networks import MeshGaitNet, Seen, fit_discriminant
 
 
-def fit_if_there(net: MeshGaitNet, dataset: GaitDataset, config: Config, device: torch.device, quiet: bool) -> None:
-    """Fit ``net.Discriminant`` to the training people; without one, do nothing.
+def fit(net: MeshGaitNet, dataset: GaitDataset, config: Config, device: torch.device, quiet: bool) -> None:
+    """Fit ``net.Discriminant``, which is there, to the training people.
 
     Args:
         net: on ``device``; left in evaluation mode.
@@ -27,18 +25,15 @@ def fit_if_there(net: MeshGaitNet, dataset: GaitDataset, config: Config, device:
     Raises:
         UserError: the training set has too few people or sequences.
     """
-    if net.Discriminant is not None:
-        net.eval()
-        fit_discriminant(net, net.Discriminant, _batches(dataset, config, device, quiet))
+    net.eval()
+    fit_discriminant(net, net.Discriminant, _batches(dataset, config, device, quiet))
 
 
 def _batches(dataset: GaitDataset, config: Config, device: torch.device, quiet: bool) -> Iterator[Seen]:
     cfg = config.evaluator_cfg
-    whole = copy.copy(dataset)
-    whole.frames = FrameSampling.from_config(cfg.sampler.model_dump())
     transform, _ = build_transforms(cfg.transform, with_bodies=False)
-    sampler = InferenceSampler(whole, cfg.sampler.batch_size, rank(), world_size())
-    loader = make_loader(whole, sampler, config.data_cfg.num_workers, pin_memory=device.type == "cuda")
+    frames, share = FrameSampling.from_config(cfg.sampler.model_dump()), (cfg.sampler.batch_size, rank(), world_size())
+    loader = whole_sequences(dataset, frames, share, config.data_cfg.num_workers, pin_memory=device.type == "cuda")
     silent = True if quiet or rank() else None
     for batch in tqdm(loader, "discriminant analysis", leave=False, dynamic_ncols=True, disable=silent):
         batch = batch.to(device)

@@ -14,7 +14,7 @@ from opengait_meshgait.common.files import read_json, write_json
 from opengait_meshgait.data import Batch, GaitDataset, TripletSampler, build_transforms, check_sequences, make_loader
 from opengait_meshgait.engine import build
 from opengait_meshgait.engine.checkpoint import BEST, Checkpoints
-from opengait_meshgait.engine.discriminant import fit_if_there
+from opengait_meshgait.engine.discriminant import fit
 from opengait_meshgait.engine.distributed import rank, to_first
 from opengait_meshgait.engine.evaluate import evaluate
 from opengait_meshgait.engine.progress import Progress, Window, say
@@ -111,10 +111,12 @@ class Trainer:
                 last = state.iteration == cfg.total_iter
                 if last or state.iteration % cfg.log_iter == 0:
                     self._log()
-                if last:
-                    fit_if_there(state.net, self.train_set, self.config, self.device, self.quiet)
                 if last or state.iteration % cfg.save_iter == 0:
                     self._save()
+                    if last and state.net.Discriminant is not None:
+                        # Whatever happens here, the weights are saved.
+                        fit(state.net, self.train_set, self.config, self.device, self.quiet)
+                        self._save()
                     true_markers = None if result.targets is None else result.targets.markers
                     picture = training_picture(result.sils, result.output, true_markers)
                     self.progress.picture("batch", picture, state.iteration)

@@ -6,7 +6,7 @@ from opengait_meshgait.networks.build import NETWORK_KEYS, make_network
 from opengait_meshgait.networks.complexity import count_flops
 from opengait_meshgait.networks.discriminant import Discriminant
 from opengait_meshgait.networks.estimator import HeatmapEstimator
-from opengait_meshgait.networks.fitting import fit_discriminant
+from opengait_meshgait.networks.fitting import Seen, fit_discriminant
 from opengait_meshgait.networks.heatmap_features import HeatmapFeatures
 from opengait_meshgait.networks.meshgait import SILHOUETTE_SIZE, MeshGaitNet, MeshGaitOutput
 from opengait_meshgait.networks.reconstruction import Reconstruction
@@ -30,6 +30,7 @@ __all__ = [
     "Plain",
     "Reconstruction",
     "ResNet9",
+    "Seen",
     "SwinGait",
     "VolumeExtent",
     "count_flops",

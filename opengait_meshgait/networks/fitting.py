@@ -42,9 +42,8 @@ def fit_discriminant(
     if shares:
         places, labels, features = zip(*shares)
         first = np.unique(torch.cat(places), return_index=True)[1]
-        device = next(discriminant.buffers()).device
-        whole = [torch.cat(parts)[first].to(device) for parts in zip(*features)]
-        discriminant.fit(whole, torch.cat(labels)[first].to(device))
+        # On the CPU: in float64 they take gigabytes, which the optimizer's GPU may not have left.
+        discriminant.fit([torch.cat(parts)[first] for parts in zip(*features)], torch.cat(labels)[first])
     if several:
         for buffer in discriminant.buffers():
             dist.broadcast(buffer, 0)

@@ -14,11 +14,9 @@ from torch.utils.data import DataLoader
 from utils import get_attr_from, get_msg_mgr, get_valid_args
 
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.data import Batch, FrameSampling, GaitDataset, InferenceSampler
-from opengait_meshgait.data import make_loader as make_inference_loader
+from opengait_meshgait.data import Batch, FrameSampling, GaitDataset, whole_sequences
 from opengait_meshgait.losses import loss_inputs
-from opengait_meshgait.networks import Reconstruction, fit_discriminant, make_network
-from opengait_meshgait.networks.fitting import Seen
+from opengait_meshgait.networks import Reconstruction, Seen, fit_discriminant, make_network
 from opengait_meshgait.networks.pictures import training_picture
 from opengait_meshgait.opengait import checks
 from opengait_meshgait.opengait.loader import make_loader
@@ -116,27 +114,20 @@ class MeshGait(BaseModel):
         """OpenGait's step; the last iteration's weights are always saved, with their discriminant analysis."""
         done = super().train_step(loss_sum)
         if done and self.iteration == self.engine_cfg["total_iter"]:
-            self._fit_discriminant()
-            if self.iteration % self.engine_cfg["save_iter"]:
+            self.save_ckpt(self.iteration)
+            if getattr(self, "Discriminant", None) is not None:
+                self.msg_mgr.log_info("MeshGait: discriminant analysis of the training set")
+                self.eval()
+                fit_discriminant(self.recognise, self.Discriminant, self._training_sequences())
+                self.train()
                 self.save_ckpt(self.iteration)
         return done
-
-    def _fit_discriminant(self) -> None:
-        discriminant = getattr(self, "Discriminant", None)
-        if discriminant is None:
-            return
-        self.msg_mgr.log_info("MeshGait: discriminant analysis of the training set")
-        self.eval()
-        fit_discriminant(self.recognise, discriminant, self._training_sequences())
-        self.train()
 
     def _training_sequences(self) -> Iterator[Seen]:
         """This process's share of the training set, seen as tests see theirs: whole, in order, not augmented."""
         device, world = next(self.parameters()).device, dist.get_world_size()
-        whole = copy.copy(self.train_loader.dataset)
-        whole.frames = FrameSampling.from_config(self.cfgs["evaluator_cfg"]["sampler"])
-        sampler = InferenceSampler(whole, world, dist.get_rank(), world)
-        workers = self.cfgs["data_cfg"]["num_workers"]
-        for batch in make_inference_loader(whole, sampler, workers, pin_memory=True):
+        frames = FrameSampling.from_config(self.cfgs["evaluator_cfg"]["sampler"])
+        share, workers = (world, dist.get_rank(), world), self.cfgs["data_cfg"]["num_workers"]
+        for batch in whole_sequences(self.train_loader.dataset, frames, share, workers, pin_memory=True):
             batch = batch.to(device)
             yield self.prepare.for_test(batch), batch.seqL, batch.labels, batch.indices

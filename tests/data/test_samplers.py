@@ -3,6 +3,7 @@
 from collections import Counter
 from itertools import islice
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -113,6 +114,16 @@ def test_inference_goes_through_everything_once(size, part, world_size):
     assert all(seed == index for batch in batches[0] for index, seed in batch)
     first_time = [new for step in zip(*(sampler.first_time for sampler in samplers)) for part in step for new in part]
     assert first_time == [place < size for place in range(len(gathered))]
+
+
+@given(st.integers(1, 60), st.integers(1, 60), st.integers(1, 3))
+def test_of_many_sequences_an_even_spread(size, at_most, world_size):
+    people = People([size])
+    samplers = [InferenceSampler(people, 4 * world_size, rank, world_size, at_most) for rank in range(world_size)]
+    found = sorted({index for sampler in samplers for batch in sampler for index, _ in batch})
+    assert len(found) == min(size, at_most)
+    steps = np.diff([*found, size])
+    assert found[0] == 0 and steps.max() - steps.min() <= 1
 
 
 @pytest.mark.parametrize("batch_size", [0, 3, [4, 2]])
