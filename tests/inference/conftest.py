@@ -74,6 +74,7 @@ def make_raw(dataset):
                 },
                 "heatmap_cfg": {"type": "HeatmapEstimator", "markers": 64, "depth": 2, "channels": [4, 8, 8]},
                 "HeatmapFeatures": {"channels": [8]},
+                "Discriminant": {"channels": 4},
                 "SeparateFCs": {"out_channels": 8},
                 "SeparateBNNecks": {"class_num": 2},
                 "bin_num": [4],
