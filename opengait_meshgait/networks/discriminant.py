@@ -123,6 +123,7 @@ class _Projection(nn.Module):
         self.shrinkage = shrinkage
         self.register_buffer("mean", torch.zeros(features))
         self.register_buffer("basis", torch.zeros(features, channels))
+        # Kept, for an exported graph cannot ask the basis.
         self.fitted = False
         self.register_load_state_dict_post_hook(_look)
 

@@ -106,9 +106,12 @@ def test_two_processes_train_as_one(raw, tmp_path, one_thread):
     assert tested["bodies"] == pytest.approx(found[-1]["evaluation"]["bodies"], rel=1e-6)
     weights = load_checkpoint(folder / "checkpoints" / "Run-00010.pt")["model"]
     for name, value in load_checkpoint(expected.checkpoint)["model"].items():
-        # Directions of an analysis have any length and no sign.
-        near = {"rtol": 0, "atol": 1e-4} if "basis" not in name else {"rtol": 0.05, "atol": 1e-2 * float(value.max())}
-        assert torch.allclose(value.abs(), weights[name].abs(), **near), name
+        if "basis" in name:
+            # Directions have no sign, and the analysis makes differences of the weights larger.
+            largest = float(value.max())
+            assert torch.allclose(value.abs(), weights[name].abs(), rtol=0.05, atol=1e-2 * largest), name
+        else:
+            assert torch.allclose(value, weights[name], rtol=0, atol=1e-4), name
 
 
 @pytest.fixture

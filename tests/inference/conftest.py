@@ -74,7 +74,6 @@ def make_raw(dataset):
                 },
                 "heatmap_cfg": {"type": "HeatmapEstimator", "markers": 64, "depth": 2, "channels": [4, 8, 8]},
                 "HeatmapFeatures": {"channels": [8]},
-                "Discriminant": {"channels": 4},
                 "SeparateFCs": {"out_channels": 8},
                 "SeparateBNNecks": {"class_num": 2},
                 "bin_num": [4],
@@ -99,6 +98,16 @@ def checkpoint(make_raw, tmp_path_factory):
     """The file of a model trained for two iterations."""
     torch.manual_seed(0)
     return train(make_config(make_raw()), device="cpu", quiet=True, output=tmp_path_factory.mktemp("run")).checkpoint
+
+
+@pytest.fixture(scope="session")
+def analysed(make_raw, tmp_path_factory):
+    """Such a model whose training ended in a discriminant analysis."""
+    torch.manual_seed(0)
+    raw = make_raw()
+    raw["model_cfg"]["Discriminant"] = {"channels": 4}
+    found = train(make_config(raw), device="cpu", quiet=True, output=tmp_path_factory.mktemp("analysed"))
+    return load(found.checkpoint, device="cpu")
 
 
 @pytest.fixture(scope="session")

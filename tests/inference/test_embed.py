@@ -33,7 +33,7 @@ def test_the_engines_embeddings(model, dataset, engine_embeddings, tmp_path, mon
         for row, (label, kind, view) in enumerate(zip(found.labels, found.types, found.views))
     }
     names, expected = engine_embeddings
-    np.testing.assert_allclose(found.values[[rows[name] for name in names]], expected, atol=1e-4)
+    np.testing.assert_allclose(found.values[[rows[name] for name in names]], expected, atol=1e-5)
     assert found.names[rows["0003/nm-02/090"]] == "0003-nm-02-090"
 
 

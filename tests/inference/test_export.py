@@ -75,10 +75,18 @@ def test_embeddings_are_the_models(exported, model, sequences):
     for sils, expected in zip(sequences, model.embed(sequences)):
         given = (sils[:, :, 10:54] / 255).astype(np.float32)[None]
         (found,) = session.run(["embeddings"], {"silhouettes": given})
-        np.testing.assert_allclose(found[0], expected, atol=1e-4)
+        np.testing.assert_allclose(found[0], expected, atol=1e-5)
     (taken,), (made,) = session.get_inputs(), session.get_outputs()
     assert taken.shape == [1, "s", 64, 44]
-    assert made.shape == [1, 4, 2]
+    assert made.shape == [1, 8, 4]
+
+
+def test_an_analysis_goes_along(analysed, sequences, tmp_path):
+    assert main(["export", "--ckpt", str(analysed.source), "--out", str(tmp_path / "model.onnx")]) == 0
+    session = onnxruntime.InferenceSession(str(tmp_path / "model.onnx"))
+    for sils, expected in zip(sequences, analysed.embed(sequences)):
+        (found,) = session.run(["embeddings"], {"silhouettes": (sils[:, :, 10:54] / 255).astype(np.float32)[None]})
+        np.testing.assert_allclose(found[0], expected, atol=1e-4)
 
 
 def test_the_documents_snippet(exported, model, sequences, monkeypatch):
@@ -86,11 +94,11 @@ def test_the_documents_snippet(exported, model, sequences, monkeypatch):
     (code,) = re.findall(r"```python\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)
     names = {"sils": sequences[1]}
     exec(code, names)  # noqa: S102
-    np.testing.assert_allclose(names["e"][None], model.embed(sequences[1]), atol=1e-4)
+    np.testing.assert_allclose(names["e"][None], model.embed(sequences[1]), atol=1e-5)
 
 
 def test_the_report(exported):
-    assert "embeddings [1, 4, 2] from silhouettes [1, s, 64, 44], s from 1" in exported[1]
+    assert "embeddings [1, 8, 4] from silhouettes [1, s, 64, 44], s from 1" in exported[1]
     assert "s = 1, 2, 3, 4, 5, 6, 7, 8, 15, 30, 31, 50" in exported[1]
     assert "onnxruntime " in exported[1]
     assert "PyTorch " in exported[1]
@@ -105,7 +113,7 @@ def test_what_the_file_says(exported, model, checkpoint):
     assert (said["shortest"], said["frames_limit"], said["metric"]) == ("1", "720", "euc")
     assert "[1, s, 64, 44]" in said["silhouettes"]
     assert "without 10 columns at either side, black 0 and white 1" in said["silhouettes"]
-    assert "[1, 4, 2]" in said["embeddings"]
+    assert "[1, 8, 4]" in said["embeddings"]
     config = json.loads(said["config"])
     assert config["model_cfg"]["backbone_cfg"]["type"] == "ResNet9"
     assert "body_cfg" not in config["model_cfg"]

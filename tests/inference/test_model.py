@@ -36,17 +36,17 @@ def test_embeddings_are_the_engines(model, engine_embeddings, dataset):
     names, expected = engine_embeddings
     found = model.embed([read_silhouettes(dataset / name / "0-sils.pkl") for name in names])
     assert found.dtype == np.float32
-    assert found.shape == (8, 4, 2)
-    np.testing.assert_allclose(found, expected, atol=1e-4)
+    assert found.shape == (8, 8, 4)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 def test_batches_and_order_change_nothing(model, sequences, monkeypatch):
     together = model.embed(sequences)
     alone = np.concatenate([model.embed(one) for one in sequences])
-    np.testing.assert_allclose(together, alone, atol=1e-4)
-    np.testing.assert_allclose(model.embed(sequences[::-1]), together[::-1], atol=1e-4)
+    np.testing.assert_allclose(together, alone, atol=1e-5)
+    np.testing.assert_allclose(model.embed(sequences[::-1]), together[::-1], atol=1e-5)
     monkeypatch.setattr(model_file, "_FRAMES_AT_ONCE", 4)
-    np.testing.assert_allclose(model.embed(sequences), together, atol=1e-4)
+    np.testing.assert_allclose(model.embed(sequences), together, atol=1e-5)
     assert np.abs(together[0] - together[5]).max() > 1e-3
 
 
@@ -60,6 +60,13 @@ def test_batches_hold_all_and_not_too_much(monkeypatch):
     assert list(model_file._batches([])) == []
 
 
+def test_an_analysis_is_what_is_embedded(analysed, sequences):
+    together = analysed.embed(sequences)
+    assert together.shape == (len(sequences), *analysed.embedding_shape) == (len(sequences), 4, 2)
+    # Two people's few sequences make steep directions: rounding counts ten times as much as in other embeddings.
+    np.testing.assert_allclose(together, np.concatenate([analysed.embed(one) for one in sequences]), atol=1e-4)
+
+
 def test_forms_of_the_same_silhouettes(model, sequences):
     sils = sequences[1]
     expected = model.embed(sils)
@@ -70,7 +77,7 @@ def test_forms_of_the_same_silhouettes(model, sequences):
     # Raw pictures: twice as large, in a wide frame, with an empty one between them.
     raw = np.pad(sils.repeat(2, 1).repeat(2, 2), ((0, 1), (9, 3), (20, 30)))
     assert np.abs(model.embed(raw) - expected).max() < 0.2 * np.abs(expected).max()
-    assert model.embed([]).shape == (0, 4, 2)
+    assert model.embed([]).shape == (0, 8, 4)
 
 
 def test_only_so_many_frames_are_looked_at(change, checkpoint, sequences):

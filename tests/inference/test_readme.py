@@ -49,4 +49,4 @@ def test_python(here, sequences):
     names = {"sils": sequences[1]}
     for block in section("python"):
         exec(block, names)  # noqa: S102
-    assert names["e"].shape == (1, 4, 2)
+    assert names["e"].shape == (1, 8, 4)

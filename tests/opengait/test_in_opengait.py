@@ -110,11 +110,13 @@ def test_both_have_the_same_weights(theirs, ours):
 
 
 def test_embeddings_are_the_same(python, theirs, ours, config_file, tiny_config, tmp_path):
-    python(Path(__file__).parent / "embed.py", config_file, tmp_path / "out.npy", theirs, ours)
-    found = np.load(tmp_path / "out.npy")
-    for checkpoint, embeddings in zip((theirs, ours), found):
+    found = []
+    # The analysis, of the last weights alone, makes differences by rounding larger.
+    for checkpoint, near in ((theirs, 1e-4), (ours, 1e-4), (theirs.with_name("Tiny-00004.pt"), 1e-5)):
+        python(Path(__file__).parent / "embed.py", config_file, tmp_path / "out.npy", checkpoint)
+        found.append(np.load(tmp_path / "out.npy")[0])
         expected = embed(tiny_config(), checkpoint)
-        np.testing.assert_allclose(embeddings, expected, atol=1e-4)
+        np.testing.assert_allclose(found[-1], expected, atol=near)
         assert expected.std() > 1e-3
     assert np.abs(found[0] - found[1]).max() > 1e-3
 
