@@ -78,8 +78,9 @@ class BodySupervision(nn.Module):
 
         Returns:
             ``interpolation [V, K]`` (markers to vertices), ``joint_regressor [24, V]`` (vertices to joints), ``side
-            [K]`` (1 for markers on the body's left, -1 on its right, 0 near the midline) and ``start [K, 3]``: where in
-            crop space the markers of people lie on average who walk in any direction, x = z = 0.
+            [K]`` (1 for markers on the body's left, -1 on its right, 0 near the midline), ``flip [K]`` (their mirror
+            images) and ``start [K, 3]``: where in crop space the markers of people lie on average who walk in any
+            direction, x = z = 0.
         """
         x = self.body.v_template[self.markers.vertex_ids, 0]
         x = x - (x + x[self.markers.flip]).mean() / 2
@@ -92,6 +93,7 @@ class BodySupervision(nn.Module):
             "interpolation": self.markers.interpolation,
             "joint_regressor": self.body.J_regressor,
             "side": torch.where(x.abs() > _MIDLINE, x.sign(), 0.0),
+            "flip": self.markers.flip,
             "start": start,
         }
 

@@ -154,7 +154,7 @@ class ModelCfg(Section):
     Discriminant: Entry | None = Field(
         None,
         description="Linear discriminant analysis of embeddings and markers when training is done, "
-        "`{marker_weight: 0.4}`; null: the embeddings are compared as they are.",
+        "`{marker_weight: 0.5}`; null: the embeddings are compared as they are.",
     )
     fusion: Literal["concat", "add", "gated"] = Field(
         "concat", description="How silhouette and heatmap features become one."

@@ -47,7 +47,7 @@ class MeshGaitNet(nn.Module):
         bin_num: horizontal strips, one entry a scale.
         heatmap_cfg: ``{type: HeatmapEstimator, ...}``, or None for silhouettes alone.
         HeatmapFeatures: ``{channels: [128, 256]}``, the network over the heatmaps, or None for none.
-        Discriminant: ``{marker_weight: 0.4}``, how the trained network's embeddings and markers become those that are
+        Discriminant: ``{marker_weight: 0.5}``, how the trained network's embeddings and markers become those that are
             compared, or None where the former are compared themselves.
         fusion: ``concat``, ``add`` or ``gated``.
         shrink: the silhouettes are averaged over squares of so many pixels first. 2 saves most of the work of a small
@@ -165,7 +165,7 @@ class MeshGaitNet(nn.Module):
         self.reconstruction = reconstruction
         self.HeatmapEstimator.start_at(reconstruction.start)
         if self.Discriminant is not None:
-            self.Discriminant.set_sides(reconstruction.side)
+            self.Discriminant.set_sides(reconstruction.side, reconstruction.flip)
 
     def _heatmap_parts(self, heatmaps: Tensor, seqL: Tensor | None) -> Tensor:
         """What the heatmaps say of each part, ``[n, c, p]``."""

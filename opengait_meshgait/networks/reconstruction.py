@@ -15,13 +15,14 @@ class Reconstruction(nn.Module):
         interpolation: ``[V, K]``, rows summing to 1: vertices = interpolation · markers.
         joint_regressor: ``[24, V]``: joints = joint_regressor · vertices.
         side: ``[K]``: 1 for markers on the body's left, -1 on its right, 0 between.
+        flip: int ``[K]``: their mirror images on the other side of the body.
         start: ``[K, 3]``: where in crop space markers usually are.
 
     Raises:
         ValueError: the matrices do not fit each other.
     """
 
-    def __init__(self, interpolation: Tensor, joint_regressor: Tensor, side: Tensor, start: Tensor):
+    def __init__(self, interpolation: Tensor, joint_regressor: Tensor, side: Tensor, flip: Tensor, start: Tensor):
         super().__init__()
         if interpolation.dim() != 2 or joint_regressor.shape[1:] != interpolation.shape[:1]:
             raise ValueError(
@@ -29,16 +30,20 @@ class Reconstruction(nn.Module):
                 f"and {tuple(joint_regressor.shape)}"
             )
         markers = interpolation.shape[1]
-        if side.shape != (markers,) or start.shape != (markers, 3):
-            raise ValueError(
-                f"expected side [{markers}] and start [{markers}, 3], got {tuple(side.shape)} and {tuple(start.shape)}"
-            )
+        for name, array, shape in (
+            ("side", side, (markers,)),
+            ("flip", flip, (markers,)),
+            ("start", start, (markers, 3)),
+        ):
+            if array.shape != shape:
+                raise ValueError(f"expected {name} {list(shape)}, got {list(array.shape)}")
         interpolation = interpolation.detach().clone()
         # Multiplied once here, so that the joints cost 24×K instead of 24×V.
         joints = joint_regressor.detach().to(interpolation) @ interpolation
         self.register_buffer("interpolation", interpolation, persistent=False)
         self.register_buffer("joint_interpolation", joints, persistent=False)
         self.register_buffer("side", side.detach().clone(), persistent=False)
+        self.register_buffer("flip", flip.detach().clone(), persistent=False)
         self.register_buffer("start", start.detach().clone(), persistent=False)
 
     def forward(self, markers: Tensor) -> tuple[Tensor, Tensor]:

@@ -12,7 +12,7 @@ import torch
 from opengait_meshgait.networks import MeshGaitNet, Reconstruction
 
 MARKERS, VERTICES = 5, 30
-SIDES = torch.tensor([1.0, -1.0, 1.0, -1.0, 0.0])
+SIDES, FLIPS = torch.tensor([1.0, -1.0, 1.0, -1.0, 0.0]), torch.tensor([1, 0, 3, 2, 4])
 RESNET9 = {
     "type": "ResNet9",
     "block": "BasicBlock",
@@ -33,7 +33,7 @@ def seed():
 def reconstruction():
     interpolation = torch.rand(VERTICES, MARKERS).softmax(1)
     start = torch.tensor([0.0, 0.5, 0.0]) + 0.1 * torch.randn(MARKERS, 3)
-    return Reconstruction(interpolation, torch.rand(24, VERTICES).softmax(1), SIDES, start)
+    return Reconstruction(interpolation, torch.rand(24, VERTICES).softmax(1), SIDES, FLIPS, start)
 
 
 @pytest.fixture

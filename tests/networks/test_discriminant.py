@@ -9,6 +9,8 @@ import torch
 
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.networks import Discriminant
+from opengait_meshgait.networks.discriminant import _Projection
+from tests.networks.conftest import FLIPS, SIDES
 
 PEOPLE, EACH, FEATURES = 12, 6, 8
 
@@ -40,7 +42,8 @@ def test_directions_are_those_of_the_generalised_eigenproblem():
     values, vectors = scipy.linalg.eigh(centred.T @ centred / PEOPLE, within)
     values, vectors = values[::-1][:3], vectors[:, ::-1][:, :3]
     expected = vectors * np.sqrt(values / (1 + values))
-    found = discriminant.silhouettes.basis.double().numpy()
+    projection = discriminant.silhouettes
+    found = (projection.components @ projection.basis).double().numpy()
     ratios = np.linalg.norm(found, axis=0) / np.linalg.norm(expected, axis=0)
     assert ratios == pytest.approx(np.full(3, ratios[0]), rel=1e-4)
     cosines = np.abs((found * expected).sum(0)) / np.linalg.norm(found, axis=0) / np.linalg.norm(expected, axis=0)
@@ -73,7 +76,7 @@ def test_markers_are_a_part_of_their_own_that_counts_by_its_weight():
     found = {}
     for weight in (0.5, 1.0):
         discriminant = Discriminant(FEATURES, 5, channels=2, marker_weight=weight)
-        discriminant.set_sides(torch.tensor([1.0, -1.0, 1.0, -1.0, 0.0]))
+        discriminant.set_sides(SIDES, FLIPS)
         discriminant.fit(discriminant.features(x[:, :, None], markers), labels)
         found[weight] = discriminant(x[:, :, None], markers)
     assert found[1.0].shape == (PEOPLE * EACH, 2, 2)
@@ -81,11 +84,52 @@ def test_markers_are_a_part_of_their_own_that_counts_by_its_weight():
     torch.testing.assert_close(0.5 * found[1.0][:, :, 1], found[0.5][:, :, 1])
 
 
+def test_what_tells_people_apart_may_depend_on_how_they_are_turned():
+    # A person's own number, which looks larger from one side than from the other, and one that is noise.
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.arange(PEOPLE).repeat_interleave(EACH)
+    angle = 2 * torch.pi * torch.rand(len(labels), generator=generator)
+    turned = torch.stack([angle.cos(), angle.sin(), (2 * angle).cos(), (2 * angle).sin()], 1)
+    own = torch.linspace(-1, 1, PEOPLE)[labels]
+    x = torch.stack([own * (1.5 + turned[:, 0]), torch.randn(len(labels), generator=generator)], 1)
+    projections = [_Projection(2, 1, 2, 0.001, turned=knows) for knows in (True, False)]
+    correlations = []
+    for projection, heading in zip(projections, (turned, None)):
+        projection.fit(x, heading, labels)
+        found = projection(x, heading)[:, 0]
+        assert found.mean().abs() < 1e-5
+        correlations.append(torch.corrcoef(torch.stack([found, own]))[0, 1].abs())
+    assert 1 - correlations[0] < (1 - correlations[1]) / 3
+
+
+def test_the_analysis_of_some_components_is_that_of_what_they_span():
+    x, labels = people()
+    x = torch.cat([x, x @ torch.randn(FEATURES, 3, generator=torch.Generator().manual_seed(0))], 1)
+    found = []
+    for components in (FEATURES, FEATURES + 3):
+        projection = _Projection(FEATURES + 3, 2, components, 1e-6, turned=False)
+        projection.fit(x, None, labels)
+        found.append(torch.pdist(projection(x)))
+    torch.testing.assert_close(*found, rtol=1e-3, atol=1e-3)
+
+
+def test_fitting_leaves_random_numbers_alone_and_needs_none():
+    x, labels = people()
+    torch.manual_seed(3)
+    first = fitted()
+    drawn = torch.rand(3)
+    torch.manual_seed(3)
+    assert torch.equal(drawn, torch.rand(3))
+    assert torch.equal(fitted().silhouettes.basis, first.silhouettes.basis)
+
+
 def test_without_weight_no_markers_are_looked_at():
     discriminant = Discriminant(FEATURES, 5, marker_weight=0)
     assert discriminant.markers is None
     assert discriminant.shape == (64, 1)
-    assert set(discriminant.state_dict()) == {"silhouettes.mean", "silhouettes.basis"}
+    assert set(discriminant.state_dict()) == {
+        f"silhouettes.{name}" for name in ("mean", "components", "basis", "offset")
+    }
 
 
 def test_more_channels_than_directions_are_zero():
@@ -125,7 +169,7 @@ def test_it_needs_people_and_sequences(x, labels, message):
 
 
 @pytest.mark.parametrize(
-    "change", [{"channels": 0}, {"shrinkage": 0}, {"marker_shrinkage": -1}, {"marker_weight": -0.1}]
+    "change", [{"channels": 0}, {"components": 0}, {"shrinkage": 0}, {"marker_shrinkage": -1}, {"marker_weight": -0.1}]
 )
 def test_it_names_what_is_wrong(change):
     with pytest.raises(UserError, match="Discriminant needs channels ≥ 1"):

@@ -8,7 +8,13 @@ from opengait_meshgait.networks import Reconstruction
 
 @pytest.fixture
 def matrices():
-    return torch.rand(30, 5).softmax(1), torch.rand(24, 30).softmax(1), torch.zeros(5), torch.rand(5, 3)
+    return (
+        torch.rand(30, 5).softmax(1),
+        torch.rand(24, 30).softmax(1),
+        torch.zeros(5),
+        torch.arange(5),
+        torch.rand(5, 3),
+    )
 
 
 def test_mesh_and_joints_are_the_two_products(matrices):
@@ -28,7 +34,7 @@ def test_a_moved_body_moves_as_a_whole(matrices):
 def test_it_carries_the_body_along_but_never_saves_it(matrices):
     reconstruct = Reconstruction(*matrices)
     assert reconstruct.state_dict() == {}
-    assert {b.dtype for b in reconstruct.double().buffers()} == {torch.float64}
+    assert {b.dtype for b in reconstruct.double().buffers()} == {torch.float64, torch.int64}
 
 
 def test_it_stays_in_fp32_under_autocast(matrices):
@@ -42,5 +48,6 @@ def test_it_stays_in_fp32_under_autocast(matrices):
 def test_matrices_must_fit_each_other(matrices):
     with pytest.raises(ValueError, match=r"\(30, 5\) and \(24, 29\)"):
         Reconstruction(matrices[0], matrices[1][:, 1:], *matrices[2:])
-    with pytest.raises(ValueError, match=r"side \[5\] and start \[5, 3\], got \(4,\)"):
-        Reconstruction(*matrices[:2], torch.zeros(4), matrices[3])
+    for place, name in ((2, "side"), (3, "flip"), (4, "start")):
+        with pytest.raises(ValueError, match=rf"expected {name} \[5.*got \[4\]"):
+            Reconstruction(*matrices[:place], torch.zeros(4), *matrices[place + 1 :])
