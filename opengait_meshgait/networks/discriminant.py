@@ -125,11 +125,10 @@ class Discriminant(nn.Module):
         Raises:
             UserError: fewer than two people, or nobody has two sequences that differ.
         """
-        if self.markers is None:
-            return self.silhouettes.fit(*features, None, labels)
-        silhouettes, described, turned = features
+        silhouettes, described, turned = features if self.markers is not None else (*features, None, None)
         self.silhouettes.fit(silhouettes, turned, labels)
-        self.markers.fit(described, turned, labels)
+        if self.markers is not None:
+            self.markers.fit(described, turned, labels)
 
 
 class _Projection(nn.Module):
