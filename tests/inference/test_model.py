@@ -63,7 +63,6 @@ def test_batches_hold_all_and_not_too_much(monkeypatch):
 def test_an_analysis_is_what_is_embedded(analysed, sequences):
     together = analysed.embed(sequences)
     assert together.shape == (len(sequences), *analysed.embedding_shape) == (len(sequences), 4, 2)
-    # Two people's few sequences make steep directions: rounding counts ten times as much as in other embeddings.
     np.testing.assert_allclose(together, np.concatenate([analysed.embed(one) for one in sequences]), atol=1e-4)
 
 
