@@ -10,7 +10,6 @@ import torch
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.networks import Discriminant
 from opengait_meshgait.networks.discriminant import _Projection
-from tests.networks.conftest import FLIPS, SIDES
 
 PEOPLE, EACH, FEATURES = 12, 6, 8
 
@@ -70,13 +69,13 @@ def test_distances_of_training_people_are_one_on_average():
     assert torch.cdist(embeddings, embeddings)[different].mean() == pytest.approx(1, rel=1e-4)
 
 
-def test_markers_are_a_part_of_their_own_that_counts_by_its_weight():
+def test_markers_are_a_part_of_their_own_that_counts_by_its_weight(reconstruction):
     markers = 0.1 * torch.randn(PEOPLE * EACH, 4, 5, 3, generator=torch.Generator().manual_seed(0))
     x, labels = people()
     found = {}
     for weight in (0.5, 1.0):
         discriminant = Discriminant(FEATURES, 5, channels=2, marker_weight=weight)
-        discriminant.set_sides(SIDES, FLIPS)
+        discriminant.set_sides(reconstruction.side, reconstruction.flip)
         discriminant.fit(discriminant.features(x[:, :, None], markers), labels)
         found[weight] = discriminant(x[:, :, None], markers)
     assert found[1.0].shape == (PEOPLE * EACH, 2, 2)
