@@ -41,6 +41,14 @@ def parser(prog: str) -> argparse.ArgumentParser:
     result.add_argument(
         "--same-body", action="store_true", help="give all people one body and one set of clothes: only gait differs"
     )
+    result.add_argument(
+        "--variety",
+        type=float,
+        default=0.0,
+        metavar="LEVEL",
+        help="let people walk in all sorts of ways: 0 upright and the same way each time, 1 lopsided, faster or "
+        "slower, and another way each time (default: %(default)s)",
+    )
     result.add_argument("--workers", type=int, help="processes (default: one a CPU core)")
     result.add_argument(
         "--noise",
@@ -72,6 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
         "train": arguments.train,
         "val": arguments.val,
         "same_body": arguments.same_body,
+        "variety": arguments.variety,
     }
     if arguments.frames is not None:
         given["frames"] = arguments.frames

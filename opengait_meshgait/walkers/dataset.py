@@ -175,6 +175,7 @@ def _write_walk(body: BodyModel, options: WalkerSet, layout: Layout, out: Path, 
         options.noise,
         same_body=options.same_body,
         recorded=options.recorded(walk),
+        variety=options.variety,
     )
     for view, (pictures, smpls) in filmed.items():
         folders = layout.folders(walk, view, length)

@@ -1,6 +1,6 @@
 """A walk: the rotations of all bones and the way of the pelvis, frame by frame."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -47,6 +47,13 @@ class Motion:
         rotations = self.world.copy()
         rotations[:, 1:] = self.world[:, parents[1:]].swapaxes(-1, -2) @ self.world[:, 1:]
         return rotations
+
+    def turned(self, turns: np.ndarray, parents: tuple[int, ...]) -> "Motion":
+        """With each joint turned further against its parent, by rotations [T, 24, 3, 3]."""
+        world = self.local(parents) @ turns
+        for joint, parent in enumerate(parents[1:], start=1):
+            world[:, joint] = world[:, parent] @ world[:, joint]
+        return replace(self, world=world)
 
 
 def walk(

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from opengait_meshgait.body.model import NUM_BETAS
+from opengait_meshgait.walkers.habits import Habits
 from opengait_meshgait.walkers.style import GaitStyle
 from opengait_meshgait.walkers.wardrobe import Wardrobe
 
@@ -20,21 +21,31 @@ class Person:
     Attributes:
         betas: shape of the body, [10].
         style: way of walking.
+        habits: of trunk, head and arms.
         wardrobe: clothes and bag.
     """
 
     betas: np.ndarray
     style: GaitStyle
+    habits: Habits
     wardrobe: Wardrobe
 
     @classmethod
-    def draw(cls, seed: int, number: int, same_body: bool = False) -> "Person":
-        """Person ``number`` (from 1) of the crowd ``seed``; with ``same_body`` in body and clothes like the first."""
+    def draw(cls, seed: int, number: int, same_body: bool = False, variety: float = 0.0) -> "Person":
+        """Person ``number`` (from 1) of the crowd ``seed``.
+
+        Args:
+            same_body: in body and clothes like the first.
+            variety: of the ways to walk, see :class:`~opengait_meshgait.walkers.options.WalkerSet`. Bodies and clothes
+                do not depend on it.
+        """
         if same_body:
-            return replace(cls.draw(seed, 1), style=cls.draw(seed, number).style)
+            mover = cls.draw(seed, number, variety=variety)
+            return replace(cls.draw(seed, 1), style=mover.style, habits=mover.habits)
         rng = np.random.default_rng([seed, number])
         betas = np.clip(rng.normal(size=NUM_BETAS), -_BETA_RANGE, _BETA_RANGE)
-        return cls(betas, GaitStyle.draw(rng), Wardrobe.draw(rng))
+        style, wardrobe = GaitStyle.draw(rng, variety), Wardrobe.draw(rng)
+        return cls(betas, style, Habits.draw(rng, variety), wardrobe)
 
 
 @dataclass(frozen=True, order=True)

@@ -19,6 +19,11 @@ def rotation_vectors(rotations: np.ndarray) -> np.ndarray:
     return Rotation.from_matrix(rotations.reshape(-1, 3, 3)).as_rotvec().reshape(rotations.shape[:-1])
 
 
+def matrices(vectors: np.ndarray) -> np.ndarray:
+    """Matrices [..., 3, 3] of axis-angle, rad, [..., 3]."""
+    return Rotation.from_rotvec(vectors.reshape(-1, 3)).as_matrix().reshape(*vectors.shape, 3)
+
+
 def share(rotations: np.ndarray, parts: int) -> np.ndarray:
     """The rotations [T, 3, 3] that, ``parts`` times one after the other, make the given ones."""
     return Rotation.from_rotvec(rotation_vectors(rotations) / parts).as_matrix()

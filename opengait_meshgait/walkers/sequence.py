@@ -67,6 +67,7 @@ def make_scene(
     seed: int,
     same_body: bool = False,
     recorded: RecordedMotion | None = None,
+    variety: float = 0.0,
 ) -> Scene:
     """Let the person walk.
 
@@ -77,8 +78,9 @@ def make_scene(
         seed: of the crowd.
         same_body: everyone has the body and the clothes of the first.
         recorded: how to walk, for at least T frames; None walks in the person's style.
+        variety: of the styles, 0 … 1.
     """
-    person = Person.draw(seed, name.number, same_body)
+    person = Person.draw(seed, name.number, same_body, variety)
     rng = name.rng(seed)
     betas = torch.from_numpy(person.betas).float()
     rest = (body.v_template + torch.einsum("vcb,b->vc", body.shapedirs, betas)).numpy()
@@ -90,7 +92,10 @@ def make_scene(
     if recorded:
         motion = retarget(recorded, joints, feet, frames)
     else:
-        motion = walk(person.style.vary(rng), joints, feet, frames, rng, person.wardrobe.burden(name.condition))
+        style = person.style.vary(rng, variety)
+        motion = walk(style, joints, feet, frames, rng, person.wardrobe.burden(name.condition))
+        if variety:
+            motion = motion.turned(person.habits.vary(rng, variety).at(motion.phase), body.parents)
 
     pose = rotation_vectors(motion.local(body.parents))
     both = torch.from_numpy(np.stack([np.zeros_like(offsets), offsets])[:, None]).float()
@@ -125,6 +130,7 @@ def film_walk(
     noise: float = 0.0,
     same_body: bool = False,
     recorded: RecordedMotion | None = None,
+    variety: float = 0.0,
 ) -> dict[int, tuple[np.ndarray, np.ndarray]]:
     """One walk from several views at once, in pictures as a tracker cuts them.
 
@@ -132,7 +138,7 @@ def film_walk(
         body: the body that all people share.
         name: who walks, and which of the person's walks.
         views: degrees; 0 from the front, 90 from the left side, 180 from behind.
-        frames, seed, same_body, recorded: see :func:`make_scene`.
+        frames, seed, same_body, recorded, variety: see :func:`make_scene`.
         noise: how much the silhouettes are damaged, 0 … 1.
 
     Returns:
@@ -140,7 +146,7 @@ def film_walk(
         weak-perspective camera (s, tx, ty) of :func:`weak_perspective`, the pose with its root in camera orientation,
         the betas.
     """
-    scene = make_scene(body, name, frames, seed, same_body, recorded)
+    scene = make_scene(body, name, frames, seed, same_body, recorded, variety)
     faces = torch.from_numpy(scene.faces)
     rngs = {view: name.rng(seed, view + 1) for view in views}
     looks = {view: Camera.draw(view, rng).look(scene.motion.pelvis, scene.stature) for view, rng in rngs.items()}

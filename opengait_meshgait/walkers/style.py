@@ -4,8 +4,8 @@ from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 
-# Of the spread between people, what is left between two walks of one person.
-_WITHIN_PERSON = 0.15
+# At variety 1 people's speeds spread by so many times more.
+_TEMPO = 1.5
 
 # Sagittal angles of the leg over one stride, degrees, as a mean and five harmonics (cosine, sine, cosine, …); phase 0
 # is the heel strike of the same leg. Least-squares fits to the natural-cadence means of D. A. Winter, "The Biomechanics
@@ -78,17 +78,17 @@ class GaitStyle:
     beat_uneven: float = _trait(0.0, 0.006, -0.015, 0.015)
 
     @classmethod
-    def draw(cls, rng: np.random.Generator) -> "GaitStyle":
+    def draw(cls, rng: np.random.Generator, variety: float = 0.0) -> "GaitStyle":
         """A new person's style."""
         curves = {name: np.array(curve) for name, curve in _CURVES.items()}
         traits = {trait.name: trait.metadata["mean"] for trait in _traits()}
-        return cls(**curves, **traits)._spread(rng, 1.0)
+        return cls(**curves, **traits)._spread(rng, 1.0, variety)
 
-    def vary(self, rng: np.random.Generator) -> "GaitStyle":
+    def vary(self, rng: np.random.Generator, variety: float = 0.0) -> "GaitStyle":
         """The same person's style in another walk."""
-        return self._spread(rng, _WITHIN_PERSON)
+        return self._spread(rng, within_person(variety), variety)
 
-    def _spread(self, rng: np.random.Generator, amount: float) -> "GaitStyle":
+    def _spread(self, rng: np.random.Generator, amount: float, variety: float) -> "GaitStyle":
         changed = {}
         for name, (offset, gain) in _CURVE_SPREAD.items():
             curve = getattr(self, name) + rng.normal(0, _HARMONIC_SPREAD * amount, 11)
@@ -96,9 +96,16 @@ class GaitStyle:
             curve[0] += rng.normal(0, offset * amount)
             changed[name] = curve
         for trait in _traits():
-            value = getattr(self, trait.name) + rng.normal(0, trait.metadata["spread"] * amount)
-            changed[trait.name] = float(np.clip(value, *trait.metadata["range"]))
+            mean, spread, limits = (trait.metadata[key] for key in ("mean", "spread", "range"))
+            wider = 1 + _TEMPO * variety if trait.name == "speed" else 1.0
+            value = getattr(self, trait.name) + rng.normal(0, spread * wider * amount)
+            changed[trait.name] = float(np.clip(value, *(mean + wider * (limit - mean) for limit in limits)))
         return replace(self, **changed)
+
+
+def within_person(variety: float) -> float:
+    """Of the spread between people, what is left between two walks of one person."""
+    return 0.15 + 0.35 * variety
 
 
 def _traits() -> list:

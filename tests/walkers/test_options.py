@@ -54,6 +54,8 @@ def test_unreadable_seqs(text):
         ({"seed": -1}, "seed is -1"),
         ({"noise": 1.5}, "noise is 1.5"),
         ({"noise": float("nan")}, "noise is nan"),
+        ({"variety": 1.5}, "variety is 1.5"),
+        ({"variety": float("nan")}, "variety is nan"),
         ({"ids": 5, "train": 6}, "train is 6 and val is 0, of 5 people"),
         ({"ids": 5, "val": 6}, "val is 6"),
         ({"ids": 5, "train": -1}, "train is -1"),

@@ -110,6 +110,26 @@ def test_noise_damages_silhouettes_and_leaves_bodies(body, walk):
         assert (damaged[view][0] != walk[view][0]).any((1, 2)).all()
 
 
+def test_variety_changes_the_walk_and_not_the_person(body):
+    name = WalkName(3, "cl", 1)
+    strict, loose = (make_scene(body, name, 25, seed=0, variety=variety) for variety in (0.0, 1.0))
+    np.testing.assert_array_equal(loose.betas, strict.betas)
+    np.testing.assert_array_equal(loose.faces, strict.faces)
+    assert Person.draw(0, 3).wardrobe == Person.draw(0, 3, variety=1.0).wardrobe
+
+    def lopsided(scene):
+        """How far the middle of the shoulders is from that of the hips to the side, m, mean of the stride."""
+        return abs(scene.joints[:, [16, 17], 0].mean() - scene.joints[:, [1, 2], 0].mean())
+
+    crowds = [
+        np.mean(
+            [lopsided(make_scene(body, WalkName(number, "nm", 1), 25, seed=0, variety=variety)) for number in range(8)]
+        )
+        for variety in (0.0, 1.0)
+    ]
+    assert crowds[0] < 0.005 < 0.01 < crowds[1]
+
+
 def test_a_seed_and_a_number_fix_a_person(body):
     one, same, other, crowd = Person.draw(0, 7), Person.draw(0, 7), Person.draw(0, 8), Person.draw(1, 7)
     np.testing.assert_array_equal(one.betas, same.betas)

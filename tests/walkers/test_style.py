@@ -1,6 +1,8 @@
+from dataclasses import replace
+
 import numpy as np
 
-from opengait_meshgait.walkers.style import GaitStyle, curve_at
+from opengait_meshgait.walkers.style import GaitStyle, curve_at, within_person
 
 
 def numbers(style):
@@ -36,3 +38,22 @@ def test_traits_stay_in_their_range():
         style = GaitStyle.draw(np.random.default_rng(seed))
         assert 1.05 <= style.speed <= 1.55
         assert 0 < style.heel_off < style.stance < 0.65
+
+
+def test_with_variety_speeds_spread_and_nothing_else_does():
+    people = [[GaitStyle.draw(np.random.default_rng(seed), variety) for variety in (0.0, 1.0)] for seed in range(300)]
+    strict, loose = (np.std([style.speed for style in styles]) for styles in zip(*people, strict=True))
+    assert 2.2 < loose / strict < 2.8
+    for one, other in people[:20]:
+        assert 0.67 < other.speed < 1.93
+        np.testing.assert_array_equal(numbers(replace(one, speed=0.0)), numbers(replace(other, speed=0.0)))
+
+
+def test_with_variety_the_walks_of_one_person_differ():
+    style = GaitStyle.draw(np.random.default_rng(0), variety=1.0)
+    spread = [
+        np.std([style.vary(np.random.default_rng(take), variety).knee[0] for take in range(300)])
+        for variety in (0.0, 1.0)
+    ]
+    assert within_person(0.0) < within_person(1.0) < 1
+    np.testing.assert_allclose(spread[1] / spread[0], within_person(1.0) / within_person(0.0), rtol=1e-6)
