@@ -25,6 +25,9 @@ class Discriminant(nn.Module):
     With markers, the map depends on how they say that the body is turned: its entries are series in the heading, up to
     cos 2h and sin 2h. What tells people apart from the front is not what does so from the side.
 
+    What lies farther out than most training sequences is pulled in to where they end, so that bodies or silhouettes
+    unlike any seen in training do not outvote the other part.
+
     It takes no part in training. :meth:`fit` wants the finished network's view of whole training sequences; until then
     the network's own embeddings are compared.
 
@@ -142,13 +145,15 @@ class _Projection(nn.Module):
         self.register_buffer("components", torch.zeros(features, components))
         self.register_buffer("basis", torch.zeros((1 + HEADINGS if turned else 1) * components, channels))
         self.register_buffer("offset", torch.zeros(channels))
+        self.register_buffer("reach", torch.ones(()))
         # Kept, for an exported graph cannot ask the basis.
         self.fitted = False
         self.register_load_state_dict_post_hook(_look)
 
     def forward(self, x: Tensor, turned: Tensor | None = None) -> Tensor:
         """``x [n, features]``, and headings ``[n, 4]`` if the map depends on them, to ``[n, channels]``."""
-        return _series((x - self.mean) @ self.components, turned) @ self.basis - self.offset
+        found = _series((x - self.mean) @ self.components, turned) @ self.basis - self.offset
+        return _pulled_in(found, self.reach)
 
     def fit(self, x: Tensor, turned: Tensor | None, labels: Tensor) -> None:
         """From ``x [n, features]`` and headings ``[n, 4]`` of the people ``labels [n]``."""
@@ -177,12 +182,17 @@ class _Projection(nn.Module):
         directions = directions[:, : self.basis.shape[1]] * (between / (1 + between)).sqrt()
         basis = torch.linalg.solve_triangular(root.T, directions, upper=True)
         step = -(-len(x) // _SAMPLE)
-        projected, who = (x @ basis)[::step], index[::step]
-        basis /= torch.cdist(projected, projected)[who[:, None] != who].mean()
+        projected = (x - offset) @ basis
+        # Half of the training sequences lie within.
+        reach = projected.norm(dim=1).median()
+        projected, who = _pulled_in(projected, reach)[::step], index[::step]
+        scale = torch.cdist(projected, projected)[who[:, None] != who].mean()
+        basis /= scale
         self.mean.copy_(mean)
         self.components.copy_(components)
         self.basis.zero_()[:, : basis.shape[1]] = basis
         self.offset.zero_()[: basis.shape[1]] = offset @ basis
+        self.reach.copy_(reach / scale)
         self.fitted = True
 
 
@@ -191,6 +201,12 @@ def _series(x: Tensor, turned: Tensor | None) -> Tensor:
     if turned is None:
         return x
     return torch.cat([x, _HEADING * (turned[:, :, None] * x[:, None]).flatten(1)], dim=1)
+
+
+def _pulled_in(x: Tensor, reach: Tensor) -> Tensor:
+    """``x [n, c]``, no row longer than ``reach``."""
+    # Added, so that nothing is divided by zero.
+    return x * (reach / (x.norm(dim=1, keepdim=True) + 1e-12)).clamp(max=1)
 
 
 def _principal_components(x: Tensor, number: int) -> Tensor:

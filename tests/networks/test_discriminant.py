@@ -69,6 +69,19 @@ def test_distances_of_training_people_are_one_on_average():
     assert torch.cdist(embeddings, embeddings)[different].mean() == pytest.approx(1, rel=1e-4)
 
 
+def test_what_is_farther_out_than_most_is_pulled_in():
+    x, labels = people()
+    discriminant = fitted(channels=3)
+    lengths = discriminant(x[:, :, None], None)[:, :, 0].norm(dim=1)
+    reach = discriminant.silhouettes.reach
+    assert lengths.max() <= reach * (1 + 1e-6)
+    assert (lengths < reach * (1 - 1e-6)).float().mean() == pytest.approx(0.5, abs=0.02)
+    far = discriminant.silhouettes.mean + torch.tensor([1.0, 10.0, 1000.0])[:, None] * (100 * torch.eye(FEATURES)[0])
+    found = discriminant.silhouettes(far)
+    torch.testing.assert_close(found.norm(dim=1), reach.expand(3), rtol=1e-5, atol=0)
+    torch.testing.assert_close(found[2], found[1], rtol=0.05, atol=0.01)  # all in one direction
+
+
 def test_markers_are_a_part_of_their_own_that_counts_by_its_weight(reconstruction):
     markers = 0.1 * torch.randn(PEOPLE * EACH, 4, 5, 3, generator=torch.Generator().manual_seed(0))
     x, labels = people()
@@ -95,6 +108,7 @@ def test_what_tells_people_apart_may_depend_on_how_they_are_turned():
     correlations = []
     for projection, heading in zip(projections, (turned, None)):
         projection.fit(x, heading, labels)
+        projection.reach.fill_(torch.inf)
         found = projection(x, heading)[:, 0]
         assert found.mean().abs() < 1e-5
         correlations.append(torch.corrcoef(torch.stack([found, own]))[0, 1].abs())
@@ -127,7 +141,7 @@ def test_without_weight_no_markers_are_looked_at():
     assert discriminant.markers is None
     assert discriminant.shape == (64, 1)
     assert set(discriminant.state_dict()) == {
-        f"silhouettes.{name}" for name in ("mean", "components", "basis", "offset")
+        f"silhouettes.{name}" for name in ("mean", "components", "basis", "offset", "reach")
     }
 
 
