@@ -106,13 +106,14 @@ def test_two_processes_train_as_one(raw, tmp_path, one_thread):
     assert tested["bodies"] == pytest.approx(found[-1]["evaluation"]["bodies"], rel=1e-6)
     weights = load_checkpoint(folder / "checkpoints" / "Run-00010.pt")["model"]
     for name, value in load_checkpoint(expected.checkpoint)["model"].items():
-        if not name.endswith(("components", "basis", "offset")):
+        if not name.endswith(("components", "basis", "offset", "reach")):
             assert torch.allclose(value, weights[name], rtol=0, atol=1e-4), name
     # Directions have no sign, and the analysis makes differences of the weights larger.
     for part in ("silhouettes", "markers"):
         models = (weights, load_checkpoint(expected.checkpoint)["model"])
         ours, theirs = (_directions(model, part).abs() for model in models)
         assert torch.allclose(ours, theirs, rtol=0.05, atol=1e-2 * float(theirs.max())), part
+        assert torch.allclose(*(model[f"Discriminant.{part}.reach"] for model in models), rtol=0.05), part
 
 
 def _directions(model, part):
