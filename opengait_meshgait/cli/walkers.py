@@ -44,10 +44,9 @@ def parser(prog: str) -> argparse.ArgumentParser:
     result.add_argument(
         "--variety",
         type=float,
-        default=0.0,
         metavar="LEVEL",
         help="let people walk in all sorts of ways: 0 upright and the same way each time, 1 lopsided, faster or "
-        "slower, and another way each time (default: %(default)s)",
+        "slower, and another way each time (default: 0)",
     )
     result.add_argument("--workers", type=int, help="processes (default: one a CPU core)")
     result.add_argument(
@@ -80,7 +79,6 @@ def run(arguments: argparse.Namespace) -> int:
         "train": arguments.train,
         "val": arguments.val,
         "same_body": arguments.same_body,
-        "variety": arguments.variety,
     }
     if arguments.frames is not None:
         given["frames"] = arguments.frames
@@ -89,11 +87,15 @@ def run(arguments: argparse.Namespace) -> int:
             given["ids"] = arguments.ids
         if arguments.seqs is not None:
             given["seqs"] = parse_seqs(arguments.seqs)
+        if arguments.variety is not None:
+            given["variety"] = arguments.variety
         options = WalkerSet(**given)
     else:
-        for name in ("ids", "seqs"):
+        for name in ("ids", "seqs", "variety"):
             if getattr(arguments, name) is not None:
-                raise UserError(f"--{name} and --motion contradict each other: the recordings say who walks. Give one.")
+                raise UserError(
+                    f"--{name} and --motion contradict each other: the recordings say who walks, and how. Give one."
+                )
         options = RecordedSet.of_files(arguments.motion, **given)
     command = shlex.join(["meshgait", *sys.argv[1:]])
     record = write_walkers(options, arguments.out, arguments.workers, command, arguments.raw)

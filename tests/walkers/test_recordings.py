@@ -87,10 +87,9 @@ def test_the_command(tmp_path, files, capsys):
     told = capsys.readouterr().out
     assert "2 people, 6 sequences, 12 frames" in told
     assert "1 have one walk only (0001)" in told
-    assert main(shlex.split(f"walkers --motion {files[0]} --ids 3 --out {tmp_path / 'other'}")) == 1
-    assert "--ids and --motion contradict" in capsys.readouterr().err
-    assert main(shlex.split(f"walkers --motion {files[0]} --seqs nm:2 --out {tmp_path / 'other'}")) == 1
-    assert "--seqs and --motion contradict" in capsys.readouterr().err
+    for option in ("--ids 3", "--seqs nm:2", "--variety 1"):
+        assert main(shlex.split(f"walkers --motion {files[0]} {option} --out {tmp_path / 'other'}")) == 1
+        assert f"{option.split()[0]} and --motion contradict" in capsys.readouterr().err
     assert not (tmp_path / "other").exists()
 
 
