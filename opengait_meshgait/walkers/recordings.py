@@ -64,7 +64,7 @@ class RecordedSet(WalkerSet):
 
         Args:
             paths: of BVH or .npz files, see :func:`~opengait_meshgait.walkers.recorded.load_recording`.
-            options: those of :class:`WalkerSet`, but ids and seqs.
+            options: those of :class:`WalkerSet`, but ids, seqs and variety.
 
         Raises:
             UserError: a file cannot be used, or two are called alike, or an option is out of range.
