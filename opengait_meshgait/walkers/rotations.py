@@ -26,4 +26,4 @@ def matrices(vectors: np.ndarray) -> np.ndarray:
 
 def share(rotations: np.ndarray, parts: int) -> np.ndarray:
     """The rotations [T, 3, 3] that, ``parts`` times one after the other, make the given ones."""
-    return Rotation.from_rotvec(rotation_vectors(rotations) / parts).as_matrix()
+    return matrices(rotation_vectors(rotations) / parts)

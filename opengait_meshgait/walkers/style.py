@@ -4,9 +4,6 @@ from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 
-# At variety 1 people's speeds spread by so many times more.
-_TEMPO = 1.5
-
 # Sagittal angles of the leg over one stride, degrees, as a mean and five harmonics (cosine, sine, cosine, …); phase 0
 # is the heel strike of the same leg. Least-squares fits to the natural-cadence means of D. A. Winter, "The Biomechanics
 # and Motor Control of Human Gait" (1991). The table reached us second-hand and not from the book, so take these as
@@ -21,9 +18,9 @@ _CURVE_SPREAD = {"hip": (2.5, 0.08), "knee": (2.5, 0.07), "ankle": (2.0, 0.12)}
 _HARMONIC_SPREAD = 0.3  # degrees, of each coefficient on its own
 
 
-def _trait(mean: float, spread: float, low: float, high: float):
-    """A number that is normal over people, cut off at ``low`` and ``high``."""
-    return field(metadata={"mean": mean, "spread": spread, "range": (low, high)})
+def _trait(mean: float, spread: float, low: float, high: float, looser: float = 0.0):
+    """A number that is normal over people, cut off at ``low`` and ``high``; at variety 1 ``looser`` times farther."""
+    return field(metadata={"mean": mean, "spread": spread, "range": (low, high), "looser": looser})
 
 
 @dataclass(frozen=True)
@@ -48,7 +45,7 @@ class GaitStyle:
     hip: np.ndarray
     knee: np.ndarray
     ankle: np.ndarray
-    speed: float = _trait(1.30, 0.10, 1.05, 1.55)
+    speed: float = _trait(1.30, 0.10, 1.05, 1.55, looser=1.5)
     walk_ratio: float = _trait(0.0064, 0.0005, 0.0052, 0.0076)
     stance: float = _trait(0.615, 0.010, 0.595, 0.64)
     heel_off: float = _trait(0.38, 0.03, 0.30, 0.44)
@@ -96,10 +93,10 @@ class GaitStyle:
             curve[0] += rng.normal(0, offset * amount)
             changed[name] = curve
         for trait in _traits():
-            mean, spread, limits = (trait.metadata[key] for key in ("mean", "spread", "range"))
-            wider = 1 + _TEMPO * variety if trait.name == "speed" else 1.0
-            value = getattr(self, trait.name) + rng.normal(0, spread * wider * amount)
-            changed[trait.name] = float(np.clip(value, *(mean + wider * (limit - mean) for limit in limits)))
+            mean, spread, (low, high) = (trait.metadata[key] for key in ("mean", "spread", "range"))
+            wider = variety * trait.metadata["looser"]
+            value = getattr(self, trait.name) + rng.normal(0, spread * (1 + wider) * amount)
+            changed[trait.name] = float(np.clip(value, low - wider * (mean - low), high + wider * (high - mean)))
         return replace(self, **changed)
 
 
