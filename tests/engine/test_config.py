@@ -72,10 +72,11 @@ def test_experiments_compare_networks_of_equal_cost_and_budget():
         ours = configs[name.split("_")[0]]
         assert config.optimizer_cfg == ours.optimizer_cfg and config.scheduler_cfg == ours.scheduler_cfg
         assert config.trainer_cfg.total_iter == ours.trainer_cfg.total_iter
-        in_order = {"sample_type": "fixed_ordered"} if "deepgaitv2" in name else {}  # it looks at neighbouring frames
+        neighbours = "deepgaitv2" in name or "gaitpart" in name  # they look at neighbouring frames
+        in_order = {"sample_type": "fixed_ordered"} if neighbours else {}
         assert config.trainer_cfg.sampler == ours.trainer_cfg.sampler.model_copy(update=in_order)
         assert config.trainer_cfg.save_name == config.evaluator_cfg.save_name
-    for name in ("small", "small_deepgaitv2", "small_gaitset"):
+    for name in ("small", "small_deepgaitv2", "small_gaitpart", "small_gaitset"):
         nets = (make_network(configs[which].model_cfg.model_dump()) for which in (name, f"{name}_silhouette"))
         cost, of_silhouettes = (count_flops(net)[1] for net in nets)
         assert cost <= of_silhouettes < 1.02 * cost, name
