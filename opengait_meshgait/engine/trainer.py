@@ -96,14 +96,20 @@ class Trainer:
     def run(self) -> None:
         """Train to the end."""
         cfg, state = self.cfg, self.state
+        analysis = state.net.Discriminant
         self.sampler.start = state.iteration
         workers = self.config.data_cfg.num_workers
         loader = make_loader(self.train_set, self.sampler, workers, pin_memory=self.device.type == "cuda")
         try:
+            if analysis is not None and not analysis.fitted and state.iteration >= cfg.total_iter:
+                # A kill came between the last weights and their analysis.
+                self._fit()
             if not any(record["iteration"] == state.iteration for record in self.progress.evaluations()):
                 # Before the first iteration, so that a test that cannot work is known at once and the curves begin at
                 # the untrained network; later, a kill came between this checkpoint and its test.
                 self._test()
+            if analysis is not None and state.iteration < cfg.total_iter:
+                analysis.forget()
             self._training_mode()
             self.window.restart_clock()
             for iteration, batch in zip(range(state.iteration, cfg.total_iter), loader):
@@ -113,10 +119,9 @@ class Trainer:
                     self._log()
                 if last or state.iteration % cfg.save_iter == 0:
                     self._save()
-                    if last and state.net.Discriminant is not None:
+                    if last and analysis is not None:
                         # Whatever happens here, the weights are saved.
-                        fit(state.net, self.train_set, self.config, self.device, self.quiet)
-                        self._save()
+                        self._fit()
                     true_markers = None if result.targets is None else result.targets.markers
                     picture = training_picture(result.sils, result.output, true_markers)
                     self.progress.picture("batch", picture, state.iteration)
@@ -153,6 +158,11 @@ class Trainer:
     def _save(self) -> None:
         if rank() == 0:
             self.checkpoints.save({**self.state.state_dict(), **self.about})
+
+    def _fit(self) -> None:
+        """Find the discriminant analysis of the finished weights, and save them again with it."""
+        fit(self.state.net, self.train_set, self.config, self.device, self.quiet)
+        self._save()
 
     def _test(self) -> None:
         if self.test_set is None:

@@ -133,6 +133,12 @@ class Discriminant(nn.Module):
         if self.markers is not None:
             self.markers.fit(described, turned, labels)
 
+    def forget(self) -> None:
+        """Take the fit back: the network's weights are no longer those that it was made for."""
+        for projection in self.children():
+            projection.basis.zero_()
+            projection.fitted = False
+
 
 class _Projection(nn.Module):
     """Principal components, and as many again for each function of the heading; of these, discriminant analysis."""

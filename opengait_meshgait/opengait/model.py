@@ -112,13 +112,18 @@ class MeshGait(BaseModel):
 
     def train_step(self, loss_sum: Tensor) -> bool:
         """OpenGait's step; the last iteration's weights are always saved, with their discriminant analysis."""
+        analysis = getattr(self, "Discriminant", None)
         done = super().train_step(loss_sum)
-        if done and self.iteration == self.engine_cfg["total_iter"]:
+        if done and analysis is not None and analysis.fitted:
+            # A run that goes on beyond what was its end.
+            analysis.forget()
+        # Beyond it, where a kill came between the last weights and their analysis.
+        if done and self.iteration >= self.engine_cfg["total_iter"]:
             self.save_ckpt(self.iteration)
-            if getattr(self, "Discriminant", None) is not None:
+            if analysis is not None:
                 self.msg_mgr.log_info("MeshGait: discriminant analysis of the training set")
                 self.eval()
-                fit_discriminant(self.recognise, self.Discriminant, self._training_sequences())
+                fit_discriminant(self.recognise, analysis, self._training_sequences())
                 self.train()
                 self.save_ckpt(self.iteration)
         return done

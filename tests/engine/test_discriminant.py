@@ -1,5 +1,6 @@
 """The discriminant analysis at the end of a training."""
 
+import pytest
 import torch
 
 from opengait_meshgait.engine import build
@@ -21,6 +22,29 @@ def test_the_last_weights_are_fitted_and_others_are_not(raw, tmp_path):
     first, last = (_fit(found.folder / f"checkpoints/Run-{iteration:05d}.pt") for iteration in (4, 8))
     assert not first["Discriminant.silhouettes.basis"].any()
     assert all(last[f"Discriminant.{part}.basis"].any() for part in ("silhouettes", "markers"))
+
+
+def test_a_kill_between_the_last_weights_and_their_analysis(raw, tmp_path, monkeypatch):
+    def kill(*_):
+        raise KeyboardInterrupt
+
+    whole = _fit(run(raw, tmp_path / "whole").checkpoint)
+    with monkeypatch.context() as killed:
+        killed.setattr("opengait_meshgait.engine.trainer.fit", kill)
+        with pytest.raises(KeyboardInterrupt):
+            run(raw, tmp_path / "killed")
+    found = _fit(run(raw, tmp_path / "killed").checkpoint)
+    assert whole.keys() == found.keys() and all(torch.equal(whole[name], found[name]) for name in whole)
+
+
+def test_a_run_that_goes_on_forgets_the_analysis_of_earlier_weights(raw, tmp_path):
+    raw["trainer_cfg"]["total_iter"] = 4
+    assert _fit(run(raw, tmp_path).checkpoint)["Discriminant.silhouettes.basis"].any()
+    raw["trainer_cfg"] |= {"total_iter": 8, "save_iter": 2}
+    found = run(raw, tmp_path)
+    for iteration in (4, 6, 8):
+        fitted = _fit(found.folder / f"checkpoints/Run-{iteration:05d}.pt")["Discriminant.silhouettes.basis"].any()
+        assert fitted == (iteration != 6)
 
 
 def test_it_sees_whole_training_sequences_one_by_one(raw, tmp_path):
