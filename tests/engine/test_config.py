@@ -34,14 +34,14 @@ def test_shipped_files_are_valid(path):
         make_network(config.model_cfg.model_dump())
 
 
-def test_every_data_set_has_every_backbone_and_its_baseline():
+def test_every_data_set_has_every_backbone_its_baseline_and_the_papers_branch():
     backbones = ("", "_gaitset", "_gaitpart", "_gaitgl", "_deepgaitv2", "_swingait")
     assert {path.stem for path in SHIPPED} == {
         f"{data}{backbone}{baseline}"
         for data in ("gait3d", "oumvlp", "walkers")
         for backbone in backbones
         for baseline in ("", "_silhouette")
-    }
+    } | {"gait3d_paper", "oumvlp_paper", "walkers_paper"}
 
 
 def test_runs_of_shipped_files_have_names_of_their_own():
