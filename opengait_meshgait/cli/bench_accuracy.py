@@ -9,8 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from opengait_meshgait.cli import provenance
 from opengait_meshgait.cli.arguments import add_device, add_set
+from opengait_meshgait.common import provenance
 
 DESCRIPTION = (
     "Train each config with each seed, test it, and print Markdown tables: means and standard deviations over seeds, "
@@ -60,9 +60,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Train and test what is not finished, writing results after every run; then print the tables."""
-    from opengait_meshgait.cli.accuracy_plan import plan
+    from opengait_meshgait.benchmark.accuracy_plan import plan
+    from opengait_meshgait.benchmark.accuracy_tables import Contestant
     from opengait_meshgait.common.errors import UserError
-    from opengait_meshgait.report.accuracy import Contestant
 
     if int(os.environ.get("WORLD_SIZE", 1)) > 1:
         raise UserError("meshgait bench accuracy runs in one process. Start it without torchrun.")
@@ -96,8 +96,8 @@ def _finished(record: Path) -> Mapping[str, Any] | None:
 
 def _train_and_test(entry: Any, seed: int, split: str, device: str, output: Path) -> Mapping[str, Any]:
     from opengait_meshgait.common.files import write_json
-    from opengait_meshgait.engine.test import test
-    from opengait_meshgait.engine.train import train
+    from opengait_meshgait.engine.testing import test
+    from opengait_meshgait.engine.training import train
 
     config, began = entry.run(seed), time.monotonic()
     trained = train(config, device, output=output)
@@ -120,10 +120,10 @@ def _train_and_test(entry: Any, seed: int, split: str, device: str, output: Path
 
 def _tables(contestants: Sequence[Any]) -> list[str]:
     """Tables and notes, in Markdown."""
-    from opengait_meshgait.cli.accuracy_plan import FRAMES
-    from opengait_meshgait.report.accuracy import accuracy_table, difference_table, differences, view_table
-    from opengait_meshgait.report.accuracy_notes import notes
-    from opengait_meshgait.report.results import markdown
+    from opengait_meshgait.benchmark.accuracy_notes import notes
+    from opengait_meshgait.benchmark.accuracy_plan import FRAMES
+    from opengait_meshgait.benchmark.accuracy_tables import accuracy_table, difference_table, differences, view_table
+    from opengait_meshgait.benchmark.demo_results import markdown
 
     tables = [accuracy_table(contestants), view_table(contestants)]
     if found := differences(contestants):
@@ -133,10 +133,10 @@ def _tables(contestants: Sequence[Any]) -> list[str]:
 
 def _write(arguments: argparse.Namespace, entries: Sequence[Any], contestants: Sequence[Any]) -> None:
     """``results.json`` and ``rank1.png`` of all runs so far."""
-    from opengait_meshgait.cli.accuracy_plan import FRAMES
+    from opengait_meshgait.benchmark.accuracy_figure import accuracy_figure
+    from opengait_meshgait.benchmark.accuracy_plan import FRAMES
+    from opengait_meshgait.benchmark.accuracy_tables import differences
     from opengait_meshgait.common.files import atomic_path, write_json
-    from opengait_meshgait.report.accuracy import differences
-    from opengait_meshgait.report.accuracy_figure import accuracy_figure
 
     found = [
         {"name": name, "reference": reference, "condition": condition, **asdict(each), "verdict": each.verdict}

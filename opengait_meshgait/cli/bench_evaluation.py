@@ -8,11 +8,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from opengait_meshgait.cli import provenance
 from opengait_meshgait.cli.arguments import CLOCKS, add_clock, add_device, positive, say
+from opengait_meshgait.common import provenance
 
 if TYPE_CHECKING:
-    from opengait_meshgait.common.turns import Measured
+    from opengait_meshgait.benchmark.interleaved import Measured
 
 DESCRIPTION = (
     "Evaluate random features with planted identities by Gait3D's protocol and by OUMVLP's cross-view protocol, and "
@@ -56,12 +56,12 @@ def run(arguments: argparse.Namespace) -> int:
     Returns:
         1 where OpenGait's figures are others, else 0.
     """
+    from opengait_meshgait.benchmark.demo_results import markdown
+    from opengait_meshgait.benchmark.evaluation_trial import Case, evaluation_trial
+    from opengait_meshgait.benchmark.interleaved import Entrant, measure_in_turns
     from opengait_meshgait.common.device import pick_device
     from opengait_meshgait.common.errors import UserError
     from opengait_meshgait.common.files import atomic_path, write_json
-    from opengait_meshgait.common.turns import Entrant, measure_in_turns
-    from opengait_meshgait.evaluation.trial import Case, evaluation_trial
-    from opengait_meshgait.report.results import markdown
 
     if arguments.gallery < arguments.probes:
         raise UserError(
@@ -75,7 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory() as folder:
         entrants = [Entrant("this package", evaluation_trial, (case, device))]
         if arguments.opengait:
-            from opengait_meshgait.opengait import alone
+            from opengait_meshgait.benchmark import opengait_trials as alone
             from opengait_meshgait.opengait.checkout import Checkout
 
             checkout = Checkout(arguments.opengait)

@@ -7,14 +7,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from opengait_meshgait.cli import provenance
 from opengait_meshgait.cli.arguments import CLOCKS, add_clock, add_device, positive, say
+from opengait_meshgait.common import provenance
 
 if TYPE_CHECKING:
     import torch
 
-    from opengait_meshgait.common.load import Load
-    from opengait_meshgait.common.turns import Entrant, Measured
+    from opengait_meshgait.benchmark.interleaved import Entrant, Measured
+    from opengait_meshgait.benchmark.workload import Load
 
 DESCRIPTION = (
     "Parameters, operations, time and memory of the networks of configs and of OpenGait's own models, without data. "
@@ -54,12 +54,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure, print the table, write it and all measurements."""
+    from opengait_meshgait.benchmark.demo_results import markdown
+    from opengait_meshgait.benchmark.interleaved import measure_in_turns
+    from opengait_meshgait.benchmark.workload import Load
     from opengait_meshgait.common.device import pick_device
     from opengait_meshgait.common.errors import UserError
     from opengait_meshgait.common.files import atomic_path, write_json
-    from opengait_meshgait.common.load import Load
-    from opengait_meshgait.common.turns import measure_in_turns
-    from opengait_meshgait.report.results import markdown
 
     device, load = pick_device(arguments.device), Load(*arguments.batch, arguments.frames, arguments.half)
     if arguments.clock == "processor" and device.type == "cuda":
@@ -101,7 +101,7 @@ def table(measured: Sequence["Measured"], clock: str) -> list[list[str]]:
         measured: all that took part; the first is what the others are compared with.
         clock: ``wall`` or ``processor``.
     """
-    from opengait_meshgait.common.load import BATCH, SEQUENCE, TRAINING
+    from opengait_meshgait.benchmark.workload import BATCH, SEQUENCE, TRAINING
 
     figure = CLOCKS[clock]
     header = ["", "parameters", "GFLOPs", "ms / sequence", "×", "sequences / s", "s / training step", "×", "peak GiB"]
@@ -124,9 +124,9 @@ def table(measured: Sequence["Measured"], clock: str) -> list[list[str]]:
 
 
 def _ours(arguments: argparse.Namespace, load: "Load", device: "torch.device") -> list["Entrant"]:
-    from opengait_meshgait.common.turns import Entrant
+    from opengait_meshgait.benchmark.interleaved import Entrant
+    from opengait_meshgait.benchmark.speed_trial import speed_trial
     from opengait_meshgait.engine.config import load_config
-    from opengait_meshgait.engine.speed import speed_trial
 
     for path in arguments.cfgs:
         load_config(path, arguments.set)  # mistakes are told before any process starts
@@ -141,9 +141,9 @@ def _theirs(
     arguments: argparse.Namespace, load: "Load", device: "torch.device", context: dict[str, Any]
 ) -> list["Entrant"]:
     """OpenGait's models; ``context`` is told which OpenGait it is."""
+    from opengait_meshgait.benchmark.interleaved import Entrant
+    from opengait_meshgait.benchmark.opengait_trials import MODELS, speed_trial
     from opengait_meshgait.common.errors import UserError, did_you_mean
-    from opengait_meshgait.common.turns import Entrant
-    from opengait_meshgait.opengait.alone import MODELS, speed_trial
     from opengait_meshgait.opengait.checkout import Checkout
 
     checkout = Checkout(arguments.opengait)

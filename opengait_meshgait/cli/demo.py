@@ -12,7 +12,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from opengait_meshgait.cli.provenance import versions
+from opengait_meshgait.common.provenance import versions
 
 OURS, BASELINE = "Mesh-Gait", "silhouette-only"
 WALKERS = {"ids": 76, "train": 48, "val": 4, "views": (0, 36, 72, 108, 144, 180), "frames": 24}
@@ -32,11 +32,11 @@ def parser(prog: str) -> argparse.ArgumentParser:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run every step; one that an interrupted demo finished is not done again."""
-    from opengait_meshgait.cli.demo_report import write_report
+    from opengait_meshgait.benchmark.demo_report import write_report
+    from opengait_meshgait.benchmark.demo_results import markdown, results_json, table, verdict
     from opengait_meshgait.common.files import write_json
-    from opengait_meshgait.engine.test import test
-    from opengait_meshgait.engine.train import train
-    from opengait_meshgait.report.results import markdown, results_json, table, verdict
+    from opengait_meshgait.engine.testing import test
+    from opengait_meshgait.engine.training import train
     from opengait_meshgait.walkers import WalkerSet, write_walkers
 
     out, clock = arguments.out, Clock()
@@ -115,9 +115,9 @@ def _config(out: Path, seed: int, overrides: Sequence[str]) -> Any:
 
 
 def _result(name: str, config: Any, trained: Any, tested: dict) -> Any:
+    from opengait_meshgait.benchmark.demo_results import RunResult
     from opengait_meshgait.engine.build import build_network
     from opengait_meshgait.networks.complexity import count_flops
-    from opengait_meshgait.report.results import RunResult
 
     parameters, gflops = count_flops(build_network(config, None), WALKERS["frames"])
     bodies = tested["bodies"] or {}

@@ -3,9 +3,9 @@
 import argparse
 
 from opengait_meshgait.cli.arguments import add_config
-from opengait_meshgait.cli.doctor_machine import check_device, check_packages
-from opengait_meshgait.cli.preflight import FAILED, Check, run_checks, say, summary, tell
 from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.doctor.machine import check_device, check_packages
+from opengait_meshgait.doctor.preflight import FAILED, Check, run_checks, say, summary, tell
 
 PACKAGES = "Python and packages"
 KEYS, ROOT, BODY, CHECKOUT = "config keys", "data root", "body file", "OpenGait checkout"
@@ -42,7 +42,9 @@ def _refuse(error: ImportError) -> str:
 
 def _checks(arguments: argparse.Namespace) -> tuple[list[Check], object]:
     """All checks but the first, which must not fail to be imported; and what they share."""
-    from opengait_meshgait.cli import doctor_data, doctor_opengait, doctor_training
+    from opengait_meshgait.doctor import data as doctor_data
+    from opengait_meshgait.doctor import opengait as doctor_opengait
+    from opengait_meshgait.doctor import training as doctor_training
 
     checks = [
         Check("device", lambda findings: check_device(findings.opengait is not None)),

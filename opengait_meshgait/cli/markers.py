@@ -77,8 +77,8 @@ def _count(text: str) -> int:
 
 def run(arguments: argparse.Namespace) -> int:
     """Do what the action says."""
-    from opengait_meshgait.cli import marker_actions
     from opengait_meshgait.cli.arguments import check_out
+    from opengait_meshgait.prepare import markers as marker_actions
 
     check_out(arguments.out, ".png" if arguments.action == "show" else ".npz")
     if arguments.action == "learn":

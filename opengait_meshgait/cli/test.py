@@ -25,7 +25,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.opengait:
         return hand_over(arguments, "test", arguments.iter)
     from opengait_meshgait.engine.config import load_config
-    from opengait_meshgait.engine.test import test
+    from opengait_meshgait.engine.testing import test
 
     result = test(load_config(arguments.cfgs, arguments.set), arguments.iter, arguments.device)
     if result:

@@ -25,7 +25,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.opengait:
         return hand_over(arguments, "train", fresh=arguments.fresh)
     from opengait_meshgait.engine.config import load_config
-    from opengait_meshgait.engine.train import train
+    from opengait_meshgait.engine.training import train
 
     result = train(load_config(arguments.cfgs, arguments.set), arguments.device, fresh=arguments.fresh)
     if int(os.environ.get("RANK", 0)) == 0:

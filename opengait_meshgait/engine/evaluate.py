@@ -11,9 +11,9 @@ import torch
 from tqdm import tqdm
 
 from opengait_meshgait.body import BodySupervision
+from opengait_meshgait.common.distributed import rank, to_first
 from opengait_meshgait.data import GaitDataset, InferenceSampler, build_transforms, make_loader
 from opengait_meshgait.engine import build
-from opengait_meshgait.engine.distributed import rank, to_first
 from opengait_meshgait.engine.schema import Config
 from opengait_meshgait.evaluation import EVALUATORS, BodyErrors, body_errors
 from opengait_meshgait.losses.gather import world_size

@@ -11,8 +11,8 @@ import torch
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
+from opengait_meshgait.common.distributed import mean_scalars, rank
 from opengait_meshgait.common.files import atomic_path
-from opengait_meshgait.engine.distributed import mean_scalars, rank
 
 
 def say(line: str) -> None:

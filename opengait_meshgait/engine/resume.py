@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from opengait_meshgait.common.distributed import rank, wait_for_all
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.engine.checkpoint import Checkpoints, Say, other_body
 from opengait_meshgait.engine.config import make_config
-from opengait_meshgait.engine.distributed import rank, wait_for_all
 from opengait_meshgait.engine.schema import Config
 from opengait_meshgait.engine.state import TrainingState
 from opengait_meshgait.networks import load_checkpoint

@@ -9,22 +9,22 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 
 from opengait_meshgait.common.device import half_precision
+from opengait_meshgait.common.distributed import rank, to_first
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.common.files import read_json, write_json
 from opengait_meshgait.data import Batch, GaitDataset, TripletSampler, build_transforms, check_sequences, make_loader
 from opengait_meshgait.engine import build
 from opengait_meshgait.engine.checkpoint import BEST, Checkpoints
-from opengait_meshgait.engine.discriminant import fit
-from opengait_meshgait.engine.distributed import rank, to_first
 from opengait_meshgait.engine.evaluate import evaluate
 from opengait_meshgait.engine.progress import Progress, Window, say
 from opengait_meshgait.engine.resume import restore, set_aside
 from opengait_meshgait.engine.schema import Config
 from opengait_meshgait.engine.state import TrainingState
-from opengait_meshgait.engine.step import StepResult, TrainingStep
 from opengait_meshgait.losses import NonFiniteLossError
 from opengait_meshgait.losses.gather import world_size
-from opengait_meshgait.networks.pictures import training_picture
+from opengait_meshgait.recipe.lda_batches import fit
+from opengait_meshgait.recipe.training_step import StepResult, TrainingStep
+from opengait_meshgait.visual.tensorboard import training_picture
 
 # So many sequences, evenly spread, are read before the first iteration: a damaged file is told early.
 _READ_FIRST = 1000

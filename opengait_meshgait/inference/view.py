@@ -8,7 +8,7 @@ from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.inference.look import Look, Seen, look, read_seen
 from opengait_meshgait.inference.mesh_file import upright, write_obj
 from opengait_meshgait.inference.model import GaitModel
-from opengait_meshgait.inference.strip import write_film, write_sheet
+from opengait_meshgait.visual.strip import write_film, write_sheet
 
 ENDINGS = {
     ".html": "a page that plays the sequence, with bodies to turn by mouse",
@@ -87,7 +87,7 @@ def _write(shown: Look, out: Path) -> None:
     ending = out.suffix.lower()
     if ending == ".html":
         # plotly takes a second to load, which the others need not wait for.
-        from opengait_meshgait.inference.page import write_page
+        from opengait_meshgait.visual.player import write_page
 
         write_page(out, shown)
     elif ending == ".mp4":

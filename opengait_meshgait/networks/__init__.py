@@ -4,15 +4,15 @@
 from opengait_meshgait.networks.backbones import DeepGaitV2, GaitGL, GaitPart, GaitSet, Plain, ResNet9, SwinGait
 from opengait_meshgait.networks.build import NETWORK_KEYS, make_network
 from opengait_meshgait.networks.complexity import count_flops
-from opengait_meshgait.networks.discriminant import Discriminant
 from opengait_meshgait.networks.estimator import HeatmapEstimator
-from opengait_meshgait.networks.fitting import Seen, fit_discriminant
 from opengait_meshgait.networks.heatmap_features import HeatmapFeatures
+from opengait_meshgait.networks.lda_head import Discriminant
 from opengait_meshgait.networks.meshgait import SILHOUETTE_SIZE, MeshGaitNet, MeshGaitOutput
 from opengait_meshgait.networks.reconstruction import Reconstruction
 from opengait_meshgait.networks.registry import BACKBONES
 from opengait_meshgait.networks.soft_argmax import VolumeExtent, soft_argmax
 from opengait_meshgait.networks.weights import load_checkpoint, load_weights
+from opengait_meshgait.recipe.lda import Seen, fit_discriminant
 
 __all__ = [
     "BACKBONES",

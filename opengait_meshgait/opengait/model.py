@@ -17,10 +17,10 @@ from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.data import Batch, FrameSampling, GaitDataset, whole_sequences
 from opengait_meshgait.losses import loss_inputs
 from opengait_meshgait.networks import Reconstruction, Seen, fit_discriminant, make_network
-from opengait_meshgait.networks.pictures import training_picture
 from opengait_meshgait.opengait import checks
 from opengait_meshgait.opengait.loader import make_loader
-from opengait_meshgait.opengait.preparation import Preparation
+from opengait_meshgait.recipe.preparation import Preparation
+from opengait_meshgait.visual.tensorboard import training_picture
 
 Inputs = tuple[list[Any], Tensor, list[str], list[str], Tensor | None]
 

@@ -6,10 +6,10 @@ import os
 import pytest
 import torch
 
+from opengait_meshgait.benchmark.evaluation_trial import CROSS_VIEW, GAIT3D, VIEWS, Case, evaluation_trial
+from opengait_meshgait.benchmark.interleaved import Measured, Turn
 from opengait_meshgait.cli import bench_evaluation
 from opengait_meshgait.cli.main import main
-from opengait_meshgait.common.turns import Measured, Turn
-from opengait_meshgait.evaluation.trial import CROSS_VIEW, GAIT3D, VIEWS, Case, evaluation_trial
 
 SMALL = ["--probes", "50", "--gallery", "150", "--shape", "16", "4", "--device", "cpu"]
 GAIT3D_METRICS = {"Rank-1", "Rank-5", "Rank-10", "mAP", "mINP"}

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from opengait_meshgait.benchmark.interleaved import Measured, Turn
+from opengait_meshgait.benchmark.workload import BATCH, SEQUENCE, TRAINING, Load
 from opengait_meshgait.cli import bench_speed
 from opengait_meshgait.cli.main import main
-from opengait_meshgait.common.load import BATCH, SEQUENCE, TRAINING, Load
-from opengait_meshgait.common.turns import Measured, Turn
 from opengait_meshgait.common.yaml_files import read_yaml
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "meshgait"
@@ -104,7 +104,7 @@ def test_the_load_is_the_same_for_all():
 
 @pytest.mark.skipif("OPENGAIT_ROOT" not in os.environ, reason="set OPENGAIT_ROOT to a checkout of OpenGait")
 def test_the_models_of_opengait(tmp_path):
-    from opengait_meshgait.opengait.alone import MODELS
+    from opengait_meshgait.benchmark.opengait_trials import MODELS
 
     command = ["bench", "speed", "--cfgs", str(CONFIGS / "gait3d_silhouette.yaml"), "--frames", "3", "--rounds", "1"]
     command += ["--device", "cpu", "--opengait", os.environ["OPENGAIT_ROOT"], "--out", str(tmp_path)]

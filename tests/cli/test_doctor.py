@@ -14,8 +14,10 @@ import pytest
 import torch
 import yaml
 
-from opengait_meshgait.cli import doctor_machine, doctor_training, preflight
 from opengait_meshgait.cli.main import main
+from opengait_meshgait.doctor import machine as doctor_machine
+from opengait_meshgait.doctor import preflight
+from opengait_meshgait.doctor import training as doctor_training
 from opengait_meshgait.engine.build import build_network, build_optimizer, build_scheduler
 from opengait_meshgait.engine.config import make_config
 from opengait_meshgait.engine.state import TrainingState
@@ -395,8 +397,8 @@ def test_requirements_are_those_of_setup_cfg(monkeypatch, installed):
 
 
 def test_without_a_package_the_rest_is_not_looked_at(data, doctor, monkeypatch):
-    monkeypatch.setitem(sys.modules, "opengait_meshgait.cli.doctor_data", None)
-    monkeypatch.delattr("opengait_meshgait.cli.doctor_data")
+    monkeypatch.setitem(sys.modules, "opengait_meshgait.doctor.data", None)
+    monkeypatch.delattr("opengait_meshgait.doctor.data")
     status, outcomes, _ = doctor()
     assert status == 1
     assert [mark for mark, _ in outcomes.values()] == ["✓", "✗"]

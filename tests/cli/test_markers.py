@@ -13,8 +13,8 @@ from opengait_meshgait.body import load_body, load_markers
 from opengait_meshgait.body.archetypes import farthest_point_markers
 from opengait_meshgait.body.marker_errors import pose_body
 from opengait_meshgait.body.pose_samples import sample_poses
-from opengait_meshgait.cli import marker_actions
 from opengait_meshgait.cli.main import main
+from opengait_meshgait.prepare import markers as marker_actions
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ from opengait_meshgait.data.collate import collate
 from opengait_meshgait.data.transforms import build_transforms
 from opengait_meshgait.engine import build
 from opengait_meshgait.engine.config import make_config
-from opengait_meshgait.engine.step import TrainingStep
-from opengait_meshgait.engine.train import train
+from opengait_meshgait.engine.training import train
+from opengait_meshgait.recipe.training_step import TrainingStep
 
 
 @pytest.fixture

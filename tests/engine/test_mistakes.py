@@ -6,8 +6,8 @@ import pytest
 
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.engine.config import make_config
-from opengait_meshgait.engine.train import train
 from opengait_meshgait.engine.trainer import Trainer
+from opengait_meshgait.engine.training import train
 
 
 @pytest.fixture(autouse=True)

@@ -14,10 +14,10 @@ import torch
 import yaml
 
 from opengait_meshgait.cli.main import main
-from opengait_meshgait.engine import test as engine_test
+from opengait_meshgait.engine import testing as engine_test
 from opengait_meshgait.engine.config import make_config
 from opengait_meshgait.engine.progress import read_log
-from opengait_meshgait.engine.train import train
+from opengait_meshgait.engine.training import train
 from opengait_meshgait.networks import load_checkpoint
 
 ROOT = Path(__file__).parents[2]

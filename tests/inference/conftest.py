@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from opengait_meshgait.engine import test as engine_test
+from opengait_meshgait.engine import testing as engine_test
 from opengait_meshgait.engine.config import make_config
-from opengait_meshgait.engine.train import train
+from opengait_meshgait.engine.training import train
 from opengait_meshgait.evaluation import EVALUATORS, evaluate_indoor_dataset
 from opengait_meshgait.inference import load
 from opengait_meshgait.networks import load_checkpoint

@@ -13,12 +13,14 @@ import torch
 from opengait_meshgait.body import load_body, render_crop
 from opengait_meshgait.cli.main import main
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.inference import drawing, load, strip, view
-from opengait_meshgait.inference.drawing import HEIGHT, WIDTH, draw_heatmaps, draw_markers, draw_mesh, draw_silhouette
+from opengait_meshgait.inference import load, view
 from opengait_meshgait.inference.look import look, read_seen
 from opengait_meshgait.inference.mesh_file import upright
 from opengait_meshgait.inference.view import write_view
 from opengait_meshgait.networks import VolumeExtent, load_checkpoint, soft_argmax
+from opengait_meshgait.visual import pixels as drawing
+from opengait_meshgait.visual import strip
+from opengait_meshgait.visual.pixels import HEIGHT, WIDTH, draw_heatmaps, draw_markers, draw_mesh, draw_silhouette
 
 SEQUENCE = "0003/nm-01/090"
 

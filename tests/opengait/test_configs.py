@@ -8,8 +8,8 @@ import yaml
 
 from opengait_meshgait.common.yaml_files import read_yaml
 from opengait_meshgait.engine.config import load_config
-from opengait_meshgait.engine.test import test as engine_test
-from opengait_meshgait.engine.train import train as engine_train
+from opengait_meshgait.engine.testing import test as engine_test
+from opengait_meshgait.engine.training import train as engine_train
 from opengait_meshgait.opengait.attach import CONFIGS, shipped_configs
 
 SHIPPED = {path.stem: path for path in shipped_configs()}

@@ -14,8 +14,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from opengait_meshgait.body import load_body
 from opengait_meshgait.data import FrameSampling, GaitDataset, InferenceSampler, build_transforms, make_loader
 from opengait_meshgait.engine.config import make_config
-from opengait_meshgait.engine.test import test as engine_test
-from opengait_meshgait.engine.train import train as engine_train
+from opengait_meshgait.engine.testing import test as engine_test
+from opengait_meshgait.engine.training import train as engine_train
 from opengait_meshgait.networks import MeshGaitNet, load_checkpoint, load_weights
 from opengait_meshgait.opengait.attach import attach, detach
 

@@ -1,0 +1,169 @@
+"""What the doctor asks of a config and of the data that it names."""
+
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import torch
+
+from opengait_meshgait.body import BodyModel, BodySupervision
+from opengait_meshgait.common.errors import UserError, did_you_mean
+from opengait_meshgait.common.files import read_json
+from opengait_meshgait.data import build_transforms
+from opengait_meshgait.data.layout import SPLITS, SequenceInfo, Survey, read_partition, survey_sequences
+from opengait_meshgait.data.reader import read_sequence
+from opengait_meshgait.doctor.preflight import NotApplicable, collect, unless
+from opengait_meshgait.engine import build
+from opengait_meshgait.engine.checks import modalities
+from opengait_meshgait.engine.config import load_config, make_config
+from opengait_meshgait.engine.schema import Config
+from opengait_meshgait.networks import MeshGaitNet
+from opengait_meshgait.opengait.checkout import Checkout
+from opengait_meshgait.opengait.launch import resolve_paths
+from opengait_meshgait.prepare.inspection import (
+    Sample,
+    check_bodies,
+    check_identities,
+    check_lengths,
+    count_modalities,
+    describe_silhouettes,
+    read_sample,
+)
+
+
+@dataclass
+class Findings:
+    """What is looked at, and what earlier checks have found for later ones.
+
+    Attributes:
+        path: of the YAML file.
+        overrides: of ``--set``.
+        opengait: the checkout that is to train; None for the embedded engine.
+        surveys: of the dataset's folder, by split.
+        config, sample, body: absent until their check has passed.
+        network: None where it or its optimizer cannot be built.
+    """
+
+    path: str
+    overrides: list[str]
+    opengait: str | None
+    surveys: dict[str, Survey] = field(default_factory=dict)
+    config: Config = field(init=False)
+    sample: Sample = field(init=False)
+    body: BodyModel = field(init=False)
+    network: MeshGaitNet | None = field(default=None, init=False)
+
+    @property
+    def bodies(self) -> bool:
+        """Whether the config trains with bodies."""
+        return self.config.model_cfg.heatmap_cfg is not None and modalities(self.config) == 2
+
+    @cached_property
+    def supervision(self) -> BodySupervision | None:
+        """What poses the bodies; None without bodies, or where its files cannot be used, which checks of theirs say."""
+        try:
+            return build.build_supervision(self.config, torch.device("cpu"))
+        except UserError:
+            return None
+
+    @property
+    def processes(self) -> int:
+        """How many there will be: OpenGait takes one for each GPU."""
+        return max(1, torch.cuda.device_count()) if self.opengait else 1
+
+    def sequences(self, *splits: str) -> list[SequenceInfo]:
+        """Those of some splits that can be used.
+
+        Raises:
+            NotApplicable: there is none.
+        """
+        found = [info for split in splits if split in self.surveys for info in self.surveys[split].found]
+        if not found:
+            raise NotApplicable(f"there is no sequence of {', '.join(SPLITS[split] for split in splits)} to look at")
+        return found
+
+
+def check_keys(findings: Findings) -> str:
+    """The YAML file, its keys and what they say together."""
+    config = load_config(findings.path, findings.overrides)
+    if findings.opengait:
+        with suppress(UserError):  # a check of its own says what is wrong with the checkout
+            cfgs = resolve_paths(config.model_dump(), Checkout(findings.opengait).root)
+            config = make_config(cfgs, findings.path)
+    findings.config = config
+    trainer = config.trainer_cfg
+    return f"{findings.path} trains {config.model_cfg.model} for {trainer.total_iter:,} iterations"
+
+
+def check_root(findings: Findings) -> str:
+    """The dataset's folder."""
+    root = Path(findings.config.data_cfg.dataset_root)
+    try:
+        if not root.is_dir():
+            near = [path.name for path in root.parent.glob("*") if path.is_dir()]
+            hint = f" {did_you_mean(root.name, near)}" if near else ""
+            raise UserError(
+                f"data_cfg.dataset_root: {root} is not a folder (looked for in {Path.cwd()}).{hint} Set it to the "
+                "folder that holds id/type/view/*.pkl."
+            )
+        folders = sum(path.is_dir() for path in root.iterdir())
+    except OSError as error:
+        raise UserError(
+            f"data_cfg.dataset_root: {root} cannot be read: {error.strerror}: {error.filename}. Mend its rights."
+        ) from error
+    return f"{root}, {folders:,} folders"
+
+
+def check_partition(findings: Findings) -> str:
+    """Ids of the partition against folders and classes."""
+    data = findings.config.data_cfg
+    content = read_json(data.dataset_partition)
+    problems = []
+    for split, key in SPLITS.items():
+        if split == "val" and not (isinstance(content, dict) and key in content):
+            continue
+        # A test reads bodies to measure them; OpenGait's does not.
+        bodies = findings.bodies and (split == "train" or not findings.opengait)
+        try:
+            labels = read_partition(data.dataset_partition, split)
+            findings.surveys[split] = survey_sequences(data.dataset_root, labels, bodies, data.data_in_use)
+        except UserError as error:
+            problems.append(str(error))
+    found = collect(problems, check_identities, findings.surveys, findings.config.model_cfg.SeparateBNNecks.class_num)
+    return unless(problems, f"{data.dataset_partition}: {found}")
+
+
+def check_modalities(findings: Findings) -> str:
+    """Which files the sequence folders hold."""
+    if not any(survey.found or survey.problems for survey in findings.surveys.values()):
+        raise NotApplicable("there is no sequence to look at")
+    return count_modalities(findings.surveys.values())
+
+
+def check_frames(findings: Findings) -> str:
+    """Lengths of some sequences, all files of which are read."""
+    findings.sample = read_sample(findings.sequences(*SPLITS))
+    sampler = findings.config.trainer_cfg.sampler
+    needed = {"fixed": sampler.frames_num_fixed, "unfixed": sampler.frames_num_min, "all": None}
+    return check_lengths(findings.sample, needed[sampler.sample_type.split("_")[0]])
+
+
+def check_sample(findings: Findings) -> str:
+    """One whole sequence, as the network and the losses would see it."""
+    findings.sequences(*SPLITS)
+    info = findings.sample.example
+    if info is None:
+        raise NotApplicable("no sequence could be read")
+    sils, bodies, weights = read_sequence(info.sils_path, info.bodies_path, info.weights_path)
+    transform, _ = build_transforms(findings.config.trainer_cfg.transform, findings.bodies)
+    found = f"{info.name}: {describe_silhouettes(sils, transform)}"
+    if bodies is None:
+        return found
+    if findings.supervision is None:
+        return f"{found}; its bodies are not looked at, for the body or marker file cannot be used"
+    tensors = [None if array is None else torch.from_numpy(array)[None] for array in (bodies, weights)]
+    try:
+        return f"{found}; {check_bodies(findings.supervision(*tensors))}"
+    except UserError as error:
+        raise UserError(f"{info.name}: {error}") from error

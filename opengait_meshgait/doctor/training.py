@@ -1,0 +1,132 @@
+"""What the doctor asks of the body, the network, the batches and the folder that a training writes to."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import torch
+
+from opengait_meshgait.body import load_body, load_markers
+from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.data import InferenceSampler, SequenceTable, TripletSampler, build_transforms
+from opengait_meshgait.data.layout import SPLITS, shorten
+from opengait_meshgait.doctor.data import Findings
+from opengait_meshgait.doctor.preflight import NotApplicable, collect, unless
+from opengait_meshgait.engine import build
+from opengait_meshgait.engine.checkpoint import Checkpoints, run_folder
+from opengait_meshgait.engine.schema import Config
+from opengait_meshgait.networks import MeshGaitNet
+
+
+def check_body(findings: Findings) -> str:
+    """The body that supervises."""
+    if not findings.bodies:
+        raise NotApplicable("this config trains without bodies")
+    findings.body = load_body(findings.config.model_cfg.body_cfg.body)
+    return f"{findings.body.name}, {findings.body.num_vertices:,} vertices, licence: {findings.body.licence}"
+
+
+def check_markers(findings: Findings) -> str:
+    """Its virtual markers."""
+    markers = load_markers(findings.config.model_cfg.body_cfg.markers, findings.body)
+    return f"{markers.name}, {markers.num_markers} markers, learned on this body"
+
+
+def check_network(findings: Findings) -> str:
+    """All that the config names by ``type``, ``solver`` or ``scheduler``."""
+    config, problems = findings.config, []
+    net = collect(problems, build.build_network, config, findings.supervision)
+    losses = f"{len(config.loss_cfg)} losses"
+    if not findings.opengait:  # it has losses of its own; how many of them fit is checked with it
+        collect(problems, build.build_losses, config)
+    collect(problems, build.build_augmentation, config, findings.supervision)
+    for section in (config.trainer_cfg, config.evaluator_cfg):
+        collect(problems, build_transforms, section.transform, findings.bodies)
+    if net is not None:
+        optimizer = collect(problems, build.build_optimizer, config, net)
+        if optimizer is not None:
+            findings.network = net
+            collect(problems, build.build_scheduler, config, optimizer)
+    number = sum(p.numel() for p in net.parameters()) / 1e6 if net is not None else 0
+    solver = f"{config.optimizer_cfg.solver} with {config.scheduler_cfg.scheduler}"
+    return unless(problems, f"{number:.2f} million parameters, {losses}, {solver}")
+
+
+def check_batches(findings: Findings) -> str:
+    """The size of a batch against ids and their sequences."""
+    table = SequenceTable(findings.sequences("train"))
+    sampler = TripletSampler(table, findings.config.trainer_cfg.sampler.batch_size, world_size=findings.processes)
+    few = [label for label, own in table.indices_dict.items() if len(own) < sampler.each]
+    found = f"{sampler.people} of {len(table.label_set):,} ids with {sampler.each} sequences each"
+    repeats = f"; {len(few)} ids have fewer and give some twice {shorten(few)}" if few else ""
+    return f"{found}, shared by {findings.processes} process(es){repeats}"
+
+
+def check_protocol(findings: Findings) -> str:
+    """Gallery and probes."""
+    splits = ["test", *(["val"] if findings.config.trainer_cfg.with_test and "val" in findings.surveys else [])]
+    problems, found = [], []
+    for split in splits:
+        table = SequenceTable(findings.sequences(split))
+        share = collect(problems, build.split_test_set, findings.config, table)
+        if share is not None:
+            probes = ", ".join(f"{len(indices):,} {name}" for name, indices in share.probes.items())
+            found.append(f"{SPLITS[split]}: {len(share.gallery):,} gallery sequences, probes: {probes}")
+            found += share.notes
+    return unless(problems, f"{findings.config.evaluator_cfg.eval_func}, " + "; ".join(found))
+
+
+def check_test_batches(findings: Findings) -> str:
+    """The size of a test batch against the number of processes."""
+    size = findings.config.evaluator_cfg.sampler.batch_size
+    if findings.opengait:
+        own = f", in place of the config's {size}" if size != findings.processes else ""
+        return f"{findings.processes} sequence(s) at once, one for each process{own}"
+    InferenceSampler(SequenceTable([]), size, world_size=findings.processes)
+    fitting = [str(number) for number in range(1, size + 1) if size % number == 0]
+    return f"{size} sequences at once; {', '.join(fitting)} process(es) can share them"
+
+
+def check_outputs(findings: Findings) -> str:
+    """Room for the checkpoints that are still to come, in a folder that can be written to."""
+    trainer = findings.config.trainer_cfg
+    folder = run_folder(findings.config, Path(findings.opengait or "", "output"), training=True)
+    try:
+        place = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+        with tempfile.TemporaryFile(dir=place):
+            pass
+    except OSError as error:
+        raise UserError(
+            f"{folder} cannot be written: {error.strerror}: {error.filename}. Mend its rights, or start where you may "
+            "write."
+        ) from error
+    newest = max(Checkpoints(folder).iterations(), default=0)
+    coming = {*range(trainer.save_iter, trainer.total_iter + 1, trainer.save_iter), trainer.total_iter}
+    number = sum(iteration > newest for iteration in coming)
+    if findings.network is None:
+        return f"{folder} can be written; the size of its {number} checkpoints is unknown without a network"
+    size = _checkpoint_bytes(findings.config, findings.network)
+    free = shutil.disk_usage(place).free
+    wanted = f"{number} checkpoints of {_megabytes(size)}, {_megabytes(number * size)} in all"
+    if number * size > free:
+        raise UserError(
+            f"{folder} will hold {wanted}, and {_megabytes(free)} are free. Make room, or raise "
+            f"trainer_cfg.save_iter ({trainer.save_iter})."
+        )
+    earlier = f"; a run of that name is at iteration {newest:,} there and goes on" if newest else ""
+    return f"{folder}: {wanted}; {_megabytes(free)} free{earlier}"
+
+
+def _checkpoint_bytes(config: Config, net: MeshGaitNet) -> int:
+    """Weights and what the optimizer keeps of each, as one step leaves it."""
+    net = net.to("meta")
+    optimizer = build.build_optimizer(config, net)
+    for parameter in net.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    optimizer.step()
+    kept = [value for state in optimizer.state.values() for value in state.values() if isinstance(value, torch.Tensor)]
+    return sum(tensor.nbytes for tensor in [*net.state_dict().values(), *kept])
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e9:,.1f} GB" if size >= 1e9 else f"{size / 1e6:,.1f} MB"

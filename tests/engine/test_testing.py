@@ -1,0 +1,151 @@
+"""Testing a checkpoint."""
+
+import json
+
+import pytest
+import torch
+
+from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.engine import testing as engine_test
+from opengait_meshgait.engine.config import make_config
+from opengait_meshgait.engine.training import train
+from opengait_meshgait.networks import load_checkpoint
+
+VIEWS = ("000", "090")
+
+
+def run(raw, output, iteration=None, **more):
+    return engine_test.test(make_config(raw), iteration, device="cpu", quiet=True, output=output, **more)
+
+
+@pytest.fixture(scope="module")
+def trained(partition, tmp_path_factory):
+    """A folder of runs, filled on first use."""
+    output = tmp_path_factory.mktemp("output")
+
+    def get(raw):
+        if not any(output.iterdir()):
+            raw["trainer_cfg"]["with_test"] = True
+            train(make_config(raw), device="cpu", quiet=True, output=output)
+        return output
+
+    return get
+
+
+def test_random_weights_are_refused(raw, tmp_path):
+    with pytest.raises(UserError, match="random ones are not worth a test"):
+        run(raw, tmp_path)
+
+
+def test_result(raw, trained):
+    output = trained(raw)
+    result = run(raw, output)
+    folder = output / "Tiny" / "MeshGait" / "Run"
+    assert result["iteration"] == 8
+    assert result["sequences"] == 16
+    assert result["metrics"].keys() == {f"{kind}@{k}" for kind in ("NM", "BG", "CL") for k in ("R1", "R5", "mAP")}
+    assert result["views"] == ["000", "090"]
+    assert len(result["tables"]["NM@R1"]) == 2
+    assert {"mpjpe_mm", "mpvpe_mm", "marker_mm", "mpjpe_root_mm"} <= result["bodies"].keys()
+    assert len(result["joints"]["mpjpe"]) == 24
+    by_view = result["bodies_by_view"]
+    assert [*by_view] == ["000", "090"]
+    # As many frames in each view: the figure of all is the mean.
+    assert result["bodies"]["mpjpe_mm"] == pytest.approx(sum(view["mpjpe_mm"] for view in by_view.values()) / 2)
+    assert json.loads((folder / "results-test-8.json").read_text()) == result
+
+
+def test_single_probes_make_up_the_figures(raw, trained):
+    result = run(raw, trained(raw))
+    assert [*result["probes"]] == ["NM", "BG", "CL"]
+    assert [*result["probes"]["CL"]] == [f"{label}/cl-01/{view}" for label in ("0005", "0006") for view in VIEWS]
+    for condition, probes in result["probes"].items():
+        # Of two views one is compared.
+        assert all(text[name.endswith("090")] == "-" for name, text in probes.items())
+        found = "".join(probes.values()).count("1") / len(probes)
+        assert 100 * found == pytest.approx(result["metrics"][f"{condition}@R1"])
+
+
+def test_validation_set(raw, trained, partition, tmp_path):
+    output = trained(raw)
+    content = json.loads(partition.read_text())
+    (tmp_path / "p.json").write_text(json.dumps({**content, "VAL_SET": content["TRAIN_SET"][:3]}))
+    raw["data_cfg"]["dataset_partition"] = str(tmp_path / "p.json")
+    result = run(raw, output, split="val")
+    assert (result["split"], result["sequences"]) == ("val", 24)
+    assert (output / "Tiny/MeshGait/Run/results-val-8.json").is_file()
+
+
+def test_which_weights(raw, trained):
+    output = trained(raw)
+    folder = output / "Tiny" / "MeshGait" / "Run"
+    assert run(raw, output, "last")["iteration"] == 8
+    assert run(raw, output, 4)["iteration"] == 4
+    (folder / "best.json").write_text('{"iteration": 4}')
+    assert run(raw, output, "best")["iteration"] == 4
+    raw["evaluator_cfg"]["restore_hint"] = 4
+    assert run(raw, output)["iteration"] == 4
+    with pytest.raises(UserError, match="Iterations saved in that folder: 4, 8"):
+        run(raw, output, 5)
+    raw["evaluator_cfg"]["restore_hint"] = "absent.pt"
+    with pytest.raises(UserError, match="absent.pt is not a file"):
+        run(raw, output)
+
+
+def test_best_needs_tests_in_training(raw, trained, tmp_path):
+    checkpoint = trained(raw) / "Tiny/MeshGait/Run/checkpoints/Run-00008.pt"
+    folder = tmp_path / "Tiny/MeshGait/Run/checkpoints"
+    folder.mkdir(parents=True)
+    (folder / checkpoint.name).write_bytes(checkpoint.read_bytes())
+    with pytest.raises(UserError, match="with_test: true"):
+        run(raw, tmp_path, "best")
+
+
+def test_batches_change_nothing(raw, trained):
+    output = trained(raw)
+    expected = run(raw, output)
+    for batch_size, workers in ((1, 0), (5, 0), (16, 1)):
+        raw["evaluator_cfg"]["sampler"]["batch_size"] = batch_size
+        raw["data_cfg"]["num_workers"] = workers
+        result = run(raw, output)
+        assert result["metrics"] == expected["metrics"]
+        assert result["bodies"] == pytest.approx(expected["bodies"], rel=1e-5)
+
+
+def test_a_checkpoint_of_openGait(raw, trained, tmp_path):
+    output = trained(raw)
+    state = load_checkpoint(output / "Tiny/MeshGait/Run/checkpoints/Run-00008.pt")
+    torch.save({key: state[key] for key in ("model", "optimizer", "scheduler", "iteration")}, tmp_path / "gait.pt")
+    expected = run(raw, output, 8)
+    raw["evaluator_cfg"]["restore_hint"] = str(tmp_path / "gait.pt")
+    result = run(raw, output)
+    assert result["metrics"] == expected["metrics"]
+    assert (output / "Tiny/MeshGait/Run/results-test-gait.json").is_file()
+
+
+def test_without_bodies_there_are_no_body_errors(raw, trained):
+    output = trained(raw)
+    raw["data_cfg"]["data_in_use"] = [True, False]
+    raw["loss_cfg"] = raw["loss_cfg"][:2]
+    for section in ("trainer_cfg", "evaluator_cfg"):
+        raw[section]["transform"] = raw[section]["transform"][:1]
+    result = run(raw, output)
+    assert result["bodies"] is None
+    assert result["metrics"].keys() == {f"{kind}@{k}" for kind in ("NM", "BG", "CL") for k in ("R1", "R5", "mAP")}
+
+
+def test_weights_of_another_network(raw, trained):
+    output = trained(raw)
+    raw["model_cfg"]["SeparateFCs"]["out_channels"] = 6
+    with pytest.raises(UserError, match="do not fit model_cfg"):
+        run(raw, output)
+
+
+def test_gait3d_protocol(raw, trained, partition, tmp_path):
+    output = trained(raw)
+    content = json.loads(partition.read_text())
+    content["PROBE_SET"] = [f"{label}-nm-01-000" for label in content["TEST_SET"]]
+    (tmp_path / "p.json").write_text(json.dumps(content))
+    raw["data_cfg"]["dataset_partition"] = str(tmp_path / "p.json")
+    raw["evaluator_cfg"]["eval_func"] = "evaluate_Gait3D"
+    assert {"Rank-1", "mAP", "mINP"} <= run(raw, output)["metrics"].keys()
