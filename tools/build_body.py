@@ -19,7 +19,8 @@ from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 from symmetric_mesh import border_edges, decimate_half, mirror_half
 
-from opengait_meshgait.body.model import JOINT_FLIP, JOINT_NAMES, NUM_BETAS, BodyModel
+from opengait_meshgait.body.layout import JOINT_FLIP, JOINT_NAMES, NUM_BETAS
+from opengait_meshgait.body.model import BodyModel
 from opengait_meshgait.common.files import atomic_path
 
 OUT = Path(__file__).parents[1] / "opengait_meshgait" / "assets" / "standin.npz"

@@ -10,7 +10,8 @@ import torch
 from opengait_meshgait.body.crop import CropFrame, crop_frame
 from opengait_meshgait.body.files import load_body
 from opengait_meshgait.body.joint_crop import ENDS, JointOutline, joint_crop_frame
-from opengait_meshgait.body.model import JOINT_FLIP, JOINT_NAMES, BodyModel
+from opengait_meshgait.body.layout import JOINT_FLIP, JOINT_NAMES
+from opengait_meshgait.body.model import BodyModel
 from opengait_meshgait.body.pose_samples import sample_poses
 from opengait_meshgait.walkers.camera import Camera
 from opengait_meshgait.walkers.person import WalkName

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 
-from opengait_meshgait.body.model import JOINT_FLIP, JOINT_NAMES, BodyModel
+from opengait_meshgait.body.layout import JOINT_FLIP, JOINT_NAMES
+from opengait_meshgait.body.model import BodyModel
 
 VERTEX_NOISE = 0.01
 """The noise of vertices that the regressor should put up with, m."""

@@ -8,8 +8,9 @@ import numpy as np
 import torch
 
 from opengait_meshgait.benchmark.demo_results import RunResult, table
-from opengait_meshgait.body import BodyModel, VirtualMarkers
-from opengait_meshgait.body.model import JOINT_NAMES
+from opengait_meshgait.body.layout import JOINT_NAMES
+from opengait_meshgait.body.markers import VirtualMarkers
+from opengait_meshgait.body.model import BodyModel
 from opengait_meshgait.common.files import atomic_path
 from opengait_meshgait.data.dataset import GaitDataset
 from opengait_meshgait.data.transforms import build_transforms

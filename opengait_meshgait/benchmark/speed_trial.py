@@ -4,7 +4,7 @@ import torch
 
 from opengait_meshgait.benchmark.interleaved import Trial
 from opengait_meshgait.benchmark.workload import BATCH, CALLS, SEQUENCE, TRAINING, Load
-from opengait_meshgait.body import BodySupervision
+from opengait_meshgait.body.supervision import BodySupervision
 from opengait_meshgait.data import Batch, build_transforms
 from opengait_meshgait.engine import build
 from opengait_meshgait.engine.config import load_config

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
-from opengait_meshgait.body.model import NUM_BETAS, NUM_JOINTS, BodyModel
+from opengait_meshgait.body.layout import NUM_BETAS, NUM_JOINTS
+from opengait_meshgait.body.model import BodyModel
 from opengait_meshgait.common.errors import UserError, did_you_mean
 from opengait_meshgait.common.files import ArrayUnpickler, read_npz, read_pickle
 

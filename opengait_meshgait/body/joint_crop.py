@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import torch
 
 from opengait_meshgait.body.crop import CropFrame
-from opengait_meshgait.body.model import JOINT_NAMES
+from opengait_meshgait.body.layout import JOINT_NAMES
 
 ENDS = (("head", "neck"), ("foot", "ankle"), ("ankle", "foot"), ("hand", "wrist"))
 """Where the outline may end, crown, toes, heels and finger tips: a joint, and the one that its bone comes from."""

@@ -8,19 +8,8 @@ import torch
 from kornia.geometry.conversions import axis_angle_to_rotation_matrix
 from torch import nn
 
+from opengait_meshgait.body.layout import NUM_BETAS, NUM_JOINTS
 from opengait_meshgait.body.mirror import mirror_vertices
-
-# fmt: off
-JOINT_NAMES = (
-    "pelvis", "left_hip", "right_hip", "spine1", "left_knee", "right_knee", "spine2", "left_ankle", "right_ankle",
-    "spine3", "left_foot", "right_foot", "neck", "left_collar", "right_collar", "head", "left_shoulder",
-    "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist", "left_hand", "right_hand",
-)
-JOINT_FLIP = (0, 2, 1, 3, 5, 4, 6, 8, 7, 9, 11, 10, 12, 14, 13, 15, 17, 16, 19, 18, 21, 20, 23, 22)
-"""For each joint the one on the other side of the body."""
-# fmt: on
-NUM_JOINTS = len(JOINT_NAMES)
-NUM_BETAS = 10
 
 
 class BodyModel(nn.Module):

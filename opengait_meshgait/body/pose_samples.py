@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from opengait_meshgait.body.model import JOINT_NAMES, NUM_BETAS, NUM_JOINTS
+from opengait_meshgait.body.layout import JOINT_NAMES, NUM_BETAS, NUM_JOINTS
 
 # Spread (standard deviation, degrees) of each joint about x (bending), y (twisting for spine and legs) and z.
 _SPREAD = {

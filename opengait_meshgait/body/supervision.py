@@ -9,8 +9,9 @@ from torch import nn
 from opengait_meshgait.body.crop import crop_frame, to_crop
 from opengait_meshgait.body.files import load_body
 from opengait_meshgait.body.joint_crop import joint_crop_frame
+from opengait_meshgait.body.layout import BETAS, FRAME_SIZE, JOINT_FLIP, NUM_JOINTS, POSE, ROOT
 from opengait_meshgait.body.markers import VirtualMarkers, load_markers
-from opengait_meshgait.body.model import JOINT_FLIP, NUM_JOINTS, BodyModel
+from opengait_meshgait.body.model import BodyModel
 from opengait_meshgait.body.pose_samples import sample_poses
 
 _TYPICAL = 64  # poses that say where markers usually are
@@ -85,9 +86,9 @@ class BodySupervision(nn.Module):
         x = self.body.v_template[self.markers.vertex_ids, 0]
         x = x - (x + x[self.markers.flip]).mean() / 2
         poses, betas = sample_poses(2 * _TYPICAL, seed=0)
-        frames = torch.zeros(1, _TYPICAL, 85)
-        frames[..., 3:75], frames[..., 75:] = torch.from_numpy(poses[:_TYPICAL]), torch.from_numpy(betas[:_TYPICAL])
-        frames[..., 3] = torch.pi  # y down
+        frames = torch.zeros(1, _TYPICAL, FRAME_SIZE)
+        frames[..., POSE], frames[..., BETAS] = torch.from_numpy(poses[:_TYPICAL]), torch.from_numpy(betas[:_TYPICAL])
+        frames[..., ROOT.start] = torch.pi  # y down
         start = self(frames.to(x.device)).markers[0].mean(0) * x.new_tensor([0.0, 1.0, 0.0])
         return {
             "interpolation": self.markers.interpolation,
@@ -114,8 +115,10 @@ class BodySupervision(nn.Module):
         Raises:
             ValueError: ``bodies`` is neither [n, s, 85] nor [n, s, 24, 3], or ``weights`` is not [n, s].
         """
-        if bodies.shape[2:] not in ((85,), (NUM_JOINTS, 3)):
-            raise ValueError(f"bodies must be [n, s, 85] or [n, s, {NUM_JOINTS}, 3], got {list(bodies.shape)}")
+        if bodies.shape[2:] not in ((FRAME_SIZE,), (NUM_JOINTS, 3)):
+            raise ValueError(
+                f"bodies must be [n, s, 85] or [n, s, {NUM_JOINTS}, 3], got {list(bodies.shape)}"
+            )
         leading = bodies.shape[:2]
         if weights is None:
             weights = bodies.new_ones(leading)
@@ -129,8 +132,8 @@ class BodySupervision(nn.Module):
 
     def _from_parameters(self, frames: torch.Tensor, weights: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """The fields of :class:`BodyTargets` for frames [m, 85] and weights [m], each [m, ...]."""
-        pose, betas = frames[:, 3:75], frames[:, 75:]
-        valid = frames[:, 3:].isfinite().all(1) & pose.any(1)
+        pose, betas = frames[:, POSE], frames[:, BETAS]
+        valid = frames[:, POSE.start :].isfinite().all(1) & pose.any(1)
         vertices, joints = self.body(_where(valid, pose), _where(valid, betas))
         valid = valid & vertices.isfinite().all(-1).all(-1)
         vertices = _where(valid, vertices)

@@ -22,7 +22,8 @@ import torch
 from kornia.geometry.linalg import transform_points
 from kornia.geometry.transform import get_affine_matrix2d, get_perspective_transform, warp_perspective
 
-from opengait_meshgait.body import BodyFlips, BodyTargets, flip_crop, to_pixels
+from opengait_meshgait.body.crop import flip_crop, to_pixels
+from opengait_meshgait.body.supervision import BodyFlips, BodyTargets
 from opengait_meshgait.common.registry import Registry
 from opengait_meshgait.data.augment_cfg import Affine, Erasing, Perspective, check, section
 

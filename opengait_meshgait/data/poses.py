@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from opengait_meshgait.body.layout import BETAS, POSE
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.data.reader import read_bodies
 
@@ -69,11 +70,11 @@ def _draw(paths: Mapping[str, Sequence[Path]], people: Sequence[str], count: int
         drawn += [frames[rng.permutation(len(frames))[:each]] for frames in usable]
     frames = np.concatenate(drawn)
     frames = frames[rng.permutation(len(frames))[:count]]
-    pose, betas = frames[:, 3:75].copy(), frames[:, 75:].copy()
+    pose, betas = frames[:, POSE].copy(), frames[:, BETAS].copy()
     pose[:, :3] = 0
     return pose, betas
 
 
 def _has_body(frames: np.ndarray) -> np.ndarray:
     """Which of the frames [T, 85] hold one: bool [T]."""
-    return np.isfinite(frames[:, 3:]).all(1) & frames[:, 3:75].any(1)
+    return np.isfinite(frames[:, POSE.start :]).all(1) & frames[:, POSE].any(1)

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
+from opengait_meshgait.body.layout import FRAME_SIZE, NUM_JOINTS
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.common.files import read_pickle
 from opengait_meshgait.data.layout import holds_joints
 
-FRAME_SIZE = 85  # cam 3, pose 72, betas 10
 Arrays = tuple[np.ndarray, np.ndarray | None, np.ndarray | None]
 """Silhouettes, bodies and weights of one sequence."""
 
@@ -94,7 +94,7 @@ def read_bodies(path: str | Path) -> np.ndarray:
         UserError: not a pickle of an array, another shape, or no frames.
     """
     if holds_joints(path):
-        shape, expected = (24, 3), "joints are float32 [T, 24, 3], SMPL's 24 in camera orientation, m"
+        shape, expected = (NUM_JOINTS, 3), "joints are float32 [T, 24, 3], SMPL's 24 in camera orientation, m"
     else:
         shape, expected = (FRAME_SIZE,), f"body parameters are float32 [T, {FRAME_SIZE}] = cam 3, pose 72, betas 10"
     bodies = _read_array(path, f"bodies; {expected}")

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import torch
 
-from opengait_meshgait.body import BodyModel, BodySupervision
+from opengait_meshgait.body.model import BodyModel
+from opengait_meshgait.body.supervision import BodySupervision
 from opengait_meshgait.common.errors import UserError, did_you_mean
 from opengait_meshgait.common.files import read_json
 from opengait_meshgait.data import build_transforms

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import torch
 
-from opengait_meshgait.body import load_body, load_markers
+from opengait_meshgait.body.files import load_body
+from opengait_meshgait.body.markers import load_markers
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.data import InferenceSampler, SequenceTable, TripletSampler, build_transforms
 from opengait_meshgait.data.layout import SPLITS, shorten

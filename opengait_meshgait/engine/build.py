@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from opengait_meshgait.body import BodySupervision, load_supervision
+from opengait_meshgait.body.supervision import BodySupervision, load_supervision
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.common.files import read_json
 from opengait_meshgait.data import FrameSampling, GaitDataset, SequenceTable

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from opengait_meshgait.body import BodySupervision
+from opengait_meshgait.body.supervision import BodySupervision
 from opengait_meshgait.common.distributed import rank, to_first
 from opengait_meshgait.data import GaitDataset, InferenceSampler, build_transforms, make_loader
 from opengait_meshgait.engine import build

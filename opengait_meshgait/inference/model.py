@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from opengait_meshgait.body import BodySupervision, load_supervision
+from opengait_meshgait.body.supervision import BodySupervision, load_supervision
 from opengait_meshgait.common.device import pick_device
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.data import build_transforms

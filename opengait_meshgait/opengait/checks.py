@@ -11,7 +11,7 @@ from typing import Any
 
 import torch.distributed as dist
 
-from opengait_meshgait.body import load_supervision
+from opengait_meshgait.body.supervision import load_supervision
 from opengait_meshgait.common.errors import UserError, did_you_mean
 from opengait_meshgait.common.files import read_json
 from opengait_meshgait.data import (

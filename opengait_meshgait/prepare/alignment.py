@@ -34,6 +34,7 @@ import numpy as np
 import torch
 
 from opengait_meshgait.body.crop import median_column
+from opengait_meshgait.body.layout import BETAS, FRAME_SIZE, POSE
 from opengait_meshgait.body.model import BodyModel
 from opengait_meshgait.body.raster import rasterize
 
@@ -89,7 +90,7 @@ def align(sils: np.ndarray, smpls: np.ndarray, body: BodyModel) -> Alignment:
     Raises:
         ValueError: the shapes do not belong together.
     """
-    if sils.ndim != 3 or smpls.shape != (len(sils), 85):
+    if sils.ndim != 3 or smpls.shape != (len(sils), FRAME_SIZE):
         raise ValueError(f"expected sils [T, h, w] and smpls [T, 85], got {[*sils.shape]} and {[*smpls.shape]}")
     seen = torch.from_numpy(sils > 127)
     drawn = draw_bodies(smpls, body, *sils.shape[1:])
@@ -139,10 +140,10 @@ def draw_bodies(smpls: np.ndarray, body: BodyModel, height: int, width: int) -> 
     """
     frames = torch.from_numpy(np.ascontiguousarray(smpls, np.float32))
     drawn = torch.zeros(len(frames), height, width, dtype=torch.bool)
-    there = frames[:, 3:75].any(1)
+    there = frames[:, POSE].any(1)
     size, columns = torch.tensor([_COLUMNS, height]), torch.arange(width) - width // 2
     for index in there.nonzero()[:, 0].split(_FRAMES_AT_ONCE):
-        vertices = body(frames[index, 3:75], frames[index, 75:])[0]
+        vertices = body(frames[index, POSE], frames[index, BETAS])[0]
         low, high = vertices[..., :2].aminmax(dim=1)
         extent = high - low
         # Parameters that are not finite give vertices that are not, and these an extent.

@@ -9,11 +9,12 @@ from typing import Any
 import cv2
 import numpy as np
 
+from opengait_meshgait.body.layout import FRAME_SIZE, NUM_JOINTS, POSE, ROOT
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.common.files import read_json, read_npz_objects, read_pickle
 from opengait_meshgait.common.folders import entries
 from opengait_meshgait.common.pictures import FrameKey, by_frame, frame_key
-from opengait_meshgait.prepare.parameters import FRAME, JOINTS, BodyKeys, parse
+from opengait_meshgait.prepare.parameters import BodyKeys, parse
 from opengait_meshgait.prepare.pictures import silhouette_pickle
 from opengait_meshgait.prepare.raw import listed
 
@@ -66,7 +67,7 @@ def read_bodies(folder: str, frames: list[FrameKey], named: bool, keys: BodyKeys
     shapes = {row.shape for row in found.values()}
     if len(shapes) > 1:
         raise UserError(f"{folder}: some files hold body parameters and others joints alone. Prepare the two apart.")
-    shape = shapes.pop() if shapes else (FRAME,)
+    shape = shapes.pop() if shapes else (FRAME_SIZE,)
     rows, present = np.zeros((len(frames), *shape), np.float32), np.zeros(len(frames), bool)
     for place, frame in enumerate(frames):
         if frame in found:
@@ -147,15 +148,15 @@ def _load(path: str) -> Any:
 
 def _is_body(row: np.ndarray) -> bool:
     """Trackers write zeros where they found nobody."""
-    return bool((row if row.shape == (JOINTS, 3) else row[3:75]).any())
+    return bool((row if row.shape == (NUM_JOINTS, 3) else row[POSE]).any())
 
 
 def _turned(row: np.ndarray) -> np.ndarray:
     """A body with y up in camera orientation."""
-    if row.shape == (JOINTS, 3):
+    if row.shape == (NUM_JOINTS, 3):
         return row @ _TURN
     turned = row.copy()
-    turned[3:6] = cv2.Rodrigues(_TURN @ cv2.Rodrigues(row[3:6].astype(float))[0])[0].ravel()
+    turned[ROOT] = cv2.Rodrigues(_TURN @ cv2.Rodrigues(row[ROOT].astype(float))[0])[0].ravel()
     return turned
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from opengait_meshgait.body import JOINT_NAMES, BodyTargets
+from opengait_meshgait.body.layout import POSE, head_below_feet
+from opengait_meshgait.body.supervision import BodyTargets
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.data.layout import (
     SPLITS,
@@ -23,7 +24,6 @@ from opengait_meshgait.data.transforms import Transform
 
 # Heights that a person's posed body has in the picture, m: a child that bends down to a very tall man.
 _PLAUSIBLE = (0.5, 2.5)
-_HEAD, _FEET = JOINT_NAMES.index("head"), [JOINT_NAMES.index(name) for name in ("left_foot", "right_foot")]
 
 
 def check_identities(surveys: Mapping[str, Survey], class_num: int) -> str:
@@ -195,7 +195,7 @@ def check_bodies(targets: BodyTargets) -> str:
             f"its bodies are {height:.2f} m high; expected {_PLAUSIBLE[0]} to {_PLAUSIBLE[1]} m. Is the body file in "
             "metres, and are the frames cam 3, pose 72, betas 10?"
         )
-    inverted = joints[:, _HEAD, 1] > joints[:, _FEET, 1].mean(1)
+    inverted = head_below_feet(joints)
     if inverted.float().mean() > 0.5:
         raise UserError(
             f"the head is below the feet in {inverted.sum()} of {len(joints)} valid frames. The pose's root must turn "
@@ -210,7 +210,7 @@ def check_bodies(targets: BodyTargets) -> str:
 def _usable(bodies: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
     """Which frames have a body that may teach something, bool [T]."""
     # Of 85 numbers, the camera and the betas say nothing of whether anybody was found.
-    frames = bodies[:, 3:75] if bodies.ndim == 2 else bodies.reshape(len(bodies), -1)
+    frames = bodies[:, POSE] if bodies.ndim == 2 else bodies.reshape(len(bodies), -1)
     counts = np.ones(len(bodies), bool) if weights is None else weights > 0
     return np.isfinite(frames).all(1) & frames.any(1) & counts
 

@@ -7,11 +7,9 @@ from typing import Any
 import cv2
 import numpy as np
 
+from opengait_meshgait.body.layout import FRAME_SIZE, NUM_BETAS, NUM_JOINTS
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.prepare.raw import listed
-
-JOINTS, POSE, BETAS = 24, 72, 10
-FRAME = 3 + POSE + BETAS
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +73,7 @@ def parse(content: Any, keys: BodyKeys) -> np.ndarray:
         content = content.item() if content.ndim == 0 else list(content)
     if isinstance(content, list | tuple) and (not content or isinstance(content[0], Mapping)):
         if not content:
-            return np.zeros((0, FRAME), np.float32)
+            return np.zeros((0, FRAME_SIZE), np.float32)
         content = content[0]
     frames = _from_mapping(content, keys) if isinstance(content, Mapping) else _from_array(content)
     if not np.isfinite(frames).all():
@@ -88,7 +86,7 @@ def _from_array(content: Any) -> np.ndarray:
     array = np.asarray(content)
     if array.dtype.kind not in "iuf":
         raise ValueError(f"it holds a {type(content).__name__}, and no mapping or array of numbers")
-    for shape in ((FRAME,), (JOINTS, 3)):
+    for shape in ((FRAME_SIZE,), (NUM_JOINTS, 3)):
         if array.shape[-len(shape) :] == shape and array.ndim <= len(shape) + 1:
             return array.reshape(-1, *shape)
     raise ValueError(f"it holds an array {list(array.shape)}; expected [85] or [T, 85], or joints [24, 3]")
@@ -106,17 +104,17 @@ def _from_mapping(content: Mapping[str, Any], keys: BodyKeys) -> np.ndarray:
                 f"no {' or '.join((*keys.pose, *keys.joints))} among its keys: {listed(map(str, content))}. Name the "
                 "pose by --pose-key (and --betas-key), or the joints by --joints-key"
             )
-        return _shaped(*joints, (JOINTS, 3), "24 joints x 3")
+        return _shaped(*joints, (NUM_JOINTS, 3), "24 joints x 3")
     axis_angle = _as_axis_angle(*pose)
     betas, cam = _first(content, keys.betas), _first(content, keys.cam)
     if betas is None or (cam is None and keys.cam_needed):
         what, names = ("betas", keys.betas) if betas is None else ("camera", keys.cam)
         raise ValueError(f"no {what} ({' or '.join(names)}) among its keys: {listed(map(str, content))}")
     shape = np.atleast_1d(np.asarray(betas[1], float))
-    if shape.shape[-1] < BETAS:
-        raise ValueError(f"{betas[0]} has {shape.shape[-1]} numbers; expected {BETAS}")
+    if shape.shape[-1] < NUM_BETAS:
+        raise ValueError(f"{betas[0]} has {shape.shape[-1]} numbers; expected {NUM_BETAS}")
     camera = np.zeros(3) if cam is None else _shaped(*cam, (3,), "3")
-    parts = camera, axis_angle, shape[..., :BETAS]
+    parts = camera, axis_angle, shape[..., :NUM_BETAS]
     return np.concatenate([np.broadcast_to(part, (len(axis_angle), part.shape[-1])) for part in parts], 1)
 
 
@@ -137,7 +135,7 @@ def _as_axis_angle(name: str, pose: Any) -> np.ndarray:
     """Axis-angle [m, 72], also of rotation matrices [..., 24, 3, 3]."""
     array = np.asarray(pose, float)
     if array.shape[-2:] != (3, 3):
-        parts = (JOINTS, 3) if array.shape[-2:] == (JOINTS, 3) else (POSE,)
-        return _shaped(name, array, parts, "72 = 24 joints x 3").reshape(-1, POSE)
-    matrices = _shaped(name, array, (JOINTS, 3, 3), "24 matrices of 3 x 3").reshape(-1, 3, 3)
-    return np.array([cv2.Rodrigues(matrix)[0].ravel() for matrix in matrices]).reshape(-1, POSE)
+        parts = (NUM_JOINTS, 3) if array.shape[-2:] == (NUM_JOINTS, 3) else (3 * NUM_JOINTS,)
+        return _shaped(name, array, parts, "72 = 24 joints x 3").reshape(-1, 3 * NUM_JOINTS)
+    matrices = _shaped(name, array, (NUM_JOINTS, 3, 3), "24 matrices of 3 x 3").reshape(-1, 3, 3)
+    return np.array([cv2.Rodrigues(matrix)[0].ravel() for matrix in matrices]).reshape(-1, 3 * NUM_JOINTS)

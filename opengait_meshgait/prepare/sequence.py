@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from opengait_meshgait.body.layout import FRAME_SIZE, head_below_feet
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.prepare.bodies import Bodies, read_bodies
-from opengait_meshgait.prepare.parameters import FRAME, BodyKeys
+from opengait_meshgait.prepare.parameters import BodyKeys
 from opengait_meshgait.prepare.pictures import Silhouettes, read_silhouettes
 from opengait_meshgait.prepare.raw import RawSequence
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
 SILHOUETTES, SMPLS, JOINTS, WEIGHTS = "0-sils.pkl", "1-smpls.pkl", "1-joints.pkl", "2-weights.pkl"
 _SHOWN = 3
-_HEAD, _FEET = 15, [10, 11]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,7 @@ def _match(
     account.without_body = int((~present).sum())
     account.without_silhouette = bodies.found - int(present.sum())
     account.unreadable_bodies = len(bodies.unreadable)
-    if rows.shape[1:] != (FRAME,):
+    if rows.shape[1:] != (FRAME_SIZE,):
         _require_upright(rows[present])
         return {JOINTS: rows, WEIGHTS: present.astype(np.float32)}
     # Not above: it loads torch, which silhouettes alone do without.
@@ -146,7 +146,7 @@ def _match(
 
 def _require_upright(joints: np.ndarray) -> None:
     """Joints [m, 24, 3] whose y seems to point up would teach bodies that stand on their heads."""
-    upside_down = int((joints[:, _HEAD, 1] > joints[:, _FEET, 1].mean(1)).sum())
+    upside_down = int(head_below_feet(joints).sum())
     if upside_down > len(joints) / 2:
         raise UserError(
             f"The head is below the feet in {upside_down} of {len(joints)} frames: y should point down. If it points "

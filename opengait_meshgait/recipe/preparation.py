@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from opengait_meshgait.body import BodySupervision, BodyTargets, load_supervision
+from opengait_meshgait.body.supervision import BodySupervision, BodyTargets, load_supervision
 from opengait_meshgait.data import Batch, build_transforms
 from opengait_meshgait.data.augmentation import PairedAugmentation, augmentation_from
 from opengait_meshgait.opengait.checks import entries

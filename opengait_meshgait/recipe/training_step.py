@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from opengait_meshgait.body import BodySupervision, BodyTargets
+from opengait_meshgait.body.supervision import BodySupervision, BodyTargets
 from opengait_meshgait.data import Batch
 from opengait_meshgait.data.augmentation import PairedAugmentation
 from opengait_meshgait.data.transforms import Transform

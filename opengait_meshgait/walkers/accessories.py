@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from opengait_meshgait.body.model import NUM_JOINTS
+from opengait_meshgait.body.layout import NUM_JOINTS
 from opengait_meshgait.walkers.wardrobe import Wardrobe
 
 _SEGMENTS, _RINGS = 20, 7

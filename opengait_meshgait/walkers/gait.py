@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from opengait_meshgait.body.model import NUM_JOINTS
+from opengait_meshgait.body.layout import NUM_JOINTS
 from opengait_meshgait.walkers.legs import Foot, reach_ankle
 from opengait_meshgait.walkers.rotations import share, turn
 from opengait_meshgait.walkers.stride import LEG_JOINTS, SIDES, at, leg_phase, make_stride, pelvis_rotation, pelvis_sway

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from opengait_meshgait.body.model import JOINT_NAMES
+from opengait_meshgait.body.layout import JOINT_NAMES
 from opengait_meshgait.walkers.rotations import matrices
 from opengait_meshgait.walkers.style import within_person
 

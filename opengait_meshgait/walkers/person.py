@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from opengait_meshgait.body.model import NUM_BETAS
+from opengait_meshgait.body.layout import NUM_BETAS
 from opengait_meshgait.walkers.habits import Habits
 from opengait_meshgait.walkers.style import GaitStyle
 from opengait_meshgait.walkers.wardrobe import Wardrobe

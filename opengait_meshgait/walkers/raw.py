@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import torch
 
+from opengait_meshgait.body.layout import BETAS, CAM, POSE
 from opengait_meshgait.body.model import BodyModel
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.walkers.layout import Layout
@@ -46,7 +47,7 @@ class Gait3DLayout(Layout):
         }
 
     def contents(self, body: BodyModel, pictures: np.ndarray, smpls: np.ndarray) -> Iterator[list[bytes]]:
-        yield [_npz({"cam": row[:3], "poses": row[3:75], "betas": row[75:]}) for row in smpls]
+        yield [_npz({"cam": row[CAM], "poses": row[POSE], "betas": row[BETAS]}) for row in smpls]
         yield _pngs(pictures)
 
 
@@ -87,10 +88,10 @@ class OUMVLPLayout(Layout):
 
     def contents(self, body: BodyModel, pictures: np.ndarray, smpls: np.ndarray) -> Iterator[list[bytes]]:
         numbers = torch.from_numpy(smpls)
-        joints = body.joints(numbers[:, 3:75], numbers[:, 75:])
+        joints = body.joints(numbers[:, POSE], numbers[:, BETAS])
         joints = (joints - joints[:, :1]).numpy()
         yield [
-            _json({"hc3d": places, "pose": row[3:75], "shape": row[75:], "cam": row[:3]})
+            _json({"hc3d": places, "pose": row[POSE], "shape": row[BETAS], "cam": row[CAM]})
             for places, row in zip(joints, smpls)
         ]
         yield _pngs(pictures)

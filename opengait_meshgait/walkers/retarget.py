@@ -7,7 +7,7 @@ import numpy as np
 from scipy.signal import hilbert
 from scipy.spatial.transform import Rotation
 
-from opengait_meshgait.body.model import JOINT_NAMES, NUM_JOINTS
+from opengait_meshgait.body.layout import JOINT_NAMES, NUM_JOINTS
 from opengait_meshgait.walkers.gait import FRAMES_PER_SECOND, Motion
 from opengait_meshgait.walkers.legs import Foot
 from opengait_meshgait.walkers.recorded import RecordedMotion

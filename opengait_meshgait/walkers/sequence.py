@@ -7,7 +7,8 @@ import numpy as np
 import torch
 
 from opengait_meshgait.body.crop import CropFrame
-from opengait_meshgait.body.model import NUM_JOINTS, BodyModel
+from opengait_meshgait.body.layout import NUM_JOINTS
+from opengait_meshgait.body.model import BodyModel
 from opengait_meshgait.body.raster import rasterize
 from opengait_meshgait.common.silhouettes import normalize_silhouette
 from opengait_meshgait.walkers.accessories import HANDS, HANGING, Accessory, make_accessories

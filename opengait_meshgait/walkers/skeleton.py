@@ -28,7 +28,7 @@ class Skeleton:
     """Where the body's joints are in a recorded skeleton.
 
     Attributes:
-        joints: index of each joint that was found, by its name in :data:`~opengait_meshgait.body.model.JOINT_NAMES`;
+        joints: index of each joint that was found, by its name in :data:`~opengait_meshgait.body.layout.JOINT_NAMES`;
             without those of the spine.
         spine: indices of the joints between the pelvis and the arms, the lowest first.
     """

@@ -15,7 +15,7 @@ from opengait_meshgait.body.crop import (
     to_pixels,
 )
 from opengait_meshgait.body.files import load_body
-from opengait_meshgait.body.model import JOINT_FLIP
+from opengait_meshgait.body.layout import JOINT_FLIP
 from opengait_meshgait.body.raster import rasterize
 from opengait_meshgait.common.silhouettes import normalize_silhouette
 

@@ -5,7 +5,7 @@ import torch
 
 from opengait_meshgait.body.crop import crop_frame
 from opengait_meshgait.body.joint_crop import OUTLINE, body_size, joint_crop_frame
-from opengait_meshgait.body.model import JOINT_FLIP
+from opengait_meshgait.body.layout import JOINT_FLIP
 from opengait_meshgait.walkers.camera import Camera
 from opengait_meshgait.walkers.person import WalkName
 from opengait_meshgait.walkers.sequence import make_scene

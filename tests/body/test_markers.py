@@ -7,8 +7,9 @@ from scipy.spatial.transform import Rotation
 
 from opengait_meshgait.body.archetypes import farthest_point_markers
 from opengait_meshgait.body.files import load_body
+from opengait_meshgait.body.layout import JOINT_FLIP
 from opengait_meshgait.body.markers import VirtualMarkers, load_markers, save_markers
-from opengait_meshgait.body.model import JOINT_FLIP, BodyModel
+from opengait_meshgait.body.model import BodyModel
 from opengait_meshgait.common.errors import UserError
 
 BODY = load_body()

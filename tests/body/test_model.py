@@ -3,7 +3,8 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
-from opengait_meshgait.body.model import JOINT_FLIP, JOINT_NAMES, BodyModel
+from opengait_meshgait.body.layout import JOINT_FLIP, JOINT_NAMES
+from opengait_meshgait.body.model import BodyModel
 
 
 def body_of(arrays, **changes):

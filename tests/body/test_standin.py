@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from opengait_meshgait.body.model import JOINT_FLIP, JOINT_NAMES
+from opengait_meshgait.body.layout import JOINT_FLIP, JOINT_NAMES
 
 ASSET = files("opengait_meshgait") / "assets" / "standin.npz"
 

@@ -4,8 +4,8 @@ import torch
 
 from opengait_meshgait.body.crop import crop_frame, flip_crop, to_crop
 from opengait_meshgait.body.files import load_body
+from opengait_meshgait.body.layout import BETAS, JOINT_FLIP, POSE, ROOT
 from opengait_meshgait.body.markers import VirtualMarkers
-from opengait_meshgait.body.model import JOINT_FLIP
 from opengait_meshgait.body.supervision import BodySupervision
 
 BODY = load_body()
@@ -29,9 +29,9 @@ def frames(n: int, s: int, seed: int = 0) -> torch.Tensor:
     """smpls [n, s, 85]: upright in a camera with y down, turned and posed at random."""
     generator = torch.Generator().manual_seed(seed)
     smpls = torch.randn(n, s, 85, generator=generator) * 0.15
-    smpls[..., 3:6] *= 0.5
+    smpls[..., ROOT] *= 0.5
     smpls[..., 3] += torch.pi
-    smpls[..., 75:] *= 3
+    smpls[..., BETAS] *= 3
     return smpls
 
 
@@ -41,7 +41,7 @@ def test_targets_are_the_posed_body_in_crop_space(supervision):
     assert targets.joints.shape == (2, 3, 24, 3) and targets.markers.shape == (2, 3, 5, 3)
     assert targets.vertices.shape == (2, 3, BODY.num_vertices, 3) and targets.height.shape == (2, 3)
     assert (targets.joint_weights == 1).all() and (targets.mesh_weights == 1).all()
-    vertices, joints = BODY(smpls[1, 2, 3:75], smpls[1, 2, 75:])
+    vertices, joints = BODY(smpls[1, 2, POSE], smpls[1, 2, BETAS])
     frame = crop_frame(vertices[None], BODY.faces, joints[None, 0])
     torch.testing.assert_close(targets.vertices[1, 2], to_crop(vertices[None], frame)[0], atol=1e-5, rtol=0)
     torch.testing.assert_close(targets.joints[1, 2], to_crop(joints[None], frame)[0], atol=1e-5, rtol=0)
@@ -68,12 +68,12 @@ def test_chunks_do_not_show(supervision, monkeypatch):
 @pytest.mark.parametrize(
     "spoil",
     [
-        lambda frame: frame[3:75].zero_(),
+        lambda frame: frame[POSE].zero_(),
         lambda frame: frame.zero_(),
         lambda frame: frame[40].fill_(torch.nan),
         lambda frame: frame[80].fill_(torch.inf),
         lambda frame: frame[6:75].fill_(3e38),
-        lambda frame: frame[75:].fill_(3e38),
+        lambda frame: frame[BETAS].fill_(3e38),
     ],
     ids=[
         "pose of zeros",
@@ -110,7 +110,7 @@ def test_weights_scale_what_is_valid(supervision):
 def test_joints_alone_come_near_to_where_the_mesh_says(supervision):
     smpls = frames(2, 3)
     truth = supervision(smpls)
-    _, joints = BODY(smpls[..., 3:75], smpls[..., 75:])
+    _, joints = BODY(smpls[..., POSE], smpls[..., BETAS])
     targets = supervision(joints, torch.tensor([[1, 1, 0.5], [1, 0, 1]]))
     assert targets.joint_weights.tolist() == [[1, 1, 0.5], [1, 0, 1]]
     assert targets.markers.shape == truth.markers.shape and targets.vertices.shape == truth.vertices.shape
@@ -123,7 +123,7 @@ def test_joints_alone_come_near_to_where_the_mesh_says(supervision):
 
 
 def test_joints_in_any_unit_and_from_any_origin(supervision):
-    joints = BODY(frames(1, 4)[..., 3:75], torch.zeros(10))[1]
+    joints = BODY(frames(1, 4)[..., POSE], torch.zeros(10))[1]
     targets, moved = supervision(joints), supervision(joints * 1000 + torch.tensor([5000.0, -300.0, 90000.0]))
     torch.testing.assert_close(moved.joints, targets.joints, atol=1e-4, rtol=0)
     torch.testing.assert_close(moved.height, targets.height * 1000, atol=0.1, rtol=0)
@@ -131,7 +131,7 @@ def test_joints_in_any_unit_and_from_any_origin(supervision):
 
 @pytest.mark.parametrize("value", [0.0, 7.0, torch.nan, -torch.inf, 3e38])
 def test_joints_that_are_none_have_no_weight(supervision, value):
-    joints = BODY(frames(2, 2)[..., 3:75], torch.zeros(10))[1]
+    joints = BODY(frames(2, 2)[..., POSE], torch.zeros(10))[1]
     clean = supervision(joints)
     if value == 3e38:
         joints[1, 0] *= value
@@ -156,8 +156,8 @@ def test_flips_are_those_of_the_mirrored_pose(supervision):
     """Posing the mirrored pose (Euler's mirror: rotation vectors keep x and turn y and z round) is the oracle."""
     smpls = frames(1, 4)
     mirrored = smpls.clone()
-    pose = smpls[..., 3:75].unflatten(-1, (24, 3))[..., list(JOINT_FLIP), :] * torch.tensor([1.0, -1, -1])
-    mirrored[..., 3:75] = pose.flatten(-2)
+    pose = smpls[..., POSE].unflatten(-1, (24, 3))[..., list(JOINT_FLIP), :] * torch.tensor([1.0, -1, -1])
+    mirrored[..., POSE] = pose.flatten(-2)
     targets, expected, flips = supervision(smpls), supervision(mirrored), supervision.flips
     for name in ("joints", "markers", "vertices"):
         flipped = flip_crop(getattr(targets, name), getattr(flips, name))

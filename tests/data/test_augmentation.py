@@ -4,18 +4,11 @@ import pytest
 import torch
 from torch.nn.functional import avg_pool2d
 
-from opengait_meshgait.body import (
-    BodyFlips,
-    BodyTargets,
-    flip_crop,
-    load_body,
-    rasterize,
-    render_crop,
-    to_crop,
-    to_pixels,
-)
-from opengait_meshgait.body.crop import crop_frame
-from opengait_meshgait.body.model import JOINT_FLIP
+from opengait_meshgait.body.crop import crop_frame, flip_crop, render_crop, to_crop, to_pixels
+from opengait_meshgait.body.files import load_body
+from opengait_meshgait.body.layout import JOINT_FLIP
+from opengait_meshgait.body.raster import rasterize
+from opengait_meshgait.body.supervision import BodyFlips, BodyTargets
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.data.augmentation import PairedAugmentation
 

@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pytest
 
+from opengait_meshgait.body.layout import BETAS
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.data.poses import dataset_poses
 
@@ -54,7 +55,7 @@ def test_roots_are_upright_and_the_rest_untouched(root):
     for angles, shape in zip(pose, betas):
         frame = person_frames(int(shape[0]), 60)[int(angles[3]) - 1]
         np.testing.assert_array_equal(angles[3:], frame[6:75])
-        np.testing.assert_array_equal(shape, frame[75:])
+        np.testing.assert_array_equal(shape, frame[BETAS])
 
 
 def test_the_same_seed_draws_the_same(root):
@@ -69,7 +70,7 @@ def test_frames_without_a_body_are_left_out(root):
         frames[:10, 3:] = 0
         frames[10:20, 40] = np.nan
         frames[0, :3] = 1
-        frames[1, 75:] = 1  # a tracker's mean betas without a pose are no body either
+        frames[1, BETAS] = 1  # a tracker's mean betas without a pose are no body either
         write(root, f"{number:02}", "000", frames)
     for pose, betas in dataset_poses(root, 160, 20):
         assert np.isfinite(pose).all() and np.isfinite(betas).all()

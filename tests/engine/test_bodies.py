@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from opengait_meshgait.body import load_body
+from opengait_meshgait.body.files import load_body
+from opengait_meshgait.body.layout import BETAS, POSE
 from opengait_meshgait.data.collate import collate
 from opengait_meshgait.data.transforms import build_transforms
 from opengait_meshgait.engine import build
@@ -27,7 +28,7 @@ def bodies(raw, make_dataset, tmp_path):
             smpls = torch.from_numpy(pickle.loads(path.read_bytes()))
             if joints:
                 path.unlink()
-                points = body.joints(smpls[:, 3:75], smpls[:, 75:]).numpy()
+                points = body.joints(smpls[:, POSE], smpls[:, BETAS]).numpy()
                 path.with_name("1-joints.pkl").write_bytes(pickle.dumps(points))
             if weight is not None:
                 path.with_name("2-weights.pkl").write_bytes(pickle.dumps(np.full(len(smpls), weight, np.float32)))

@@ -10,7 +10,7 @@ import torch
 import yaml
 
 import opengait_meshgait
-from opengait_meshgait.body import load_body
+from opengait_meshgait.body.files import load_body
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.data.reader import read_silhouettes
 from opengait_meshgait.inference import load

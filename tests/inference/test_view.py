@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from opengait_meshgait.body import load_body, render_crop
+from opengait_meshgait.body.crop import render_crop
+from opengait_meshgait.body.files import load_body
 from opengait_meshgait.cli.main import main
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.inference import load, view

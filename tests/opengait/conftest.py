@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import yaml
 
+from opengait_meshgait.body import layout
 from opengait_meshgait.opengait.attach import attach
 from opengait_meshgait.opengait.checkout import Checkout
 
@@ -104,8 +105,8 @@ def write_sequence(folder, rng, frames=5):
     sils[:, rng.random((8, 8)).repeat(8, 0).repeat(8, 1) < 0.4] = 0
     smpls = np.zeros((frames, 85), np.float32)
     smpls[:, 0] = 1
-    smpls[:, 3:75] = rng.normal(0, 0.1, (frames, 72))
-    smpls[:, 3:6] = [np.pi, 0, 0]
+    smpls[:, layout.POSE] = rng.normal(0, 0.1, (frames, 72))
+    smpls[:, layout.ROOT] = [np.pi, 0, 0]
     folder.mkdir(parents=True)
     for name, array in {"sils-90.pkl": sils.astype(np.uint8), "smpls-90.pkl": smpls}.items():
         with (folder / name).open("wb") as file:

@@ -11,7 +11,8 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from opengait_meshgait.body import load_body
+from opengait_meshgait.body.files import load_body
+from opengait_meshgait.body.layout import BETAS, POSE
 from opengait_meshgait.data import FrameSampling, GaitDataset, InferenceSampler, build_transforms, make_loader
 from opengait_meshgait.engine.config import make_config
 from opengait_meshgait.engine.testing import test as engine_test
@@ -149,7 +150,7 @@ def test_joints_alone_with_weights(main, walkers, tiny_config, write, tmp_path):
     for path in (tmp_path / "data").rglob("smpls-90.pkl"):
         smpls = torch.from_numpy(pickle.loads(path.read_bytes()))
         path.unlink()
-        joints = body.joints(smpls[:, 3:75], smpls[:, 75:]).numpy()
+        joints = body.joints(smpls[:, POSE], smpls[:, BETAS]).numpy()
         path.with_name("joints-90.pkl").write_bytes(pickle.dumps(joints))
         path.with_name("weights-90.pkl").write_bytes(pickle.dumps(np.linspace(0, 1, len(joints), dtype=np.float32)))
     config = tiny_config()

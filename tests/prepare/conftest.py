@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 import torch
 
-from opengait_meshgait.body import load_body, rasterize
+from opengait_meshgait.body.files import load_body
+from opengait_meshgait.body.layout import BETAS, CAM, POSE
+from opengait_meshgait.body.raster import rasterize
 
 FRAMES, SIDE = 6, 96
 SEQUENCES = [(label, "nm-01", view) for label in ("0001", "0002") for view in ("000", "090")]
@@ -21,7 +23,7 @@ def walk():
     smpls[:, [3 + 3 * 16 + 2, 3 + 3 * 17 + 2]] = [-1.2, 1.2]  # arms down
     smpls[:, [3 + 3, 3 + 6]] = np.stack([np.sin(np.arange(FRAMES)), -np.sin(np.arange(FRAMES))], 1) * 0.4  # hips
     with torch.no_grad():
-        vertices = body(torch.from_numpy(smpls[:, 3:75]), torch.from_numpy(smpls[:, 75:]))[0][..., :2]
+        vertices = body(torch.from_numpy(smpls[:, POSE]), torch.from_numpy(smpls[:, BETAS]))[0][..., :2]
     low, high = vertices.amin((0, 1)), vertices.amax((0, 1))
     scale = 80 / float((high - low).max())
     xy = (vertices - (low + high) / 2) * scale + SIDE / 2
@@ -60,5 +62,5 @@ def gait3d(tmp_path, walk, write_pictures, save_romp):
         folder = root.joinpath("3D_SMPLs", *names)
         folder.mkdir(parents=True)
         for number, row in enumerate(smpls, start=1):
-            save_romp(folder / f"{number:04d}.npz", row[3:75], row[75:], row[:3])
+            save_romp(folder / f"{number:04d}.npz", row[POSE], row[BETAS], row[CAM])
     return root

@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from opengait_meshgait.body import crop_frame, load_body, render_crop, to_crop
+from opengait_meshgait.body.crop import crop_frame, render_crop, to_crop
+from opengait_meshgait.body.files import load_body
+from opengait_meshgait.body.layout import BETAS, POSE
 from opengait_meshgait.prepare import alignment
 from opengait_meshgait.prepare.alignment import Alignment, align, disagrees, draw_bodies, weights
 from opengait_meshgait.walkers.person import WalkName
@@ -33,7 +35,7 @@ def judged(sils, smpls, body):
 def test_bodies_lie_where_crop_space_puts_them(body, views):
     smpls = np.concatenate([frames[::4] for _, frames in views.values()])
     drawn = draw_bodies(smpls, body, 64, 64)
-    vertices, joints = body(torch.from_numpy(smpls[:, 3:75]), torch.from_numpy(smpls[:, 75:]))
+    vertices, joints = body(torch.from_numpy(smpls[:, POSE]), torch.from_numpy(smpls[:, BETAS]))
     exact = render_crop(to_crop(vertices, crop_frame(vertices, body.faces, joints[:, 0])), body.faces, 64, 64)
     overlap = (drawn & exact).sum((1, 2)) / (drawn | exact).sum((1, 2))
     assert overlap.min() > 0.93 and overlap.mean() > 0.97
@@ -64,7 +66,7 @@ def test_frames_without_body_or_silhouette(body, side):
     smpls[0] = 0
     smpls[1, 10] = np.nan
     smpls[2, 80] = np.inf
-    smpls[3, 3:75] = 1e38  # finite, but the body is not
+    smpls[3, POSE] = 1e38  # finite, but the body is not
     sils[4] = 0
     smpls[5, :3] = np.nan  # the camera is not used
     found = align(sils, smpls, body)
@@ -106,7 +108,7 @@ def test_nobody_moves_or_too_few_frames(body, side):
     still = np.repeat(side[0][:1], 40, 0), np.repeat(side[1][:1], 40, 0)
     assert judged(*still, body) == ("cannot tell", 0)
     trembling = still[1].copy()
-    trembling[:, 3:75] += rng.normal(0, 0.03, (40, 72))
+    trembling[:, POSE] += rng.normal(0, 0.03, (40, 72))
     assert judged(still[0], trembling, body) == ("cannot tell", 0)
     order = rng.permutation(15)
     found = align(side[0][:15], side[1][:15][order], body)

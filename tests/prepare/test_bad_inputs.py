@@ -9,6 +9,7 @@ import shutil
 import numpy as np
 import pytest
 
+from opengait_meshgait.body.layout import BETAS, POSE
 from opengait_meshgait.cli.main import main
 
 PICTURE = "2D_Silhouettes/0001/nm-01/000/0003.png"
@@ -146,24 +147,24 @@ def test_a_mended_sequence_is_made_up_for(gait3d, tmp_path):
 
 
 def lengths(folder, smpls):
-    np.savez(folder / "smpl.npz", poses=smpls[:4, 3:75], betas=smpls[0, 75:])
+    np.savez(folder / "smpl.npz", poses=smpls[:4, POSE], betas=smpls[0, BETAS])
 
 
 def names_twice(folder, smpls):
-    np.savez(folder / "smpl.npz", poses=smpls[:, 3:75], betas=smpls[0, 75:], frames=["0001", "0002"] * 3)
+    np.savez(folder / "smpl.npz", poses=smpls[:, POSE], betas=smpls[0, BETAS], frames=["0001", "0002"] * 3)
 
 
 def two_kinds(folder, smpls):
-    np.savez(folder / "0001.npz", poses=smpls[0, 3:75], betas=smpls[0, 75:])
+    np.savez(folder / "0001.npz", poses=smpls[0, POSE], betas=smpls[0, BETAS])
     np.savez(folder / "0002.npz", joints=np.zeros((24, 3)))
 
 
 def rotations(folder, smpls):
-    np.savez(folder / "smpl.npz", poses=np.zeros((6, 23, 3, 3)), betas=smpls[0, 75:])
+    np.savez(folder / "smpl.npz", poses=np.zeros((6, 23, 3, 3)), betas=smpls[0, BETAS])
 
 
 def odd_poses(folder, smpls):
-    np.savez(folder / "smpl.npz", poses=np.zeros((72, 71)), betas=smpls[0, 75:])  # 71 frames of 72, when read wrongly
+    np.savez(folder / "smpl.npz", poses=np.zeros((72, 71)), betas=smpls[0, BETAS])  # 71 frames of 72, when read wrongly
 
 
 GENERIC = {

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from opengait_meshgait.body import load_supervision
+from opengait_meshgait.body.supervision import load_supervision
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.data.layout import survey_sequences
 from opengait_meshgait.prepare.inspection import (

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import pytest
 
+from opengait_meshgait.body.layout import BETAS, POSE
 from opengait_meshgait.cli.main import main
 from opengait_meshgait.common.silhouettes import normalize_silhouette
 
@@ -141,7 +142,7 @@ def test_unicode_and_spaces_in_paths(walk, write_pictures, tmp_path):
     pictures, smpls = walk
     root = tmp_path / "Gang länge 步态"
     write_pictures(root / "Zoë 1" / "mit Tasche" / "90 °", pictures)
-    np.savez(root / "Zoë 1" / "mit Tasche" / "90 °" / "body smpl.npz", poses=smpls[:, 3:75], betas=smpls[0, 75:])
+    np.savez(root / "Zoë 1" / "mit Tasche" / "90 °" / "body smpl.npz", poses=smpls[:, POSE], betas=smpls[0, BETAS])
     out = tmp_path / "aus gabe é"
     assert main(["prepare", "generic", "--root", str(root), "--out", str(out), "--workers", "1"]) == 0
     np.testing.assert_array_equal(load(out / "Zoë 1/mit Tasche/90 °/1-smpls.pkl")[:, 3:], smpls[:, 3:])

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from opengait_meshgait.body import load_body, load_markers
+from opengait_meshgait.body.files import load_body
+from opengait_meshgait.body.markers import load_markers
 from opengait_meshgait.visual.markers import COLOURS, VIEWS, marker_sides, markers_figure, visible
 
 # A tetrahedron with its tip towards the viewer, and a vertex of no triangle behind its far side.

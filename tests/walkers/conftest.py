@@ -5,7 +5,9 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
-from opengait_meshgait.body import crop_frame, load_body, render_crop, to_crop
+from opengait_meshgait.body.crop import crop_frame, render_crop, to_crop
+from opengait_meshgait.body.files import load_body
+from opengait_meshgait.body.layout import BETAS, POSE
 from opengait_meshgait.walkers import WalkName, make_scene
 from opengait_meshgait.walkers.rotations import turn
 
@@ -29,7 +31,7 @@ def overlap(body):
 
     def measure(silhouettes, frames):
         numbers = torch.from_numpy(frames)
-        vertices, joints = body(numbers[:, 3:75], numbers[:, 75:])
+        vertices, joints = body(numbers[:, POSE], numbers[:, BETAS])
         frame = crop_frame(vertices, body.faces, joints[:, 0])
         posed = render_crop(to_crop(vertices, frame), body.faces, 64, 64).numpy()
         seen = silhouettes > 127

@@ -1,7 +1,7 @@
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from opengait_meshgait.body.model import JOINT_NAMES
+from opengait_meshgait.body.layout import JOINT_NAMES
 from opengait_meshgait.walkers.habits import Habits
 from opengait_meshgait.walkers.style import within_person
 

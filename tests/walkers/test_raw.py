@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 
+from opengait_meshgait.body.layout import BETAS, POSE
 from opengait_meshgait.cli.main import main
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.common.files import read_npz_objects, read_pickle
@@ -96,7 +97,7 @@ def test_mesh_files_hold_joints_and_numbers(written, body):
     for label, kind, view in SEQUENCES:
         smpls = read_pickle(written / "opengait" / label / kind / view / "1-smpls.pkl")
         numbers = torch.from_numpy(smpls)
-        joints = body.joints(numbers[:, 3:75], numbers[:, 75:]).numpy()
+        joints = body.joints(numbers[:, POSE], numbers[:, BETAS]).numpy()
         folder = written / "oumvlp" / place("oumvlp", label, kind, view)[1]
         frames = [json.loads((folder / f"{frame}.json").read_text()) for frame in FRAMES]
         for frame, row, expected in zip(frames, smpls, joints):

@@ -4,6 +4,7 @@ import shlex
 import numpy as np
 import pytest
 
+from opengait_meshgait.body.layout import BETAS
 from opengait_meshgait.cli.main import main
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.common.files import read_pickle
@@ -48,7 +49,7 @@ def test_the_dataset_says_who_is_who(tmp_path, files, body, overlap):
         for view in ("000", "090"):
             silhouettes, smpls = (read_pickle(out / walk / view / name) for name in ("0-sils.pkl", "1-smpls.pkl"))
             assert silhouettes.shape == (frames, 64, 64) and smpls.shape == (frames, 85)
-            np.testing.assert_allclose(smpls[0, 75:], Person.draw(0, int(walk[:4])).betas, rtol=1e-6)
+            np.testing.assert_allclose(smpls[0, BETAS], Person.draw(0, int(walk[:4])).betas, rtol=1e-6)
             assert overlap(silhouettes, smpls).min() > 0.75
     sampling = FrameSampling("all_ordered")
     data_cfg = {"dataset_root": str(out), "dataset_partition": str(out / "partition.json"), "data_in_use": [True, True]}
@@ -118,8 +119,8 @@ def test_with_one_body_only_gait_differs(body):
     assert [repr(person.style) for person in people] == [repr(Person.draw(3, number).style) for number in (1, 2, 5)]
     own = film_walk(body, WalkName(2, "nm", 1), (90,), 2, seed=3)[90][1]
     shared = film_walk(body, WalkName(2, "nm", 1), (90,), 2, seed=3, same_body=True)[90][1]
-    assert not np.array_equal(own[:, 75:], shared[:, 75:])
-    np.testing.assert_allclose(shared[0, 75:], people[0].betas, rtol=1e-6)
+    assert not np.array_equal(own[:, BETAS], shared[:, BETAS])
+    np.testing.assert_allclose(shared[0, BETAS], people[0].betas, rtol=1e-6)
 
 
 def test_the_last_walk_of_each_is_the_probe(files):

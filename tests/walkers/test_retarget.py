@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from opengait_meshgait.body.model import JOINT_NAMES
+from opengait_meshgait.body.layout import JOINT_NAMES
 from opengait_meshgait.walkers import Person, WalkName, make_scene
 from opengait_meshgait.walkers.recorded import load_recording
 from opengait_meshgait.walkers.rotations import rotation_vectors, turn

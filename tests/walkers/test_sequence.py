@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from opengait_meshgait.body import rasterize
+from opengait_meshgait.body.layout import BETAS, POSE, ROOT
+from opengait_meshgait.body.raster import rasterize
 from opengait_meshgait.walkers import Person, WalkName, make_scene, render_walk
 from opengait_meshgait.walkers.camera import BODY_ROWS, PICTURE_SIZE
 from opengait_meshgait.walkers.options import CASIA_B_VIEWS
@@ -47,14 +48,14 @@ def test_all_views_see_the_same_walk(walk):
     frames = [pair[1] for pair in walk.values()]
     for other in frames[1:]:
         np.testing.assert_array_equal(other[:, 6:], frames[0][:, 6:])  # all but the camera and the root
-        assert not np.allclose(other[:, 3:6], frames[0][:, 3:6])
+        assert not np.allclose(other[:, ROOT], frames[0][:, ROOT])
 
 
 def test_the_camera_puts_the_body_on_the_silhouette(body, walk):
     """(s, tx, ty) alone, as ROMP means them: s * xy + t is the place in a square picture from -1 to 1."""
     for silhouettes, frames in walk.values():
         numbers = torch.from_numpy(frames)
-        vertices, _ = body(numbers[:, 3:75], numbers[:, 75:])
+        vertices, _ = body(numbers[:, POSE], numbers[:, BETAS])
         places = numbers[:, None, :1] * vertices[..., :2] + numbers[:, None, 1:3]
         pixels = (places + 1) * PICTURE_SIZE / 2
         # From the picture to its normalised silhouette: 160 rows become 64, and the median goes to column 32.
@@ -65,7 +66,7 @@ def test_the_camera_puts_the_body_on_the_silhouette(body, walk):
 
 def test_the_root_is_in_camera_orientation(body, walk):
     for view, (_, frames) in walk.items():
-        vertices, joints = body(torch.from_numpy(frames[:, 3:75]), torch.from_numpy(frames[:, 75:]))
+        vertices, joints = body(torch.from_numpy(frames[:, POSE]), torch.from_numpy(frames[:, BETAS]))
         assert (joints[:, 15, 1] < joints[:, 7, 1]).all(), "the head is up, so its y is smaller"
         toes = (joints[:, [10, 11]] - joints[:, [7, 8]]).mean((0, 1))
         if view in (0, 180):
