@@ -116,9 +116,7 @@ class BodySupervision(nn.Module):
             ValueError: ``bodies`` is neither [n, s, 85] nor [n, s, 24, 3], or ``weights`` is not [n, s].
         """
         if bodies.shape[2:] not in ((FRAME_SIZE,), (NUM_JOINTS, 3)):
-            raise ValueError(
-                f"bodies must be [n, s, 85] or [n, s, {NUM_JOINTS}, 3], got {list(bodies.shape)}"
-            )
+            raise ValueError(f"bodies must be [n, s, 85] or [n, s, {NUM_JOINTS}, 3], got {list(bodies.shape)}")
         leading = bodies.shape[:2]
         if weights is None:
             weights = bodies.new_ones(leading)
