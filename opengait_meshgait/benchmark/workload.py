@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from opengait_meshgait.body.layout import ROOT
+from opengait_meshgait.body.layout import ROOT_TURN
 
 SEQUENCE, BATCH, TRAINING = "one sequence", "a batch", "a training step"
 """The tasks: to recognise one sequence, to recognise a batch at once, to learn from it."""
@@ -47,5 +47,5 @@ class Load:
     def bodies(self) -> torch.Tensor:
         """Standing people who sway, SMPL-format frames, float32 [n, s, 85]."""
         frames = torch.randn(self.sequences, self.frames, 85, generator=torch.Generator().manual_seed(0)) * 0.1
-        frames[..., ROOT] = torch.tensor([math.pi, 0, 0])
+        frames[..., ROOT_TURN] = torch.tensor([math.pi, 0, 0])
         return frames

@@ -16,7 +16,7 @@ NUM_BETAS = 10
 
 CAM, POSE, BETAS = slice(0, 3), slice(3, 75), slice(75, 85)
 """A frame: weak-perspective camera (s, tx, ty), axis-angle of the joints (rad, the root first), shape."""
-ROOT = slice(3, 6)
+ROOT_TURN = slice(3, 6)
 FRAME_SIZE = 85
 
 _HEAD, _FEET = JOINT_NAMES.index("head"), [JOINT_NAMES.index("left_foot"), JOINT_NAMES.index("right_foot")]

@@ -17,7 +17,7 @@ ARRAYS = ("interpolation", "vertex_ids", "flip")
 LABELS = ("name", "body_name", "body_fingerprint")
 LEARN = "meshgait markers learn --body BODY --out MARKERS.npz"
 IMPORT = "meshgait markers import --from FOLDER --indices smpl_indices.pkl --body SMPL_NEUTRAL.pkl --out MARKERS.npz"
-KEYS = "In a config, model_cfg.body_cfg.body names the body's file and model_cfg.body_cfg.markers that of its markers."
+_KEYS = "In a config, model_cfg.body_cfg.body names the body's file and model_cfg.body_cfg.markers that of its markers."
 
 
 class VirtualMarkers(nn.Module):
@@ -94,7 +94,7 @@ def load_markers(source: str | Path | None = None, body: BodyModel | None = None
             raise UserError(
                 f"The body {body.name} (fingerprint {body.fingerprint}, {body.num_vertices} vertices) needs virtual "
                 f"markers of its own: those that ship belong to the stand-in body {markers.body_name}. Learn them: "
-                f"{LEARN} or, for SMPL, convert published ones: {IMPORT} {KEYS}"
+                f"{LEARN} or, for SMPL, convert published ones: {IMPORT} {_KEYS}"
             )
         return markers
     path = Path(source)
@@ -126,7 +126,7 @@ def load_markers(source: str | Path | None = None, body: BodyModel | None = None
             f"The virtual markers {markers.name} were learned on the body {markers.body_name} "
             f"(fingerprint {markers.body_fingerprint}, {len(markers.interpolation)} vertices), and the body at hand is "
             f"{body.name} (fingerprint {body.fingerprint}, {body.num_vertices} vertices). Give the body that they "
-            f"belong to, or learn markers for this one: {LEARN} {KEYS}"
+            f"belong to, or learn markers for this one: {LEARN} {_KEYS}"
         )
     return markers
 

@@ -9,7 +9,7 @@ from torch import nn
 from opengait_meshgait.body.crop import crop_frame, to_crop
 from opengait_meshgait.body.files import load_body
 from opengait_meshgait.body.joint_crop import joint_crop_frame
-from opengait_meshgait.body.layout import BETAS, FRAME_SIZE, JOINT_FLIP, NUM_JOINTS, POSE, ROOT
+from opengait_meshgait.body.layout import BETAS, FRAME_SIZE, JOINT_FLIP, NUM_JOINTS, POSE, ROOT_TURN
 from opengait_meshgait.body.markers import VirtualMarkers, load_markers
 from opengait_meshgait.body.model import BodyModel
 from opengait_meshgait.body.pose_samples import sample_poses
@@ -88,7 +88,7 @@ class BodySupervision(nn.Module):
         poses, betas = sample_poses(2 * _TYPICAL, seed=0)
         frames = torch.zeros(1, _TYPICAL, FRAME_SIZE)
         frames[..., POSE], frames[..., BETAS] = torch.from_numpy(poses[:_TYPICAL]), torch.from_numpy(betas[:_TYPICAL])
-        frames[..., ROOT.start] = torch.pi  # y down
+        frames[..., ROOT_TURN.start] = torch.pi  # y down
         start = self(frames.to(x.device)).markers[0].mean(0) * x.new_tensor([0.0, 1.0, 0.0])
         return {
             "interpolation": self.markers.interpolation,

@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     from opengait_meshgait.prepare.parameters import keys_of
     from opengait_meshgait.prepare.run import JOURNAL, Preparation, prepare
     from opengait_meshgait.prepare.sequence import Reading
-    from opengait_meshgait.prepare.summary import in_words
+    from opengait_meshgait.prepare.summary import describe_summary
 
     if arguments.size < 2 or arguments.size % 2:
         raise UserError(f"--size is {arguments.size}: give an even number of pixels, such as 64.")
@@ -84,5 +84,5 @@ def run(arguments: argparse.Namespace) -> int:
         body=arguments.body,
     )
     record = prepare(preparation, arguments.out, arguments.workers)
-    print(in_words(record, Journal(arguments.out / JOURNAL).read().values()))
+    print(describe_summary(record, Journal(arguments.out / JOURNAL).read().values()))
     return 1 if record["problems"] and not arguments.drop_bad else 0

@@ -1,4 +1,4 @@
-"""Errors a user can mend: what was found, what was expected, what to do next."""
+"""Errors a user can fix: what was found, what was expected, what to do next."""
 
 import difflib
 from collections.abc import Iterable
@@ -24,3 +24,9 @@ def did_you_mean(name: str, candidates: Iterable[str]) -> str:
     if near:
         return "Did you mean " + " or ".join(f"'{n}'" for n in near) + "?"
     return f"Known: {', '.join(known)}."
+
+
+def list_names(names: Iterable[str], most: int = 12) -> str:
+    """The first ``most`` of some names, and how many there are in all."""
+    names = list(names)
+    return ", ".join(names[:most]) + (f" … ({len(names)} in all)" if len(names) > most else "") or "nothing"

@@ -1,4 +1,4 @@
-"""Files that are either whole or absent, and pickles that can only hold arrays."""
+"""Files and folders: written whole or not at all, read without running code."""
 
 import json
 import os
@@ -165,3 +165,30 @@ def _read_entry(archive: zipfile.ZipFile, name: str) -> Any:
             return ArrayUnpickler(file).load()
     with archive.open(name) as file:
         return np.lib.format.read_array(file, allow_pickle=False)
+
+
+def subfolders(path: str | Path) -> list[os.DirEntry]:
+    """The folders in a folder, sorted by name, without hidden ones.
+
+    Raises:
+        UserError: it cannot be listed.
+    """
+    return [entry for entry in list_folder(path) if entry.is_dir()]
+
+
+def list_folder(path: str | Path) -> list[os.DirEntry]:
+    """What a folder holds, sorted by name, without hidden files.
+
+    Raises:
+        UserError: it cannot be listed.
+    """
+    try:
+        with os.scandir(path) as found:
+            return sorted((entry for entry in found if not entry.name.startswith(".")), key=lambda entry: entry.name)
+    except OSError as error:
+        raise UserError(f"Cannot list {path}: {error.strerror}.") from error
+
+
+def pickle_kind(name: str) -> str | None:
+    """What a pickle of this name in a sequence's folder holds: ``weight``, ``smpl``, ``joint``, ``sil`` or None."""
+    return next((part for part in ("weight", "smpl", "joint", "sil") if part in name.lower()), None)

@@ -1,4 +1,4 @@
-"""A folder that a command fills, and goes on filling after a stop."""
+"""A folder that a command fills, and resumes filling after a stop."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,18 +10,17 @@ from opengait_meshgait.common.files import read_json, write_json
 UNFINISHED = ".unfinished"
 """What is not whole yet lies in a folder of this name, which no reader of datasets looks into."""
 
-
-Difference = tuple[str, Any, Any]
+Change = tuple[str, Any, Any]
 """A key, what it was and what it is now."""
 
 
-def claim(
+def open_output(
     out: Path,
     name: str,
     record: dict[str, Any],
     keys: Sequence[str],
     what: str,
-    explain: Callable[[Difference], Difference] = lambda difference: difference,
+    explain: Callable[[Change], Change] = lambda change: change,
 ) -> None:
     """Make sure that ``out`` is free, or holds a part of the same thing.
 
@@ -29,9 +28,9 @@ def claim(
         out: the folder; it is made.
         name: of the JSON file in it that says what it holds.
         record: what that file is to say.
-        keys: the entries of ``record`` that must be equal for going on.
+        keys: the entries of ``record`` that must be equal to resume.
         what: is made there, in the plural, for messages.
-        explain: makes a difference plainer.
+        explain: makes a change plainer.
 
     Raises:
         UserError: it cannot be written, or holds other files, or things made with other ``keys``.
@@ -56,5 +55,5 @@ def claim(
         key, before, now = explain((key, before, now))
         raise UserError(
             f"{out} already holds {what} made with {key} {before}, and now {key} is {now}. "
-            "Give another folder, or the same options to go on there."
+            "Give another folder, or the same options to resume there."
         )

@@ -11,7 +11,7 @@ import numpy as np
 from kornia_rs.io import decode_image_png_u8
 
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.common.folders import entries
+from opengait_meshgait.common.files import list_folder
 
 # A PNG's signature and the beginning of its header; then width, height, bit depth, colour type, 2 bytes, interlacing.
 _PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
@@ -37,7 +37,7 @@ def picture_files(folder: str | Path) -> dict[FrameKey, str]:
     Raises:
         UserError: two of them are of the same frame.
     """
-    return by_frame(e for e in entries(folder) if e.name.lower().endswith(".png") and "gei.png" not in e.name)
+    return by_frame(e for e in list_folder(folder) if e.name.lower().endswith(".png") and "gei.png" not in e.name)
 
 
 def by_frame(files: Iterable[os.DirEntry]) -> dict[FrameKey, str]:

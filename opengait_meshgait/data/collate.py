@@ -9,7 +9,7 @@ from opengait_meshgait.common.errors import UserError
 
 
 @dataclass(slots=True)
-class Sequence:
+class GaitSequence:
     """The frames of one sequence that enter a batch.
 
     Attributes:
@@ -79,7 +79,7 @@ class Batch:
         return replace(self, **{k: function(v) for k, v in values.items() if isinstance(v, torch.Tensor)})
 
 
-def collate(sequences: list[Sequence], packed: bool) -> Batch:
+def collate(sequences: list[GaitSequence], packed: bool) -> Batch:
     """One batch of sequences.
 
     Args:

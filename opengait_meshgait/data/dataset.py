@@ -8,7 +8,7 @@ from torch.utils.data import Dataset
 from tqdm import tqdm
 
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.data.collate import Sequence
+from opengait_meshgait.data.collate import GaitSequence
 from opengait_meshgait.data.frames import FrameSampling
 from opengait_meshgait.data.layout import SequenceInfo, find_sequences, list_problems, read_partition
 from opengait_meshgait.data.reader import Arrays, read_sequence
@@ -86,13 +86,13 @@ class GaitDataset(SequenceTable, Dataset):
             self._cache[index] = arrays
         return arrays
 
-    def __getitem__(self, key: tuple[int, int]) -> Sequence:
+    def __getitem__(self, key: tuple[int, int]) -> GaitSequence:
         """The frames drawn from sequence ``index`` with ``seed``; ``key`` is the pair of them."""
         index, seed = key
         info = self.seqs[index]
         sils, bodies, weights = self.load(index)
         chosen = self.frames.sample(len(sils), np.random.default_rng(seed))
-        return Sequence(
+        return GaitSequence(
             sils=sils[chosen],
             bodies=None if bodies is None else bodies[chosen],
             weights=None if weights is None else weights[chosen],

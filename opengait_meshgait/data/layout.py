@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from opengait_meshgait.common.errors import UserError, did_you_mean
-from opengait_meshgait.common.files import read_json
-from opengait_meshgait.common.folders import entries, folders, pickle_kind
+from opengait_meshgait.common.files import list_folder, pickle_kind, read_json, subfolders
 
 SPLITS = {"train": "TRAIN_SET", "val": "VAL_SET", "test": "TEST_SET"}
 _SHOWN = 5  # examples in a message
@@ -126,7 +125,7 @@ def find_sequence(folder: str | Path) -> SequenceInfo:
         UserError: there are no silhouettes, or files are empty or ambiguous.
     """
     folder = Path(folder).resolve()
-    files = [entry for entry in entries(folder) if entry.name.endswith(".pkl")]
+    files = [entry for entry in list_folder(folder) if entry.name.endswith(".pkl")]
     with_bodies = any(pickle_kind(entry.name) in ("smpl", "joint") for entry in files)
     label, type_, view = ("", "", *folder.parts)[-3:]
     try:
@@ -171,14 +170,14 @@ def survey_sequences(
         )
     if not root.is_dir():
         raise UserError(f"dataset_root {root} is not a folder. Set data_cfg.dataset_root to the folder of ids.")
-    people = {folder.name: folder for folder in folders(root)}
+    people = {folder.name: folder for folder in subfolders(root)}
     survey = Survey([], [], [], [], list(people))
     for label in labels:
-        types = folders(people[label].path) if label in people else []
-        sequences = [(type_.name, view) for type_ in types for view in folders(type_.path)]
+        types = subfolders(people[label].path) if label in people else []
+        sequences = [(type_.name, view) for type_ in types for view in subfolders(type_.path)]
         (survey.present if sequences else survey.absent).append(label)
         for type_, view in sequences:
-            files = [entry for entry in entries(view.path) if entry.name.endswith(".pkl")]
+            files = [entry for entry in list_folder(view.path) if entry.name.endswith(".pkl")]
             try:
                 survey.found.append(SequenceInfo(label, type_, view.name, *_choose(files, with_bodies, data_in_use)))
             except _Unusable as error:

@@ -14,7 +14,7 @@ from opengait_meshgait.evaluation.inputs import Split, check_embeddings, codes, 
 from opengait_meshgait.evaluation.result import EVALUATORS, EvaluationResult
 from opengait_meshgait.evaluation.retrieval import NEVER, first_match, rank_k, retrieve
 
-RANKS = (1, 5)
+_RANKS = (1, 5)
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ def evaluate_indoor_dataset(
                     ranks[rows, column] = first_match(block[:, start:end], match[:, start:end]).cpu()
             probe_view = torch.from_numpy(view[probe[rows]]).to(block.device)
             ap[rows] = _average_precision(block, match, probe_view[:, None] == gallery_view)
-        for k in RANKS:
+        for k in _RANKS:
             table = np.full((len(view_names), len(view_names)), np.nan)
             for row in np.unique(view[probe]):
                 for column in np.flatnonzero(np.diff(bounds)):

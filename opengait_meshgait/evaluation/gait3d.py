@@ -12,7 +12,7 @@ from opengait_meshgait.evaluation.inputs import Split, check_embeddings, codes, 
 from opengait_meshgait.evaluation.result import EVALUATORS, EvaluationResult
 from opengait_meshgait.evaluation.retrieval import Retrieval, rank_k, retrieve
 
-RANKS = (1, 5, 10)
+_RANKS = (1, 5, 10)
 
 
 def split_Gait3D(labels: Sequence, types: Sequence, views: Sequence, probes: Collection[str]) -> Split:
@@ -92,7 +92,7 @@ def evaluate_Gait3D(
     for rows, block in distance_blocks(embeddings[probe], embeddings[gallery], metric, chunk):
         blocks.append(retrieve(block, label[probe[rows], None] == label[gallery]))
     found = Retrieval(*(torch.cat(column) for column in zip(*blocks)))
-    metrics = {f"Rank-{k}": rank_k(found.rank, k) for k in RANKS}
+    metrics = {f"Rank-{k}": rank_k(found.rank, k) for k in _RANKS}
     metrics |= {"mAP": found.ap.mean().item() * 100, "mINP": found.inp.mean().item() * 100}
     hits = {"all": ProbeHits(probe, (found.rank < 1).float()[:, None].numpy())}
     return EvaluationResult(metrics, metrics["Rank-1"], notes=notes, hits=hits)

@@ -9,14 +9,12 @@ from typing import Any
 import cv2
 import numpy as np
 
-from opengait_meshgait.body.layout import FRAME_SIZE, NUM_JOINTS, POSE, ROOT
-from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.common.files import read_json, read_npz_objects, read_pickle
-from opengait_meshgait.common.folders import entries
+from opengait_meshgait.body.layout import FRAME_SIZE, NUM_JOINTS, POSE, ROOT_TURN
+from opengait_meshgait.common.errors import UserError, list_names
+from opengait_meshgait.common.files import list_folder, read_json, read_npz_objects, read_pickle
 from opengait_meshgait.common.pictures import FrameKey, by_frame, frame_key
 from opengait_meshgait.prepare.parameters import BodyKeys, parse
 from opengait_meshgait.prepare.pictures import silhouette_pickle
-from opengait_meshgait.prepare.raw import listed
 
 _ENDINGS = (".npz", ".json", ".pkl")
 _TURN = np.diag([1.0, -1.0, -1.0])  # y up, z to the camera -> y down, z away: half a turn about x
@@ -46,7 +44,7 @@ def holds_bodies(folder: str) -> bool:
     return bool(_files(folder))
 
 
-def read_bodies(folder: str, frames: list[FrameKey], named: bool, keys: BodyKeys, y_up: bool = False) -> Bodies:
+def read_raw_bodies(folder: str, frames: list[FrameKey], named: bool, keys: BodyKeys, y_up: bool = False) -> Bodies:
     """The bodies of some frames: one file for each, by its name, or one file for all.
 
     Args:
@@ -80,7 +78,7 @@ def _files(folder: str) -> list[os.DirEntry]:
     silhouettes = silhouette_pickle(folder)
     return [
         e
-        for e in entries(folder)
+        for e in list_folder(folder)
         if e.name.lower().endswith(_ENDINGS) and e.path != silhouettes and "weight" not in e.name.lower()
     ]
 
@@ -122,7 +120,7 @@ def _one_a_frame(
         first = f"{_name(frames[0])} and {_name(frames[-1])}" if frames else "none"
         raise UserError(
             f"None of the {len(files)} body files in {folder} is called like a silhouette: "
-            f"{listed(e.name for e in files)}; the {len(frames)} silhouettes are called like {first}."
+            f"{list_names(e.name for e in files)}; the {len(frames)} silhouettes are called like {first}."
         )
     found, unreadable = {}, []
     for frame, path in places.items():
@@ -156,7 +154,7 @@ def _turned(row: np.ndarray) -> np.ndarray:
     if row.shape == (NUM_JOINTS, 3):
         return row @ _TURN
     turned = row.copy()
-    turned[ROOT] = cv2.Rodrigues(_TURN @ cv2.Rodrigues(row[ROOT].astype(float))[0])[0].ravel()
+    turned[ROOT_TURN] = cv2.Rodrigues(_TURN @ cv2.Rodrigues(row[ROOT_TURN].astype(float))[0])[0].ravel()
     return turned
 
 

@@ -8,8 +8,7 @@ import cv2
 import numpy as np
 
 from opengait_meshgait.body.layout import FRAME_SIZE, NUM_BETAS, NUM_JOINTS
-from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.prepare.raw import listed
+from opengait_meshgait.common.errors import UserError, list_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,15 +100,15 @@ def _from_mapping(content: Mapping[str, Any], keys: BodyKeys) -> np.ndarray:
         joints = _first(content, keys.joints)
         if joints is None:
             raise ValueError(
-                f"no {' or '.join((*keys.pose, *keys.joints))} among its keys: {listed(map(str, content))}. Name the "
-                "pose by --pose-key (and --betas-key), or the joints by --joints-key"
+                f"no {' or '.join((*keys.pose, *keys.joints))} among its keys: {list_names(map(str, content))}. Name "
+                "the pose by --pose-key (and --betas-key), or the joints by --joints-key"
             )
         return _shaped(*joints, (NUM_JOINTS, 3), "24 joints x 3")
     axis_angle = _as_axis_angle(*pose)
     betas, cam = _first(content, keys.betas), _first(content, keys.cam)
     if betas is None or (cam is None and keys.cam_needed):
         what, names = ("betas", keys.betas) if betas is None else ("camera", keys.cam)
-        raise ValueError(f"no {what} ({' or '.join(names)}) among its keys: {listed(map(str, content))}")
+        raise ValueError(f"no {what} ({' or '.join(names)}) among its keys: {list_names(map(str, content))}")
     shape = np.atleast_1d(np.asarray(betas[1], float))
     if shape.shape[-1] < NUM_BETAS:
         raise ValueError(f"{betas[0]} has {shape.shape[-1]} numbers; expected {NUM_BETAS}")

@@ -4,11 +4,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.common.folders import entries, pickle_kind
+from opengait_meshgait.common.errors import UserError, list_names
+from opengait_meshgait.common.files import list_folder, pickle_kind
 from opengait_meshgait.common.pictures import FrameKey, picture_files, read_picture
 from opengait_meshgait.common.silhouettes import has_person, normalize_silhouette
-from opengait_meshgait.prepare.raw import listed
 
 
 @dataclass(slots=True)
@@ -34,7 +33,7 @@ class Silhouettes:
     unreadable: list[str] = field(default_factory=list)
 
 
-def read_silhouettes(folder: str, size: int) -> Silhouettes:
+def read_raw_silhouettes(folder: str, size: int) -> Silhouettes:
     """Normalise the silhouettes in a folder.
 
     Args:
@@ -69,7 +68,7 @@ def read_silhouettes(folder: str, size: int) -> Silhouettes:
 
 def silhouette_pickle(folder: str) -> str | None:
     """The pickle of silhouettes in a folder, by the rules of the training data's reader; None if there is none."""
-    pickles = [entry for entry in entries(folder) if entry.name.endswith(".pkl")]
+    pickles = [entry for entry in list_folder(folder) if entry.name.endswith(".pkl")]
     others = [entry for entry in pickles if pickle_kind(entry.name) in ("sil", None)]
     named = [entry for entry in others if pickle_kind(entry.name) == "sil"] or others
     return named[0].path if len(named) == 1 else None
@@ -83,7 +82,7 @@ def _read_pickle(folder: str, size: int) -> Silhouettes:
     if path is None:
         raise UserError(
             f"{folder} holds no silhouettes: looked for *.png, or one pickle of silhouettes; found "
-            f"{listed(entry.name for entry in entries(folder))}."
+            f"{list_names(entry.name for entry in list_folder(folder))}."
         )
     pictures = read_prepared(path)
     if pictures.shape[1:] != (size, size):

@@ -1,4 +1,4 @@
-"""A whole raw dataset, in parallel, going on where an earlier run was stopped."""
+"""A whole raw dataset, in parallel, resumed where an earlier run was stopped."""
 
 import json
 import os
@@ -15,21 +15,18 @@ import numpy as np
 from tqdm import tqdm
 
 from opengait_meshgait import __version__
-from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.common.files import write_json
-from opengait_meshgait.common.folders import entries
+from opengait_meshgait.common.errors import UserError, list_names
+from opengait_meshgait.common.files import list_folder, write_json
 from opengait_meshgait.common.jobs import in_processes
-from opengait_meshgait.common.output import UNFINISHED, claim
-from opengait_meshgait.prepare import gait3d, generic, oumvlp
+from opengait_meshgait.common.output import UNFINISHED, open_output
 from opengait_meshgait.prepare.journal import Journal, Record
-from opengait_meshgait.prepare.raw import RawSequence, listed
+from opengait_meshgait.prepare.raw import FINDERS, RawSequence
 from opengait_meshgait.prepare.sequence import SILHOUETTES, Reading, prepare_sequence
 from opengait_meshgait.prepare.summary import summarize
 
 if TYPE_CHECKING:
     from opengait_meshgait.body.model import BodyModel
 
-DATASETS = {"gait3d": gait3d.find, "oumvlp": oumvlp.find, "generic": generic.find}
 RECORD, JOURNAL, SHEET = "prepare.json", "sequences.jsonl", "worst.png"
 _AT_ONCE = 16  # sequences a job: fewer messages between processes
 
@@ -78,15 +75,15 @@ def prepare(preparation: Preparation, out: str | Path, workers: int | None = Non
     workers = os.cpu_count() or 1 if workers is None else workers
     if workers < 1:
         raise UserError(f"workers is {workers}: give at least 1.")
-    raw = DATASETS[preparation.dataset](preparation.root, preparation.bodies, not preparation.silhouettes_only)
+    raw = FINDERS[preparation.dataset](preparation.root, preparation.bodies, not preparation.silhouettes_only)
     if not raw.sequences:
         raise UserError(
             f"No sequence found: looked for {raw.layout}. {preparation.root} holds: "
-            f"{listed(entry.name for entry in entries(preparation.root))}."
+            f"{list_names(entry.name for entry in list_folder(preparation.root))}."
         )
     with_bodies = any(sequence.bodies for sequence in raw.sequences)
     record = _describe(preparation, with_bodies)
-    claim(out, RECORD, record, ("version", "body", "options"), "a dataset")
+    open_output(out, RECORD, record, ("version", "body", "options"), "a dataset")
     journal = Journal(out / JOURNAL)
     done = {name: account for name, account in journal.read().items() if (out / name / SILHOUETTES).is_file()}
     journal.replace(done.values())
@@ -108,7 +105,7 @@ def prepare(preparation: Preparation, out: str | Path, workers: int | None = Non
         _finish(record, accounts, preparation.body, out)
     except OSError as error:
         raise UserError(
-            f"Cannot write to {out}: {error.strerror}. What is written stays: run again to go on."
+            f"Cannot write to {out}: {error.strerror}. What is written stays: run again to resume."
         ) from error
     finally:
         shutil.rmtree(out / UNFINISHED, ignore_errors=True)

@@ -7,9 +7,9 @@ import numpy as np
 
 from opengait_meshgait.body.layout import FRAME_SIZE, head_below_feet
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.prepare.bodies import Bodies, read_bodies
+from opengait_meshgait.prepare.bodies import Bodies, read_raw_bodies
 from opengait_meshgait.prepare.parameters import BodyKeys
-from opengait_meshgait.prepare.pictures import Silhouettes, read_silhouettes
+from opengait_meshgait.prepare.pictures import Silhouettes, read_raw_silhouettes
 from opengait_meshgait.prepare.raw import RawSequence
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Reading:
 
 
 @dataclass(slots=True)
-class Account:
+class SequenceRecord:
     """What became of a sequence's frames.
 
     Attributes:
@@ -79,7 +79,7 @@ class Account:
 
 def prepare_sequence(
     raw: RawSequence, reading: Reading, body: "BodyModel | None" = None
-) -> tuple[dict[str, np.ndarray], Account]:
+) -> tuple[dict[str, np.ndarray], SequenceRecord]:
     """Read a sequence.
 
     Args:
@@ -93,11 +93,11 @@ def prepare_sequence(
     Raises:
         UserError: it has no frames, or there are files that cannot be read.
     """
-    silhouettes = read_silhouettes(raw.silhouettes, reading.size)
+    silhouettes = read_raw_silhouettes(raw.silhouettes, reading.size)
     frames = len(silhouettes.frames)
     bodies = None
     if raw.bodies is not None:
-        bodies = read_bodies(raw.bodies, silhouettes.frames, silhouettes.named, reading.keys, reading.y_up)
+        bodies = read_raw_bodies(raw.bodies, silhouettes.frames, silhouettes.named, reading.keys, reading.y_up)
     unreadable = silhouettes.unreadable + (bodies.unreadable if bodies else [])
     if unreadable and not reading.drop_bad:
         more = f" And {len(unreadable) - _SHOWN} more files." if len(unreadable) > _SHOWN else ""
@@ -107,7 +107,7 @@ def prepare_sequence(
             f"None of the {frames} frames in {raw.silhouettes} is left: {silhouettes.too_little} hardly show anybody, "
             f"{silhouettes.no_centre} have no centre, {len(silhouettes.unreadable)} cannot be read."
         )
-    account = Account(
+    account = SequenceRecord(
         sequence=raw.name,
         frames=frames,
         kept=len(silhouettes.kept),
@@ -122,7 +122,7 @@ def prepare_sequence(
 
 
 def _match(
-    silhouettes: Silhouettes, bodies: Bodies, reading: Reading, body: "BodyModel | None", account: Account
+    silhouettes: Silhouettes, bodies: Bodies, reading: Reading, body: "BodyModel | None", account: SequenceRecord
 ) -> dict[str, np.ndarray]:
     """The files of the kept frames' bodies; fills the account of them."""
     rows, present = bodies.rows[silhouettes.kept], bodies.present[silhouettes.kept]

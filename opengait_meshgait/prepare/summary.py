@@ -62,7 +62,7 @@ def overlaps(accounts: Iterable[Record]) -> np.ndarray:
     return np.array([iou for account in accounts for iou in account["ious"] or [] if iou is not None], float)
 
 
-def in_words(summary: Record, accounts: Iterable[Record]) -> str:
+def describe_summary(summary: Record, accounts: Iterable[Record]) -> str:
     """The summary for people, several lines.
 
     Args:

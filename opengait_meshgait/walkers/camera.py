@@ -36,7 +36,7 @@ class Camera:
         """A camera for ``view``, degrees; far enough for weak perspective and above the middle of the body."""
         return cls(view + rng.normal(0, 1.5), rng.uniform(9, 12), rng.uniform(1.2, 2.2))
 
-    def look(self, pelvis: np.ndarray, stature: float) -> "Look":
+    def follow(self, pelvis: np.ndarray, stature: float) -> "CameraTrack":
         """Follow a walker.
 
         Args:
@@ -50,11 +50,11 @@ class Camera:
         # The world's x is left of a walker who comes towards the camera, hence right in the picture.
         right = np.cross(away, [0, 1, 0])
         right /= np.linalg.norm(right, axis=1, keepdims=True)
-        return Look(position, np.stack([right, np.cross(away, right), away], 1))
+        return CameraTrack(position, np.stack([right, np.cross(away, right), away], 1))
 
 
 @dataclass(frozen=True)
-class Look:
+class CameraTrack:
     """Where a camera looks in each frame.
 
     Attributes:
@@ -72,7 +72,7 @@ class Look:
 
 
 def project(oriented: np.ndarray) -> torch.Tensor:
-    """Perspective projection with focal length 1 of points from :meth:`Look.orient`, [T, P, 2] and a third 0."""
+    """Perspective projection with focal length 1 of points from :meth:`CameraTrack.orient`, [T, P, 2] and a third 0."""
     flat = torch.from_numpy(oriented / oriented[..., 2:])
     flat[..., 2] = 0
     return flat
@@ -87,7 +87,7 @@ def cut_picture(flat: torch.Tensor, faces: torch.Tensor) -> CropFrame:
     return crop_frame(flat, faces, flat[:, 0])
 
 
-def to_pixels(flat: torch.Tensor, picture: CropFrame) -> torch.Tensor:
+def to_picture(flat: torch.Tensor, picture: CropFrame) -> torch.Tensor:
     """Projected points [T, P, 3] in the picture, px, [T, P, 2]."""
     return to_crop(flat, picture)[..., :2] * BODY_ROWS + flat.new_tensor([_MEDIAN_COLUMN, _MARGIN])
 

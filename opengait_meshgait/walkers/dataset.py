@@ -18,7 +18,7 @@ from opengait_meshgait.body.model import BodyModel
 from opengait_meshgait.common.errors import UserError, did_you_mean
 from opengait_meshgait.common.files import write_json
 from opengait_meshgait.common.jobs import in_processes
-from opengait_meshgait.common.output import UNFINISHED, Difference, claim
+from opengait_meshgait.common.output import UNFINISHED, Change, open_output
 from opengait_meshgait.walkers.gait import FRAMES_PER_SECOND
 from opengait_meshgait.walkers.layout import Layout, OpenGaitLayout
 from opengait_meshgait.walkers.options import WalkerSet
@@ -56,7 +56,7 @@ def write_walkers(
         raise UserError(f"workers is {workers}: give at least 1.")
     layout = _choose_layout(options, raw)
     record = _describe(options, layout, load_body(), command)
-    claim(out, "dataset.json", record, ("version", "layout", "body", "options"), "walkers", _explain)
+    open_output(out, "dataset.json", record, ("version", "layout", "body", "options"), "walkers", _explain)
     missing = [
         walk
         for walk in options.walks()
@@ -106,7 +106,7 @@ def _describe(options: WalkerSet, layout: Layout, body: BodyModel, command: str)
     } | layout.notes()
 
 
-def _explain(difference: Difference) -> Difference:
+def _explain(difference: Change) -> Change:
     """Of two lists of recordings the first that are not the same."""
     key, before, now = difference
     if key != "recordings":

@@ -15,10 +15,10 @@ from opengait_meshgait.walkers.accessories import HANDS, HANGING, Accessory, mak
 from opengait_meshgait.walkers.camera import (
     PICTURE_SIZE,
     Camera,
-    Look,
+    CameraTrack,
     cut_picture,
     project,
-    to_pixels,
+    to_picture,
     weak_perspective,
 )
 from opengait_meshgait.walkers.clothing import clothing_offsets
@@ -150,16 +150,16 @@ def film_walk(
     scene = make_scene(body, name, frames, seed, same_body, recorded, variety)
     faces = torch.from_numpy(scene.faces)
     rngs = {view: name.rng(seed, view + 1) for view in views}
-    looks = {view: Camera.draw(view, rng).look(scene.motion.pelvis, scene.stature) for view, rng in rngs.items()}
-    flat = project(np.concatenate([look.orient(scene.surface) for look in looks.values()]))
+    tracks = {view: Camera.draw(view, rng).follow(scene.motion.pelvis, scene.stature) for view, rng in rngs.items()}
+    flat = project(np.concatenate([track.orient(scene.surface) for track in tracks.values()]))
     pictures = cut_picture(flat, faces)
-    covered = rasterize(to_pixels(flat, pictures), faces, PICTURE_SIZE, PICTURE_SIZE).numpy()
+    covered = rasterize(to_picture(flat, pictures), faces, PICTURE_SIZE, PICTURE_SIZE).numpy()
     filmed = {}
-    for index, (view, look) in enumerate(looks.items()):
+    for index, (view, track) in enumerate(tracks.items()):
         part = slice(index * frames, (index + 1) * frames)
         seen = degrade(covered[part], noise, rngs[view]).astype(np.uint8) * 255
         picture = CropFrame(pictures.origin[part], pictures.height[part])
-        filmed[view] = seen, _smpl_frames(scene, look, picture)
+        filmed[view] = seen, _smpl_frames(scene, track, picture)
     return filmed
 
 
@@ -176,13 +176,13 @@ def normalize_pictures(pictures: np.ndarray) -> np.ndarray:
     return np.stack([normalize_silhouette(picture, _SILHOUETTE_SIZE) for picture in pictures])
 
 
-def _smpl_frames(scene: Scene, look: Look, picture: CropFrame) -> np.ndarray:
+def _smpl_frames(scene: Scene, track: CameraTrack, picture: CropFrame) -> np.ndarray:
     """float32 [T, 85]."""
     pose = scene.pose.copy()
-    pose[:, 0] = rotation_vectors(look.axes @ scene.motion.world[:, 0])
-    oriented = look.orient(scene.skin[:, ::_FITTED])
-    posed = oriented - look.orient(scene.joints[:, :1]) + scene.rest_pelvis
-    cam = weak_perspective(posed, to_pixels(project(oriented), picture).numpy())
+    pose[:, 0] = rotation_vectors(track.axes @ scene.motion.world[:, 0])
+    oriented = track.orient(scene.skin[:, ::_FITTED])
+    posed = oriented - track.orient(scene.joints[:, :1]) + scene.rest_pelvis
+    cam = weak_perspective(posed, to_picture(project(oriented), picture).numpy())
     betas = np.broadcast_to(scene.betas, (len(pose), len(scene.betas)))
     return np.concatenate([cam, pose.reshape(len(pose), -1), betas], 1).astype(np.float32)
 

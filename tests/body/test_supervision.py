@@ -4,7 +4,7 @@ import torch
 
 from opengait_meshgait.body.crop import crop_frame, flip_crop, to_crop
 from opengait_meshgait.body.files import load_body
-from opengait_meshgait.body.layout import BETAS, JOINT_FLIP, POSE, ROOT
+from opengait_meshgait.body.layout import BETAS, JOINT_FLIP, POSE, ROOT_TURN
 from opengait_meshgait.body.markers import VirtualMarkers
 from opengait_meshgait.body.supervision import BodySupervision
 
@@ -29,7 +29,7 @@ def frames(n: int, s: int, seed: int = 0) -> torch.Tensor:
     """smpls [n, s, 85]: upright in a camera with y down, turned and posed at random."""
     generator = torch.Generator().manual_seed(seed)
     smpls = torch.randn(n, s, 85, generator=generator) * 0.15
-    smpls[..., ROOT] *= 0.5
+    smpls[..., ROOT_TURN] *= 0.5
     smpls[..., 3] += torch.pi
     smpls[..., BETAS] *= 3
     return smpls

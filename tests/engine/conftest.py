@@ -6,7 +6,7 @@ import pickle
 import numpy as np
 import pytest
 
-from opengait_meshgait.body.layout import ROOT
+from opengait_meshgait.body.layout import ROOT_TURN
 from opengait_meshgait.engine.config import make_config
 
 TYPES = ("nm-01", "nm-02", "bg-01", "cl-01")
@@ -30,7 +30,7 @@ def write_dataset(root, people=6, train=4, frames=8, seed=0, **more):
                     [np.tile([1.0, 0, 0], (frames, 1)), rng.normal(0, 0.1, (frames, 72)), np.full((frames, 10), 0.1)], 1
                 )
                 # The root turns the body, which stands with y up, into the camera's y down.
-                smpls[:, ROOT] = [np.pi, 0, 0]
+                smpls[:, ROOT_TURN] = [np.pi, 0, 0]
                 with (folder / "0-sils.pkl").open("wb") as file:
                     pickle.dump((ellipse * 255).astype(np.uint8), file)
                 with (folder / "1-smpls.pkl").open("wb") as file:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from opengait_meshgait.body.layout import ROOT
+from opengait_meshgait.body.layout import ROOT_TURN
 from opengait_meshgait.engine import testing as engine_test
 from opengait_meshgait.engine.config import make_config
 from opengait_meshgait.engine.training import train
@@ -47,7 +47,7 @@ def dataset(tmp_path_factory):
                 folder.mkdir(parents=True)
                 frames = int(rng.integers(2, 6))
                 bodies = rng.normal(scale=0.1, size=(frames, 85)).astype(np.float32)
-                bodies[:, ROOT] = [np.pi, 0, 0]
+                bodies[:, ROOT_TURN] = [np.pi, 0, 0]
                 for name, content in (("0-sils", silhouettes(rng, frames)), ("1-smpls", bodies)):
                     with (folder / f"{name}.pkl").open("wb") as file:
                         pickle.dump(content, file)

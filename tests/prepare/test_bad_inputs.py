@@ -136,7 +136,7 @@ def test_bad_frames_can_be_dropped(gait3d, tmp_path, capsys):
     np.testing.assert_array_equal(weights > 0, [True, True, True, False, True])
 
 
-def test_a_mended_sequence_is_made_up_for(gait3d, tmp_path):
+def test_a_repaired_sequence_is_added(gait3d, tmp_path):
     whole = (gait3d / PICTURE).read_bytes()
     truncate(gait3d / PICTURE)
     command = ["prepare", "gait3d", "--root", str(gait3d), "--out", str(tmp_path / "out"), "--silhouettes-only"]
@@ -299,7 +299,7 @@ def test_full_disk(gait3d, fails, tmp_path):
         output = fails("gait3d", gait3d, "--silhouettes-only")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert "Cannot write to" in output and "run again to go on" in output
+    assert "Cannot write to" in output and "run again to resume" in output
     assert not list((tmp_path / "out").rglob("*.pkl"))
     command = ["prepare", "gait3d", "--root", str(gait3d), "--out", str(tmp_path / "out"), "--silhouettes-only"]
     assert main([*command, "--workers", "1"]) == 0

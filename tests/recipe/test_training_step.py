@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from opengait_meshgait.body.layout import ROOT
+from opengait_meshgait.body.layout import ROOT_TURN
 from opengait_meshgait.data import Batch
 from opengait_meshgait.data.augmentation import PairedAugmentation
 from opengait_meshgait.data.transforms import build_transforms
@@ -32,7 +32,7 @@ def make_batch(raw, lengths=None):
     sils = torch.zeros(frames, 64, 64, dtype=torch.uint8)
     sils[:, :, 25:40] = 255
     smpls = torch.from_numpy(rng.normal(0, 0.1, (frames, 85)).astype(np.float32))
-    smpls[:, ROOT] = torch.tensor([np.pi, 0, 0])
+    smpls[:, ROOT_TURN] = torch.tensor([np.pi, 0, 0])
     n, shape = (len(lengths), (1, frames)) if lengths else (4, (4, 2))
     return Batch(
         sils=sils.view(*shape, 64, 64),

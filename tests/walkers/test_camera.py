@@ -8,7 +8,7 @@ from opengait_meshgait.walkers.camera import (
     Camera,
     cut_picture,
     project,
-    to_pixels,
+    to_picture,
     weak_perspective,
 )
 
@@ -19,21 +19,21 @@ NOSE = np.array([[[0.0, 1.5, 0.2]], [[0.0, 1.5, 0.2]]]) + WAY[:, None] * [1, 0, 
 @pytest.mark.parametrize(("azimuth", "toward"), [(0, [0, 0, -1]), (90, [-1, 0, 0]), (180, [0, 0, 1]), (270, [1, 0, 0])])
 def test_views_are_named_as_in_casia_b(azimuth, toward):
     """At 0 the walker faces the camera, at 90 the camera sees the left side, at 180 the back."""
-    look = Camera(azimuth, 1000.0, 0.85).look(WAY, 1.7)
-    facing = look.axes[0] @ [0, 0, 1.0]
+    track = Camera(azimuth, 1000.0, 0.85).follow(WAY, 1.7)
+    facing = track.axes[0] @ [0, 0, 1.0]
     np.testing.assert_allclose(facing, toward, atol=2e-3)
-    left = look.axes[0] @ [1.0, 0, 0]
+    left = track.axes[0] @ [1.0, 0, 0]
     np.testing.assert_allclose(
         left, {0: [1, 0, 0], 90: [0, 0, -1], 180: [-1, 0, 0], 270: [0, 0, 1]}[azimuth], atol=2e-3
     )
 
 
 def test_axes_are_right_down_away():
-    look = Camera(30.0, 9.0, 2.0).look(WAY, 1.7)
-    np.testing.assert_allclose(look.axes @ look.axes.swapaxes(1, 2), np.stack([np.eye(3)] * 2), atol=1e-12)
-    np.testing.assert_allclose(np.linalg.det(look.axes), 1)
-    assert np.all(look.axes[:, 1, 1] < -0.9)  # up in the world is up in the picture
-    middle = look.orient((WAY * [1, 0, 1] + [0, 0.85, 0])[:, None].astype(np.float32))
+    track = Camera(30.0, 9.0, 2.0).follow(WAY, 1.7)
+    np.testing.assert_allclose(track.axes @ track.axes.swapaxes(1, 2), np.stack([np.eye(3)] * 2), atol=1e-12)
+    np.testing.assert_allclose(np.linalg.det(track.axes), 1)
+    assert np.all(track.axes[:, 1, 1] < -0.9)  # up in the world is up in the picture
+    middle = track.orient((WAY * [1, 0, 1] + [0, 0.85, 0])[:, None].astype(np.float32))
     np.testing.assert_allclose(middle[..., :2], 0, atol=1e-6)
     assert np.all(middle[..., 2] > 8)
 
@@ -47,7 +47,7 @@ def test_cameras_are_far_and_above_the_middle_of_the_body():
 def test_the_walker_fills_the_picture(body):
     vertices = body.v_template.numpy()[None] * [1, -1, -1] + [0, 0, 9.0]
     flat = project(vertices.astype(np.float32))
-    pixels = to_pixels(flat, cut_picture(flat, body.faces))
+    pixels = to_picture(flat, cut_picture(flat, body.faces))
     assert float(pixels[..., 1].max() - pixels[..., 1].min()) == pytest.approx(BODY_ROWS, abs=1e-3)
     assert pixels.min() >= 0 and pixels.max() <= PICTURE_SIZE
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from opengait_meshgait.body.layout import BETAS, POSE, ROOT
+from opengait_meshgait.body.layout import BETAS, POSE, ROOT_TURN
 from opengait_meshgait.body.raster import rasterize
 from opengait_meshgait.walkers import Person, WalkName, make_scene, render_walk
 from opengait_meshgait.walkers.camera import BODY_ROWS, PICTURE_SIZE
@@ -48,7 +48,7 @@ def test_all_views_see_the_same_walk(walk):
     frames = [pair[1] for pair in walk.values()]
     for other in frames[1:]:
         np.testing.assert_array_equal(other[:, 6:], frames[0][:, 6:])  # all but the camera and the root
-        assert not np.allclose(other[:, ROOT], frames[0][:, ROOT])
+        assert not np.allclose(other[:, ROOT_TURN], frames[0][:, ROOT_TURN])
 
 
 def test_the_camera_puts_the_body_on_the_silhouette(body, walk):

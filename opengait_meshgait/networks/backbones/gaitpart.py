@@ -13,7 +13,7 @@ from opengait_meshgait.networks.blocks import xavier_convolutions
 from opengait_meshgait.networks.layers import HorizontalPooling, SetBlockWrapper
 from opengait_meshgait.networks.registry import BACKBONES
 
-LAYERS = ("BC-32", "BC-32", "M", "FC-64-2", "FC-64-2", "M", "FC-128-3", "FC-128-3")
+_LAYERS_CFG = ("BC-32", "BC-32", "M", "FC-64-2", "FC-64-2", "M", "FC-128-3", "FC-128-3")
 
 
 class MicroMotion(nn.Module):
@@ -73,7 +73,7 @@ class GaitPart(PartBackbone):
         UserError: a code cannot be read, or ``squeeze`` leaves no channel.
     """
 
-    def __init__(self, bin_num: Sequence[int] = (16,), layers_cfg: Sequence[str] = LAYERS, squeeze: int = 4):
+    def __init__(self, bin_num: Sequence[int] = (16,), layers_cfg: Sequence[str] = _LAYERS_CFG, squeeze: int = 4):
         super().__init__()
         self.part_bins = tuple(bin_num)
         plain = Plain(layers_cfg)
