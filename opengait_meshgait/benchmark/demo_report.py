@@ -11,7 +11,6 @@ from opengait_meshgait.benchmark.demo_results import RunResult, table
 from opengait_meshgait.body.layout import JOINT_NAMES
 from opengait_meshgait.body.markers import VirtualMarkers
 from opengait_meshgait.body.model import BodyModel
-from opengait_meshgait.common.files import atomic_path
 from opengait_meshgait.data.dataset import GaitDataset
 from opengait_meshgait.data.transforms import build_transforms
 from opengait_meshgait.engine import build
@@ -19,15 +18,16 @@ from opengait_meshgait.engine.schema import Config
 from opengait_meshgait.engine.training import TrainResult
 from opengait_meshgait.evaluation.bodies import point_errors
 from opengait_meshgait.networks import load_checkpoint, load_weights
+from opengait_meshgait.visual.drawing import write_png
 from opengait_meshgait.visual.figures import (
-    BodySample,
     bodies_figure,
     curves_figure,
     heatmaps_figure,
     views_figure,
     walkers_figure,
 )
-from opengait_meshgait.visual.page import Section, write_page
+from opengait_meshgait.visual.frames import BodyFrame
+from opengait_meshgait.visual.page import PageSection, write_page
 
 _FRAME = 8
 _SHOWN_JOINTS = ("head", "left_hand", "right_hand", "left_knee", "right_foot")
@@ -65,14 +65,12 @@ def write_report(
     load_weights(net, load_checkpoint(checkpoint), strict=True, source=checkpoint)
     dataset = build.build_test_set(config, "test", with_bodies=True)
     samples = body_samples(net.eval(), dataset, config, supervision)
-    extent = net.HeatmapEstimator.extent(*samples[0].silhouette.shape)
-    box = np.array([[-extent.half_width, extent.half_width], [0, 1], [-extent.depth_range, extent.depth_range]])
     shown = nearest_markers(supervision.body, supervision.markers)
     tables = {run.name: np.array(tested[run.name]["tables"]["NM@R1"], float) for run in runs}
     first, last = ours.marker_error_mm["first"], ours.marker_error_mm["last"]
     sections = [
-        Section("Verdict", verdict, verdict=True),
-        Section(
+        PageSection("Verdict", verdict, verdict=True),
+        PageSection(
             "Recognition and reconstruction",
             "Cross-view Rank-1 on people not trained on, identical views excluded; NM walks normally, BG carries a "
             "bag, CL wears a coat. MPJPE and MPVPE: mean errors of joints and vertices, pelvis aligned. Parameters "
@@ -80,67 +78,63 @@ def write_report(
             "silhouettes are used.",
             table=table(runs),
         ),
-        Section(
+        PageSection(
             "The walkers",
             "Silhouettes of four test people, each dressed and walking in their own way, from every view.",
             figures=[_walkers(dataset)],
         ),
-        Section(
+        PageSection(
             "Bodies from silhouettes",
             "People the network has never seen. Each row is one frame; the number is the mean error of the predicted "
-            "mesh. The silhouette is all the network gets. On the way the error of the virtual markers on unseen "
+            "mesh. The silhouette is all the network gets. In training the error of the virtual markers on unseen "
             f"people fell from {first:.0f} mm to {last:.0f} mm.",
-            figures=[bodies_figure(samples, supervision.body.faces.numpy())],
+            figures=[bodies_figure(samples)],
         ),
-        Section(
+        PageSection(
             "Inside the heatmaps",
             "The network's 3D heatmaps of single virtual markers for the first frame above, summed over depth and seen "
             "from the side.",
-            figures=[heatmaps_figure(samples[0], shown, box)],
+            figures=[heatmaps_figure(next(iter(samples.values())), shown)],
         ),
-        Section("Training", figures=[curves_figure(curves(trained))]),
-        Section(
+        PageSection("Training", figures=[curves_figure(curves(trained))]),
+        PageSection(
             "Which views are confused",
             "Rank-1 in percent when the probe (row) and the gallery (column) are seen from different sides; normal "
             "walking.",
             figures=[views_figure(tables, tested[ours.name]["views"])],
         ),
-        Section("How this was made", code=_how(context, runs)),
+        PageSection("How this was made", code=_how(context, runs)),
     ]
     lead = "Gait recognition that learns 3D from plain silhouettes, beside the same network without its 3D branch."
     write_page(path, "Mesh-Gait on synthetic walkers", lead, sections)
     for section in sections:
         for figure in section.figures:
             picture = path.parent / "pictures" / f"{section.heading.lower().replace(' ', '-')}.png"
-            with atomic_path(picture) as temporary:
-                figure.savefig(temporary, format="png", dpi=150)
+            write_png(picture, figure)
 
 
 @torch.no_grad()
-def body_samples(net: torch.nn.Module, dataset: GaitDataset, config: Config, supervision: Any) -> list[BodySample]:
-    """One frame each of five test people, from five views and in every condition."""
+def body_samples(net: torch.nn.Module, dataset: GaitDataset, config: Config, supervision: Any) -> dict[str, BodyFrame]:
+    """One frame each of five test people, from five views and in every condition, by what to print beside it."""
     transform, transform_bodies = build_transforms(config.evaluator_cfg.transform, True)
     views, types = sorted(set(dataset.views_list)), sorted(set(dataset.types_list))
-    samples = []
+    samples = {}
+    faces = supervision.body.faces.cpu().numpy()
     for number, label in enumerate(dataset.label_set[:5]):
         wanted = (label, types[-1 - number % len(types)], views[(2 * number + 2) % len(views)])
         index = next(i for i, info in enumerate(dataset.seqs) if (info.label, info.type, info.view) == wanted)
         sils, bodies, _ = dataset.load(index)
         # The whole sequence: what a frame shows depends on the others.
-        output = net(transform(torch.from_numpy(sils[None].copy())), reconstruct=True)
+        seen = transform(torch.from_numpy(sils[None].copy()))
+        output = net(seen, reconstruct=True)
         targets = supervision(transform_bodies(torch.from_numpy(bodies[None].copy())))
         errors = point_errors(output.vertices, targets.vertices, targets.height)
-        samples.append(
-            BodySample(
-                title=f"{label} {wanted[1]}\n{int(wanted[2])}°",
-                silhouette=transform(torch.from_numpy(sils[_FRAME].copy())).numpy(),
-                truth=targets.vertices[0, _FRAME].numpy(),
-                markers=output.markers[0, _FRAME].numpy(),
-                vertices=output.vertices[0, _FRAME].numpy(),
-                heatmaps=output.heatmaps[0, _FRAME].numpy(),
-                error_mm=errors[0, _FRAME].mean().item(),
-            )
-        )
+        estimated = (each[0, _FRAME].numpy() for each in (output.markers, output.vertices))
+        true = (each[0, _FRAME].numpy() for each in (targets.markers, targets.vertices))
+        extent = net.HeatmapEstimator.extent(*seen.shape[-2:])
+        title = f"{label} {wanted[1]}\n{int(wanted[2])}°, {errors[0, _FRAME].mean():.0f} mm"
+        heatmaps = output.heatmaps[0, _FRAME].numpy()
+        samples[title] = BodyFrame(sils[_FRAME], heatmaps, extent, *estimated, faces, *true)
     return samples
 
 

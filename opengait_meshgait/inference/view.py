@@ -1,14 +1,22 @@
 """What a network finds in one sequence, as a page, a film, a sheet of pictures or a mesh."""
 
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.inference.look import Look, Seen, look, read_seen
-from opengait_meshgait.inference.mesh_file import upright, write_obj
+from opengait_meshgait.common.files import atomic_path
+from opengait_meshgait.data.layout import find_sequence
+from opengait_meshgait.data.reader import read_sequence
+from opengait_meshgait.evaluation.bodies import point_errors
 from opengait_meshgait.inference.model import GaitModel
-from opengait_meshgait.visual.strip import write_film, write_sheet
+from opengait_meshgait.inference.sources import find_sources, require_prepared
+from opengait_meshgait.visual.drawing import write_png
+from opengait_meshgait.visual.figures import sequence_figure
+from opengait_meshgait.visual.film import write_film
+from opengait_meshgait.visual.frames import BodyFrame, BodyFrames
 
 ENDINGS = {
     ".html": "a page that plays the sequence, with bodies to turn by mouse",
@@ -19,8 +27,27 @@ ENDINGS = {
 _SHEET, _PAGE, _FILM = 8, 100, 720  # frames at most
 
 
+@dataclass(frozen=True)
+class InputSequence:
+    """A sequence as its files have it.
+
+    Attributes:
+        name: ``id-type-view``, or what the file is called.
+        silhouettes: uint8 [s, 64, 64].
+        bodies: float32 [s, 85], or None.
+        weights: of the bodies, float32 [s], or None.
+        notes: what is worth saying about it.
+    """
+
+    name: str
+    silhouettes: np.ndarray
+    bodies: np.ndarray | None = None
+    weights: np.ndarray | None = None
+    notes: list[str] = field(default_factory=list)
+
+
 def check_ending(out: Path, frame: int | None) -> None:
-    """See to it, before the work, that ``out`` is of a kind that there is.
+    """Check, before the work, that ``out`` is of a kind that can be written.
 
     Raises:
         UserError: another ending, or a ``frame`` for a kind that shows more than one.
@@ -32,12 +59,12 @@ def check_ending(out: Path, frame: int | None) -> None:
         raise UserError(f"--frame is for the mesh of one frame, and {out} shows many: leave it out, or write an .obj.")
 
 
-def write_view(model: GaitModel, source: str | Path, out: str | Path, frame: int | None = None) -> Look:
+def write_view(model: GaitModel, source: str | Path, out: str | Path, frame: int | None = None) -> BodyFrames:
     """Write what the network finds in a sequence.
 
     Args:
         model: with a heatmap branch.
-        source: see :func:`~opengait_meshgait.inference.look.read_seen`.
+        source: see :func:`read_input`.
         out: the file; its ending says what it will be, see :data:`ENDINGS`. Whole or absent, whatever happens.
         frame: of an ``.obj``, from 0; None: the middle one.
 
@@ -58,8 +85,8 @@ def write_view(model: GaitModel, source: str | Path, out: str | Path, frame: int
     ending = out.suffix.lower()
     if ending == ".obj" and model.no_body:
         raise UserError(f"{model.no_body}: there is no mesh for {out}. The markers are in .html, .mp4 and .png.")
-    seen = read_seen(source)
-    shown = look(model, seen, _frames(seen, ending, frame))
+    sequence = read_input(source)
+    shown = reconstruct_frames(model, sequence, _frames(sequence, ending, frame))
     try:
         _write(shown, out)
     except OSError as error:
@@ -67,34 +94,116 @@ def write_view(model: GaitModel, source: str | Path, out: str | Path, frame: int
     return shown
 
 
-def _frames(seen: Seen, ending: str, frame: int | None) -> np.ndarray:
+def read_input(path: str | Path) -> InputSequence:
+    """One sequence: a folder ``id/type/view`` of pickles, or what ``meshgait embed`` takes, with one sequence in it.
+
+    Raises:
+        UserError: there is none, there are several, or it cannot be used.
+    """
+    path = Path(path)
+    if path.is_dir() and any(path.glob("*.pkl")):
+        info = find_sequence(path)
+        sils, bodies, weights = read_sequence(info.sils_path, info.bodies_path, info.weights_path)
+        require_prepared(sils, info.sils_path)
+        if bodies is not None and bodies.ndim != 2:
+            note = "the true bodies are joints alone, so there is no true mesh"
+            return InputSequence(info.name, sils, notes=[note])
+        return InputSequence(info.name, sils, bodies, weights)
+    sources = find_sources(path)
+    if len(sources) > 1:
+        names = ", ".join(source.name for source in sources[:3])
+        raise UserError(
+            f"{path} holds {len(sources)} sequences ({names}, …), and one is shown at a time: "
+            + ("name its folder, id/type/view." if path.is_dir() else "give a file of one.")
+        )
+    return InputSequence(sources[0].name, sources[0].read())
+
+
+@torch.inference_mode()
+def reconstruct_frames(model: GaitModel, sequence: InputSequence, frames: np.ndarray) -> BodyFrames:
+    """Reconstruct some frames of a sequence, beside what is true.
+
+    Args:
+        model: with a heatmap branch.
+        sequence: as its files have it.
+        frames: which, int [s].
+
+    Raises:
+        UserError: the network has no heatmap branch, or the body here is not the one of the training.
+    """
+    # The whole sequence: what a frame shows depends on the others.
+    found = model.reconstruct(sequence.silhouettes, heatmaps=True).at(frames)
+    size = model.transform(torch.from_numpy(found.silhouettes[:1])).shape[-2:]
+    extent = model.net.HeatmapEstimator.extent(*size)
+    notes, errors = list(sequence.notes), None
+    count = len(frames)
+    vertices = [None] * count if found.vertices is None else found.vertices
+    true_markers, true_vertices = [None] * count, [None] * count
+    if model.no_body:
+        notes.append(f"{model.no_body}: markers only, no mesh")
+    elif sequence.bodies is not None:
+        weights = None if sequence.weights is None else torch.from_numpy(sequence.weights[frames])[None]
+        weights = None if weights is None else weights.to(model.device)
+        targets = model.body(torch.from_numpy(sequence.bodies[frames])[None].to(model.device), weights)
+        known = (targets.mesh_weights[0] > 0).tolist()
+        errors = point_errors(torch.from_numpy(found.markers), targets.markers[0].cpu(), targets.height[0].cpu())
+        errors = np.where(known, errors.mean(-1).numpy(), np.nan)
+        true_markers, true_vertices = (
+            [points if there else None for points, there in zip(each[0].cpu().numpy(), known)]
+            for each in (targets.markers, targets.vertices)
+        )
+        if not all(known):
+            notes.append(f"of {known.count(False)} of these frames no true body is known")
+    each = zip(found.silhouettes, found.heatmaps, found.markers, vertices, true_markers, true_vertices)
+    bodies = [
+        BodyFrame(silhouette, heatmaps, extent, markers, mesh, found.faces, *true)
+        for silhouette, heatmaps, markers, mesh, *true in each
+    ]
+    return BodyFrames(sequence.name, frames, bodies, found.stature, errors, notes)
+
+
+def upright(points: np.ndarray) -> np.ndarray:
+    """Crop space ``[..., 3]`` turned for people: x right, y up from the soles, z to the viewer; the unit stays."""
+    return points * np.array([1, -1, -1], points.dtype) + np.array([0, 1, 0], points.dtype)
+
+
+def _frames(sequence: InputSequence, ending: str, frame: int | None) -> np.ndarray:
     """Which frames of the sequence to show."""
-    length = len(seen.silhouettes)
+    length = len(sequence.silhouettes)
     if ending == ".obj":
         chosen = length // 2 if frame is None else frame
         if not 0 <= chosen < length:
-            raise UserError(f"{seen.name} has the frames 0 to {length - 1}, and --frame is {chosen}.")
+            raise UserError(f"{sequence.name} has the frames 0 to {length - 1}, and --frame is {chosen}.")
         return np.array([chosen])
     if ending == ".png":
         return np.unique(np.linspace(0, length - 1, min(length, _SHEET)).round().astype(int))
     most = _PAGE if ending == ".html" else _FILM
     if length > most:
-        seen.notes.append(f"the first {most} of {length} frames")
+        sequence.notes.append(f"the first {most} of {length} frames")
     return np.arange(min(length, most))
 
 
-def _write(shown: Look, out: Path) -> None:
+def _write(shown: BodyFrames, out: Path) -> None:
     ending = out.suffix.lower()
     if ending == ".html":
         # plotly takes a second to load, which the others need not wait for.
-        from opengait_meshgait.visual.player import write_page
+        from opengait_meshgait.visual.player import write_player
 
-        write_page(out, shown)
+        write_player(out, shown)
     elif ending == ".mp4":
         write_film(out, shown)
     elif ending == ".png":
-        write_sheet(out, shown)
+        write_png(out, sequence_figure(shown))
     else:
-        found = shown.found
-        comment = f"{shown.name}, frame {shown.numbers[0]}; m for a stature of {found.stature:g} m, y up"
-        write_obj(out, upright(found.vertices[0]) * np.float32(found.stature), found.faces, comment)
+        _write_obj(out, shown)
+
+
+def _write_obj(out: Path, shown: BodyFrames) -> None:
+    """The first frame's mesh as a Wavefront OBJ, m, y up; the format counts vertices from 1."""
+    frame = shown.frames[0]
+    lines = [f"# {shown.name}, frame {shown.numbers[0]}; m for a stature of {shown.stature:g} m, y up"]
+    vertices = upright(frame.vertices) * np.float32(shown.stature)
+    lines += ["v {:.5f} {:.5f} {:.5f}".format(*vertex) for vertex in vertices.tolist()]
+    lines += ["f {} {} {}".format(*face) for face in (frame.faces + 1).tolist()]
+    with atomic_path(out) as temporary:
+        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")

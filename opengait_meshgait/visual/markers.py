@@ -7,19 +7,19 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
-from opengait_meshgait.visual.drawing import draw_mesh
+from opengait_meshgait.visual.drawing import render_mesh
 
 # Rows (right, down, forward) of the viewer's axes in the body's: x to its left, y up, z to its front; metres.
-VIEWS = {
+BODY_SIDES = {
     "front": np.diag([1.0, -1, -1]),
     "left side": np.array([[0.0, 0, -1], [0, -1, 0], [-1, 0, 0]]),
     "back": np.diag([-1.0, -1, 1]),
 }
-COLOURS = {"left": "#1f5fbf", "right": "#c8452b", "midline": "#1f8a4c"}
-_BODY = "#e8dccb"
+SIDE_COLOURS = {"left": "#1f5fbf", "right": "#c8452b", "midline": "#1f8a4c"}
+_BODY = (232, 220, 203)  # RGB
 _DEPTH = 0.005  # m, by which a surface must lie nearer to hide a marker
 _MARGIN = 0.06  # m
-_INCHES = 4.3  # a metre in the picture
+_INCHES, _PIXELS = 4.3, 645  # a metre in the figure, and in the picture of the body
 
 
 def markers_figure(
@@ -39,22 +39,23 @@ def markers_figure(
     """
     places = vertices[vertex_ids]
     sides = marker_sides(places, flip)
-    seen = {name: visible(vertices @ view.T, faces, vertex_ids) for name, view in VIEWS.items()}
+    seen = {name: visible(vertices @ view.T, faces, vertex_ids) for name, view in BODY_SIDES.items()}
     nowhere = ~np.any(list(seen.values()), axis=0)
     low, high = vertices.min(0) - _MARGIN, vertices.max(0) + _MARGIN
-    widths = [(high - low)[np.abs(view[0]).argmax()] for view in VIEWS.values()]
+    widths = [(high - low)[np.abs(view[0]).argmax()] for view in BODY_SIDES.values()]
     figure = Figure(figsize=(_INCHES * sum(widths), _INCHES * (high - low)[1] + 0.7), layout="constrained")
     figure.suptitle(title, fontsize=11)
-    for ax, (name, view) in zip(figure.subplots(1, 3, width_ratios=widths), VIEWS.items()):
-        # `draw_mesh` has views of crop space; turned beforehand, the body is seen by the camera itself.
-        draw_mesh(ax, vertices @ view.T, faces, "camera", _BODY)
+    for ax, (name, view) in zip(figure.subplots(1, 3, width_ratios=widths), BODY_SIDES.items()):
+        left, right = sorted((low @ view[0], high @ view[0]))
+        size = round((high - low)[1] * _PIXELS), round((right - left) * _PIXELS)
+        pixels = (vertices @ view.T - (left, -high[1], 0)) * _PIXELS
+        ax.imshow(render_mesh(pixels, faces, _BODY, size), extent=(left, right, -low[1], -high[1]))
         numbered = seen[name] | (nowhere if name == "front" else False)
         _draw(ax, places @ view.T, sides, seen[name], numbered)
-        left, right = sorted((low @ view[0], high @ view[0]))
         ax.set(xlim=(left, right), ylim=(-low[1], -high[1]), aspect="equal")
         ax.set_axis_off()
         ax.set_title(name, fontsize=10)
-    for side, colour in COLOURS.items():
+    for side, colour in SIDE_COLOURS.items():
         ax.scatter([], [], color=colour, s=25, label=f"{side} ({sides.count(side)})")
     figure.legend(loc="outside lower center", ncols=3, fontsize=9, frameon=False)
     return figure
@@ -99,7 +100,7 @@ def _cross(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 def _draw(ax: Axes, places: np.ndarray, sides: Sequence[str], seen: np.ndarray, numbered: np.ndarray) -> None:
     """Markers at ``places`` ``[K, 3]`` as the viewer has them."""
     for k, ((x, y, _), side) in enumerate(zip(places, sides)):
-        colour = COLOURS[side]
+        colour = SIDE_COLOURS[side]
         if seen[k]:
             ax.scatter(x, y, s=22, color=colour, edgecolors="white", linewidths=0.5, zorder=3)
         else:

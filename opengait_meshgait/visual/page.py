@@ -1,16 +1,13 @@
 """One self-contained HTML page: text, tables and pictures in a single file that can be mailed."""
 
-import base64
 import html
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from string import Template
 
-from matplotlib.figure import Figure
-
 from opengait_meshgait.common.files import atomic_path
+from opengait_meshgait.visual.drawing import Picture, data_uri
 
 _PAGE = Template("""<!doctype html>
 <html lang="en">
@@ -20,13 +17,14 @@ _PAGE = Template("""<!doctype html>
 <title>$title</title>
 <style>
   body { font: 16px/1.55 system-ui, sans-serif; color: #1d2733; background: #f5f6f8; margin: 0; }
-  main { max-width: 1080px; margin: 0 auto; padding: 2.5rem 1.5rem 4rem; }
+  main { max-width: 1240px; margin: 0 auto; padding: 2.5rem 1.5rem 4rem; }
   h1 { font-size: 2rem; margin: 0 0 .3rem; letter-spacing: -.02em; }
   h2 { font-size: 1.15rem; margin: 0 0 .3rem; }
-  .lead { font-size: 1.1rem; color: #46525f; margin: 0 0 1.8rem; }
+  p { max-width: 66rem; color: #46525f; }
+  .lead { font-size: 1.1rem; margin: 0 0 1.8rem; }
   section { background: #fff; border: 1px solid #e2e6ea; border-radius: 10px; }
   section { padding: 1.3rem 1.5rem; margin: 1.1rem 0; }
-  section p { margin: .2rem 0 .9rem; color: #46525f; }
+  section p { margin: .2rem 0 .9rem; }
   img { display: block; max-width: 100%; margin: .3rem auto; }
   table { border-collapse: collapse; width: 100%; font-size: .92rem; font-variant-numeric: tabular-nums; }
   th, td { text-align: right; padding: .45rem .5rem; border-bottom: 1px solid #e8ebee; white-space: nowrap; }
@@ -47,7 +45,7 @@ $sections
 
 
 @dataclass
-class Section:
+class PageSection:
     """A block of the page.
 
     Attributes:
@@ -56,27 +54,30 @@ class Section:
         table: rows of cells, the first row the header; none when empty.
         figures: pictures below the text.
         code: a block of preformatted text.
+        markup: ready HTML.
         verdict: set off by colour.
     """
 
-    heading: str
+    heading: str = ""
     text: str = ""
     table: Sequence[Sequence[str]] = ()
-    figures: Sequence[Figure] = field(default_factory=list)
+    figures: Sequence[Picture] = field(default_factory=list)
     code: str = ""
+    markup: str = ""
     verdict: bool = False
 
     def html(self) -> str:
         """The block as HTML."""
-        parts = [f"<h2>{html.escape(self.heading)}</h2>"]
+        parts = [f"<h2>{html.escape(self.heading)}</h2>"] if self.heading else []
         if self.text:
             parts.append(f"<p>{html.escape(self.text)}</p>")
         if self.table:
             rows = [_row(self.table[0], "th"), *(_row(row, "td") for row in self.table[1:])]
             parts.append(f'<div class="scroll"><table>{"".join(rows)}</table></div>')
-        parts += [f'<img alt="{html.escape(self.heading)}" src="{_data_uri(f)}">' for f in self.figures]
+        parts += [f'<img alt="{html.escape(self.heading)}" src="{data_uri(f)}">' for f in self.figures]
         if self.code:
             parts.append(f"<pre>{html.escape(self.code)}</pre>")
+        parts.append(self.markup)
         css = ' class="verdict"' if self.verdict else ""
         return f"<section{css}>{''.join(parts)}</section>"
 
@@ -85,13 +86,7 @@ def _row(cells: Sequence[str], tag: str) -> str:
     return "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells) + "</tr>"
 
 
-def _data_uri(figure: Figure) -> str:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=150)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
-
-
-def write_page(path: str | Path, title: str, lead: str, sections: Sequence[Section]) -> None:
+def write_page(path: str | Path, title: str, lead: str, sections: Sequence[PageSection]) -> None:
     """Write the page atomically; nothing outside the file is referred to."""
     page = _PAGE.substitute(
         title=html.escape(title), lead=html.escape(lead), sections="\n".join(s.html() for s in sections)

@@ -1,42 +1,17 @@
 """A page that plays a sequence: pictures, and meshes to turn with the mouse. Nothing outside the file is needed."""
 
-import base64
-import html
 from collections.abc import Iterator
 from pathlib import Path
-from string import Template
 
-import cv2
 import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from opengait_meshgait.common.files import atomic_path
-from opengait_meshgait.inference.look import Look
-from opengait_meshgait.visual.pixels import ESTIMATED, TRUE, draw_heatmaps, draw_markers
+from opengait_meshgait.visual.drawing import ESTIMATED, TRUE, data_uri, draw_heatmaps, draw_markers
+from opengait_meshgait.visual.frames import BodyFrame, BodyFrames
+from opengait_meshgait.visual.page import PageSection, write_page
 
 _MS = 80  # a frame
-_PAGE = Template("""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>$title</title>
-<style>
-  body { font: 16px/1.5 system-ui, sans-serif; color: #1d2733; background: #f5f6f8; margin: 0; }
-  main { max-width: 1240px; margin: 0 auto; padding: 1.6rem 1.2rem 3rem; }
-  h1 { font-size: 1.5rem; margin: 0 0 .2rem; letter-spacing: -.01em; }
-  p { margin: .15rem 0 .5rem; color: #46525f; }
-  .card { background: #fff; border: 1px solid #e2e6ea; border-radius: 10px; padding: .6rem; margin-top: 1rem; }
-</style>
-</head>
-<body><main>
-<h1>$title</h1>
-$notes
-<div class="card">$figure</div>
-</main></body>
-</html>
-""")
 # The scenes are looked at from one place: turning one turns the other.
 _TURN_TOGETHER = """
 var page = document.getElementById('{plot_id}'), scenes = ['scene', 'scene2'];
@@ -54,32 +29,27 @@ page.on('plotly_relayout', function (change) {
 """
 
 
-def write_page(path: str | Path, look: Look) -> None:
+def write_player(path: str | Path, shown: BodyFrames) -> None:
     """Write the page, some 5 MB and for each frame 40 kB, or 75 kB with true bodies of 1723 vertices, atomically."""
     notes = [
-        f"{len(look)} frames. The bodies turn with the mouse; sizes are for a person of {look.found.stature:g} m.",
-        *([f"Mean error of the markers: {look.mean_error}."] if look.mean_error else []),
-        *(f"Note: {note}." for note in look.notes),
+        f"{len(shown)} frames. The bodies turn with the mouse; sizes are for a person of {shown.stature:g} m.",
+        *([f"Mean error of the markers: {shown.mean_error}."] if shown.mean_error else []),
+        *(f"Note: {note}." for note in shown.notes),
     ]
-    page = _PAGE.substitute(
-        title=html.escape(look.name),
-        notes="\n".join(f"<p>{html.escape(note)}</p>" for note in notes),
-        figure=_figure(look).to_html(
-            full_html=False,
-            include_plotlyjs=True,
-            auto_play=False,
-            post_script=_TURN_TOGETHER,
-            config={"displayModeBar": False, "responsive": True},
-        ),
+    plot = _figure(shown).to_html(
+        full_html=False,
+        include_plotlyjs=True,
+        auto_play=False,
+        post_script=_TURN_TOGETHER,
+        config={"displayModeBar": False, "responsive": True},
     )
-    with atomic_path(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+    write_page(path, shown.name, " ".join(notes), [PageSection(markup=plot)])
 
 
-def _figure(look: Look) -> go.Figure:
-    titles = ["markers" if look.truth is None else "markers: found red, true green", "heatmaps"]
-    titles.append("markers found" if look.found.vertices is None else "mesh and markers found")
-    titles += [] if look.truth is None else ["true mesh"]
+def _figure(shown: BodyFrames) -> go.Figure:
+    titles = ["markers: found red, true green" if shown.has_truth else "markers", "heatmaps"]
+    titles.append("markers found" if shown.frames[0].vertices is None else "mesh and markers found")
+    titles += ["true mesh"] if shown.has_truth else []
     scenes = len(titles) - 2
     figure = make_subplots(
         cols=len(titles),
@@ -88,19 +58,19 @@ def _figure(look: Look) -> go.Figure:
         horizontal_spacing=0.01,
         subplot_titles=titles,
     )
-    for column, trace in _traces(look, 0, whole=True):
+    for column, trace in _traces(shown, shown.frames[0], whole=True):
         figure.add_trace(trace, row=1, col=column)
     figure.frames = [
         go.Frame(
-            data=[trace for _, trace in _traces(look, frame, whole=False)],
+            data=[trace for _, trace in _traces(shown, frame, whole=False)],
             name=str(number),
             traces=list(range(len(figure.data))),
         )
-        for frame, number in enumerate(look.numbers)
+        for number, frame in zip(shown.numbers, shown.frames)
     ]
     figure.update_xaxes(visible=False, constrain="domain")
     figure.update_yaxes(visible=False, constrain="domain")
-    figure.update_scenes(**_scene(look))
+    figure.update_scenes(**_scene(shown))
     figure.update_layout(
         height=560,
         margin={"l": 10, "r": 10, "t": 40, "b": 10},
@@ -108,30 +78,43 @@ def _figure(look: Look) -> go.Figure:
         # The camera stays where the mouse brought it.
         uirevision="one",
         updatemenus=[_buttons()],
-        sliders=[_slider(look)],
+        sliders=[_slider(shown)],
     )
     return figure
 
 
-def _traces(look: Look, frame: int, whole: bool) -> Iterator[tuple[int, go.Image | go.Mesh3d | go.Scatter3d]]:
+def _traces(
+    shown: BodyFrames, frame: BodyFrame, whole: bool
+) -> Iterator[tuple[int, go.Image | go.Mesh3d | go.Scatter3d]]:
     """What a frame shows, and in which column; not ``whole``: only what changes from frame to frame."""
-    found, truth = look.found, look.truth
-    silhouette = found.silhouettes[frame]
-    true_markers = truth.markers[frame] if truth is not None and truth.known[frame] else None
-    yield 1, go.Image(source=_data_uri(draw_markers(silhouette, found.markers[frame], true_markers)))
-    yield 2, go.Image(source=_data_uri(draw_heatmaps(found.heatmaps[frame], look.half_width, silhouette)))
-    if found.vertices is not None:
-        yield 3, _mesh(look, found.vertices[frame], ESTIMATED, whole)
-    yield 3, _dots(look, found.markers[frame], whole)
-    if truth is not None:
-        yield 4, _mesh(look, truth.vertices[frame], TRUE, whole)
+    silhouette = frame.silhouette
+    pictures = (
+        draw_markers(silhouette, frame.markers, frame.true_markers),
+        draw_heatmaps(frame.heatmaps, frame.extent.half_width, silhouette),
+    )
+    for column, picture in enumerate(pictures, 1):
+        # As PNG, the smooth heatmaps would take more space than all the rest.
+        yield column, go.Image(source=data_uri(picture, ".jpg"))
+    if frame.vertices is not None:
+        yield 3, _mesh(frame, _millimetres(shown, frame.vertices), ESTIMATED, whole)
+    x, y, z = _millimetres(shown, frame.markers)
+    style = {
+        "mode": "markers", "marker": {"size": 3, "color": "rgb(235,75,60)"},
+        "text": [f"marker {number}" for number in range(len(frame.markers))], "hoverinfo": "text",
+    }  # fmt: skip
+    yield 3, go.Scatter3d(x=x, y=y, z=z, **(style if whole else {}))
+    if shown.has_truth:
+        true = frame.true_vertices
+        # A mesh cannot be left out of one frame: where it is not known, it is a point.
+        true = np.zeros_like(frame.vertices) if true is None else true
+        yield 4, _mesh(frame, _millimetres(shown, true), TRUE, whole)
 
 
-def _mesh(look: Look, vertices: np.ndarray, colour: tuple[int, int, int], whole: bool) -> go.Mesh3d:
-    x, y, z = _millimetres(look, vertices)
+def _mesh(frame: BodyFrame, points: np.ndarray, colour: tuple[int, int, int], whole: bool) -> go.Mesh3d:
+    x, y, z = points
     if not whole:
         return go.Mesh3d(x=x, y=y, z=z)
-    i, j, k = np.ascontiguousarray(look.found.faces.T.astype(np.uint16))
+    i, j, k = np.ascontiguousarray(frame.faces.T.astype(np.uint16))
     lighting = {"ambient": 0.35, "diffuse": 0.6, "specular": 0.05, "roughness": 0.9, "fresnel": 0.05}
     light = {"x": -6000, "y": -3000, "z": 6000}
     return go.Mesh3d(
@@ -140,31 +123,19 @@ def _mesh(look: Look, vertices: np.ndarray, colour: tuple[int, int, int], whole:
     )  # fmt: skip
 
 
-def _dots(look: Look, markers: np.ndarray, whole: bool) -> go.Scatter3d:
-    x, y, z = _millimetres(look, markers)
-    if not whole:
-        return go.Scatter3d(x=x, y=y, z=z)
-    return go.Scatter3d(
-        x=x, y=y, z=z, mode="markers", marker={"size": 3, "color": "rgb(235,75,60)"},
-        text=[f"marker {number}" for number in range(len(markers))], hoverinfo="text",
-    )  # fmt: skip
-
-
-def _millimetres(look: Look, points: np.ndarray) -> np.ndarray:
+def _millimetres(shown: BodyFrames, points: np.ndarray) -> np.ndarray:
     """Crop space ``[P, 3]`` as x to the right, y away from the camera, z up from the soles, int16 ``[3, P]``.
 
     Whole millimetres take a quarter of the space of numbers in text, and half of that of floats.
     """
     right, down, away = points.T
-    return np.rint(np.stack([right, away, 1 - down]) * (1000 * look.found.stature)).astype(np.int16)
+    return np.rint(np.stack([right, away, 1 - down]) * (1000 * shown.stature)).astype(np.int16)
 
 
-def _scene(look: Look) -> dict:
+def _scene(shown: BodyFrames) -> dict:
     """One box around all bodies of all frames."""
-    bodies = [points for points in (look.found.markers, look.found.vertices) if points is not None]
-    if look.truth is not None:
-        bodies.append(look.truth.vertices[look.truth.known])
-    points = _millimetres(look, np.concatenate([body.reshape(-1, 3) for body in bodies])).T
+    bodies = [body for frame in shown.frames for body in (frame.markers, frame.vertices, frame.true_vertices)]
+    points = _millimetres(shown, np.concatenate([body for body in bodies if body is not None])).T
     low, high = points.min(0).astype(float) - 30, points.max(0).astype(float) + 30
     size = (high - low) / (high - low).max()
     axes = {
@@ -195,11 +166,11 @@ def _buttons() -> dict:
     }  # fmt: skip
 
 
-def _slider(look: Look) -> dict:
+def _slider(shown: BodyFrames) -> dict:
     at_once = {"frame": {"duration": 0, "redraw": True}, "transition": {"duration": 0}, "mode": "immediate"}
     steps = []
-    for frame, number in enumerate(look.numbers):
-        error = look.error(frame)
+    for frame, number in enumerate(shown.numbers):
+        error = shown.error(frame)
         label = f"{number}, marker error {error}" if error else str(number)
         steps.append({"label": label, "method": "animate", "args": [[str(number)], at_once]})
     return {
@@ -207,10 +178,3 @@ def _slider(look: Look) -> dict:
         "currentvalue": {"prefix": "frame ", "font": {"size": 14, "color": "#46525f"}}, "ticklen": 0, "minorticklen": 0,
         "font": {"color": "rgba(0,0,0,0)"}, "transition": {"duration": 0},
     }  # fmt: skip
-
-
-def _data_uri(picture: np.ndarray) -> str:
-    # As PNG, the smooth heatmaps would take more space than all the rest.
-    done, data = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 88])
-    assert done
-    return "data:image/jpeg;base64," + base64.b64encode(data).decode()

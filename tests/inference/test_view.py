@@ -10,25 +10,17 @@ import numpy as np
 import pytest
 import torch
 
-from opengait_meshgait.body.crop import render_crop
 from opengait_meshgait.body.files import load_body
 from opengait_meshgait.cli.main import main
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.inference import load, view
-from opengait_meshgait.inference.look import look, read_seen
-from opengait_meshgait.inference.mesh_file import upright
-from opengait_meshgait.inference.view import write_view
-from opengait_meshgait.networks import VolumeExtent, load_checkpoint, soft_argmax
-from opengait_meshgait.visual import pixels as drawing
-from opengait_meshgait.visual import strip
-from opengait_meshgait.visual.pixels import HEIGHT, WIDTH, draw_heatmaps, draw_markers, draw_mesh, draw_silhouette
+from opengait_meshgait.inference.view import read_input, reconstruct_frames, upright, write_view
+from opengait_meshgait.networks import load_checkpoint
+from opengait_meshgait.visual import film as film_file
+from opengait_meshgait.visual.drawing import HEIGHT, LEFT, LINE, WIDTH
+from opengait_meshgait.visual.frames import draw_frame
 
 SEQUENCE = "0003/nm-01/090"
-
-
-def pixel(x, y):
-    """Where a point of crop space lies in a picture, px from its corner."""
-    return WIDTH / 2 + 240 * x, 8 + 240 * y
 
 
 def run(checkpoint, source, out, *more):
@@ -42,67 +34,6 @@ def stack(tmp_path, sequences):
     return tmp_path / "stack.npz"
 
 
-def test_silhouettes_are_where_crop_space_has_them():
-    silhouette = np.zeros((64, 64), np.uint8)
-    silhouette[16:32, 32] = 255
-    rows, columns = np.nonzero(draw_silhouette(silhouette)[..., 0])
-    left, top = pixel(-0.5 / 64, 0.25)
-    right, bottom = pixel(0.5 / 64, 0.5)
-    np.testing.assert_allclose([columns.min(), columns.max() + 1], [left, right], atol=1)
-    np.testing.assert_allclose([rows.min(), rows.max() + 1], [top, bottom], atol=1)
-
-
-@pytest.mark.parametrize("cell", [(0, 3, 2), (1, 8, 6), (1, 14, 9)])
-def test_heatmaps_peak_where_their_markers_are(cell):
-    volume = torch.zeros(1, 2, 16, 11)
-    volume[(0, *cell)] = 1
-    extent = VolumeExtent.of_silhouettes(64, 44, 0.4)
-    point = soft_argmax(volume, extent).numpy()
-    black = np.zeros((64, 64), np.uint8)
-    heat = draw_heatmaps(volume.numpy(), extent.half_width, black).sum(-1)
-    rows, columns = np.nonzero(heat == heat.max())
-    found = columns.mean() + 0.5, rows.mean() + 0.5
-    np.testing.assert_allclose(found, pixel(*point[0, :2]), atol=1)
-    rows, columns = np.nonzero(draw_markers(black, point, None)[..., 0] > 120)
-    np.testing.assert_allclose((columns.mean() + 0.5, rows.mean() + 0.5), pixel(*point[0, :2]), atol=0.6)
-
-
-def test_each_marker_has_its_own_peak():
-    volumes = torch.zeros(2, 1, 16, 11)
-    volumes[0, 0, 2, 5] = 1  # certain
-    volumes[1, 0, 12:15, 4:7] = 1 / 9  # vague, and as bright
-    heat = draw_heatmaps(volumes.numpy(), 0.34, np.zeros((64, 64), np.uint8)).sum(-1)
-    assert abs(int(heat[: HEIGHT // 2].max()) - int(heat[HEIGHT // 2 :].max())) < 150
-
-
-def test_true_markers_lie_below():
-    black, point = np.zeros((64, 64), np.uint8), np.array([[0.1, 0.5, 0]])
-    both = draw_markers(black, point, point + np.array([0.1, 0, 0]))
-    red, green = (np.argwhere(both[..., channel] > 150).mean(0) for channel in (0, 1))
-    assert red[1] < green[1]
-    hidden = draw_markers(black, point, point).astype(int) - draw_markers(black, point, None)
-    assert np.abs(hidden).max() < 40  # smoothed rims
-
-
-def test_meshes_cover_what_the_rasteriser_says():
-    body = load_body()
-    vertices = body.v_template * torch.tensor([0.4, -0.4, -0.4]) + torch.tensor([0, 0.5, 0])
-    expected = np.zeros((HEIGHT, WIDTH), bool)
-    # Crop space without the margins above and below; half a pixel aside.
-    expected[8:-8] = render_crop(vertices[None], body.faces, HEIGHT - 16, WIDTH)[0]
-    picture = draw_mesh(vertices.numpy(), body.faces.numpy(), (90, 140, 200), 0)
-    drawn = (picture != picture[0, 0]).any(-1)
-    assert (drawn & expected).sum() / (drawn | expected).sum() > 0.85
-    assert (expected & ~drawn).sum() / expected.sum() < 0.05
-
-
-def test_turning():
-    points = np.array([[1.0, 0.5, 0], [0, 0, 1]])
-    np.testing.assert_allclose(drawing.turned(points, 0), points)
-    # From the camera's right: what was far away is to the right, what was to the right is near.
-    np.testing.assert_allclose(drawing.turned(points, 90), [[0, 0.5, -1], [1, 0, 0]], atol=1e-12)
-
-
 def test_upright():
     head, sole, nearer = upright(np.array([[0.1, 0, 0], [0, 1, 0], [0, 0.5, -0.2]], np.float32))
     np.testing.assert_allclose([head, sole, nearer], [[0.1, 1, 0], [0, 0, 0], [0, 0.5, 0.2]])
@@ -110,42 +41,45 @@ def test_upright():
 
 
 def test_what_is_seen(model, dataset):
-    seen = read_seen(dataset / SEQUENCE)
-    assert seen.name == "0003-nm-01-090"
-    frames = np.arange(len(seen.silhouettes))
-    found = look(model, seen, frames)
-    np.testing.assert_array_equal(found.found.silhouettes, seen.silhouettes)
+    sequence = read_input(dataset / SEQUENCE)
+    assert sequence.name == "0003-nm-01-090"
+    numbers = np.arange(len(sequence.silhouettes))
+    shown = reconstruct_frames(model, sequence, numbers)
+    np.testing.assert_array_equal([frame.silhouette for frame in shown.frames], sequence.silhouettes)
     with (dataset / SEQUENCE / "1-smpls.pkl").open("rb") as file:
         targets = model.body(torch.from_numpy(pickle.load(file))[None])
-    distance = np.linalg.norm(found.found.markers - targets.markers[0].numpy(), axis=-1).mean(1)
-    np.testing.assert_allclose(found.truth.errors_mm, 1000 * distance * targets.height[0].numpy(), rtol=1e-4)
-    np.testing.assert_array_equal(found.truth.vertices, targets.vertices[0])
-    assert found.mean_error == f"{found.truth.errors_mm.mean():.0f} mm"
-    assert found.half_width == 44 / 128
-    last = look(model, seen, frames[-1:])
-    np.testing.assert_allclose(last.found.markers, found.found.markers[-1:], atol=1e-6)
-    np.testing.assert_allclose(last.truth.errors_mm, found.truth.errors_mm[-1:], rtol=1e-4)
+    markers = np.stack([frame.markers for frame in shown.frames])
+    distance = np.linalg.norm(markers - targets.markers[0].numpy(), axis=-1).mean(1)
+    np.testing.assert_allclose(shown.errors_mm, 1000 * distance * targets.height[0].numpy(), rtol=1e-4)
+    np.testing.assert_array_equal([frame.true_vertices for frame in shown.frames], targets.vertices[0])
+    np.testing.assert_array_equal([frame.true_markers for frame in shown.frames], targets.markers[0])
+    assert shown.mean_error == f"{shown.errors_mm.mean():.0f} mm"
+    assert shown.frames[0].extent.half_width == 44 / 128
+    last = reconstruct_frames(model, sequence, numbers[-1:])
+    np.testing.assert_allclose(last.frames[0].markers, markers[-1], atol=1e-6)
+    np.testing.assert_allclose(last.errors_mm, shown.errors_mm[-1:], rtol=1e-4)
 
 
 def test_frames_without_a_true_body(model, dataset, tmp_path):
     folder = tmp_path / "a" / "b" / "c"
     shutil.copytree(dataset / SEQUENCE, folder)
-    count = len(read_seen(folder).silhouettes)
+    count = len(read_input(folder).silhouettes)
     with (folder / "2-weights.pkl").open("wb") as file:
         pickle.dump(np.array([0.0] + [1.0] * (count - 1), np.float32), file)
-    shown = look(model, read_seen(folder), np.arange(count))
+    shown = reconstruct_frames(model, read_input(folder), np.arange(count))
     assert (shown.name, shown.error(0)) == ("a-b-c", "")
     assert shown.error(1).endswith(" mm")
-    assert np.isnan(shown.truth.errors_mm[0])
+    assert np.isnan(shown.errors_mm[0])
+    assert shown.frames[0].true_markers is None and shown.frames[0].true_vertices is None
     assert "no true body" in shown.notes[0]
-    assert len(strip._panels(shown, 0, {"": 0})) == 5
+    assert len(draw_frame(shown.frames[0], {"": 0}, shown.has_truth)) == 5
 
 
 def test_pages(checkpoint, dataset, tmp_path, capsys):
     assert run(checkpoint, dataset / SEQUENCE, tmp_path / "v.html") == 0
     out = capsys.readouterr().out
     page = (tmp_path / "v.html").read_text(encoding="utf-8")
-    frames = len(read_seen(dataset / SEQUENCE).silhouettes)
+    frames = len(read_input(dataset / SEQUENCE).silhouettes)
     assert f"0003-nm-01-090, {frames} frames, markers " in out
     # plotly.js is inside, and nothing is fetched.
     assert 3e6 < len(page) < 9e6
@@ -159,8 +93,8 @@ def test_pages(checkpoint, dataset, tmp_path, capsys):
 
 
 def test_films(checkpoint, stack, tmp_path, monkeypatch):
-    monkeypatch.setattr(strip, "_FPS", 5)
-    monkeypatch.setattr(strip, "_SECONDS", 1)
+    monkeypatch.setattr(film_file, "_FPS", 5)
+    monkeypatch.setattr(film_file, "_SECONDS", 1)
     assert run(checkpoint, stack, tmp_path / "v.mp4") == 0
     film = cv2.VideoCapture(str(tmp_path / "v.mp4"))
     pictures = []
@@ -168,8 +102,8 @@ def test_films(checkpoint, stack, tmp_path, monkeypatch):
         pictures.append(picture)
     # Three frames, shown again until a second is full: silhouette, heatmaps, markers and one mesh.
     assert len(pictures) == 6
-    assert pictures[0].shape == (HEIGHT + 2 * strip._LINE, 4 * WIDTH, 3)
-    mesh = [picture[strip._LINE : -strip._LINE, 3 * WIDTH :].astype(int) for picture in pictures]
+    assert pictures[0].shape == (HEIGHT + 2 * LINE, 4 * WIDTH, 3)
+    mesh = [picture[LINE:-LINE, 3 * WIDTH :].astype(int) for picture in pictures]
     assert np.abs(mesh[0] - mesh[3]).max() > 50  # the same frame from another side
     assert [path.name for path in tmp_path.iterdir() if path.suffix != ".npz"] == ["v.mp4"]
 
@@ -184,12 +118,12 @@ def test_films_without_a_writer(model, stack, tmp_path, monkeypatch):
 def test_sheets(model, dataset, stack, tmp_path, monkeypatch):
     monkeypatch.setattr(view, "_SHEET", 2)
     shown = write_view(model, dataset / SEQUENCE, tmp_path / "v.png")
-    assert list(shown.numbers) == [0, len(read_seen(dataset / SEQUENCE).silhouettes) - 1]
+    assert list(shown.numbers) == [0, len(read_input(dataset / SEQUENCE).silhouettes) - 1]
     # Silhouette, heatmaps, markers, and two meshes from two sides.
-    expected = (7 * HEIGHT + 2 * strip._LINE, strip._LEFT + 2 * WIDTH, 3)
+    expected = (7 * HEIGHT + 2 * LINE, LEFT + 2 * WIDTH, 3)
     assert cv2.imread(str(tmp_path / "v.png")).shape == expected
     write_view(model, stack, tmp_path / "v.png")
-    assert cv2.imread(str(tmp_path / "v.png")).shape[0] == 5 * HEIGHT + strip._LINE
+    assert cv2.imread(str(tmp_path / "v.png")).shape[0] == 5 * HEIGHT + LINE
 
 
 def test_meshes(checkpoint, model, stack, sequences, tmp_path):
@@ -219,7 +153,7 @@ def test_without_a_body(change, checkpoint, dataset, tmp_path, capsys):
     other = change(config=config)
     assert run(other, dataset / SEQUENCE, tmp_path / "v.png") == 0
     assert "elsewhere/body.npz (body_cfg.body) is not here: markers only, no mesh." in capsys.readouterr().out
-    assert cv2.imread(str(tmp_path / "v.png")).shape[0] == 3 * HEIGHT + strip._LINE
+    assert cv2.imread(str(tmp_path / "v.png")).shape[0] == 3 * HEIGHT + LINE
     assert run(other, dataset / SEQUENCE, tmp_path / "v.html") == 0
     assert "mesh3d" not in (tmp_path / "v.html").read_text(encoding="utf-8").rpartition("Plotly.addFrames(")[2]
     with pytest.raises(UserError, match="there is no mesh"):
@@ -234,7 +168,7 @@ def test_without_heatmaps(model, stack, tmp_path, monkeypatch):
 
 def test_long_sequences(model, stack, tmp_path, monkeypatch):
     monkeypatch.setattr(view, "_FILM", 2)
-    monkeypatch.setattr(strip, "_SECONDS", 1)
+    monkeypatch.setattr(film_file, "_SECONDS", 1)
     shown = write_view(model, stack, tmp_path / "v.mp4")
     assert (len(shown), shown.notes) == (2, ["the first 2 of 3 frames"])
 
@@ -257,22 +191,22 @@ def test_wrong_wishes(checkpoint, stack, tmp_path, capsys, out, more, message):
 
 def test_wrong_sequences(dataset, tmp_path, sequences):
     with pytest.raises(UserError, match="holds 16 sequences .*name its folder"):
-        read_seen(dataset)
+        read_input(dataset)
     np.savez(tmp_path / "two.npz", ann=sequences[0], bob=sequences[1])
     with pytest.raises(UserError, match="holds 2 sequences .*a file of one"):
-        read_seen(tmp_path / "two.npz")
+        read_input(tmp_path / "two.npz")
     (tmp_path / "x").mkdir()
     (tmp_path / "x" / "0-sils.pkl").touch()
     with pytest.raises(UserError, match="empty"):
-        read_seen(tmp_path / "x")
+        read_input(tmp_path / "x")
     with (tmp_path / "x" / "0-sils.pkl").open("wb") as file:
         pickle.dump(np.pad(sequences[0], ((0, 0), (1, 1), (1, 1))), file)
     with pytest.raises(UserError, match="expected 64 x 64"):
-        read_seen(tmp_path / "x")
+        read_input(tmp_path / "x")
     with (tmp_path / "x" / "0-sils.pkl").open("wb") as file:
         pickle.dump(sequences[0], file)
     with (tmp_path / "x" / "1-joints.pkl").open("wb") as file:
         pickle.dump(np.ones((3, 24, 3), np.float32), file)
-    seen = read_seen(tmp_path / "x")
-    assert seen.bodies is None
-    assert "joints alone" in seen.notes[0]
+    found = read_input(tmp_path / "x")
+    assert found.bodies is None
+    assert "joints alone" in found.notes[0]

@@ -5,7 +5,7 @@ import pytest
 
 from opengait_meshgait.body.files import load_body
 from opengait_meshgait.body.markers import load_markers
-from opengait_meshgait.visual.markers import COLOURS, VIEWS, marker_sides, markers_figure, visible
+from opengait_meshgait.visual.markers import BODY_SIDES, SIDE_COLOURS, marker_sides, markers_figure, visible
 
 # A tetrahedron with its tip towards the viewer, and a vertex of no triangle behind its far side.
 SPIKE = np.array([[0, 0, -1], [-1, -1, 0], [1, -1, 0], [0, 1, 0], [0, 0, 1], [3, 3, 0]], float)
@@ -31,18 +31,18 @@ def test_an_edge_on_triangle_hides_nothing():
     assert visible(vertices, np.array([[0, 1, 2]]), np.array([3])).all()
 
 
-@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("view", BODY_SIDES)
 def test_views_are_rotations_with_the_head_up(view):
-    np.testing.assert_allclose(VIEWS[view] @ VIEWS[view].T, np.eye(3))
-    assert np.linalg.det(VIEWS[view]) == pytest.approx(1)
-    assert (VIEWS[view] @ [0, 1, 0]).tolist() == [0, -1, 0]
+    np.testing.assert_allclose(BODY_SIDES[view] @ BODY_SIDES[view].T, np.eye(3))
+    assert np.linalg.det(BODY_SIDES[view]) == pytest.approx(1)
+    assert (BODY_SIDES[view] @ [0, 1, 0]).tolist() == [0, -1, 0]
 
 
 def test_sides_of_the_stand_in(shown):
     vertices, _, ids, flip = shown
     sides = marker_sides(vertices[ids], flip)
     x = vertices[ids, 0]
-    assert {name: sides.count(name) for name in COLOURS} == {"left": 28, "right": 28, "midline": 8}
+    assert {name: sides.count(name) for name in SIDE_COLOURS} == {"left": 28, "right": 28, "midline": 8}
     assert all((value > 0) == (side == "left") for value, side in zip(x, sides) if side != "midline")
     assert all(sides[other] == {"left": "right", "right": "left", "midline": "midline"}[sides[k]] for k, other in
                enumerate(flip))  # fmt: skip
@@ -51,7 +51,7 @@ def test_sides_of_the_stand_in(shown):
 def test_face_and_back_of_the_stand_in(shown):
     vertices, faces, ids, _ = shown
     nose, seat = vertices[ids, 2].argmax(), np.where(vertices[ids, 1] > 0.3, 0, vertices[ids, 2]).argmin()
-    front, back = (visible(vertices @ VIEWS[view].T, faces, ids) for view in ("front", "back"))
+    front, back = (visible(vertices @ BODY_SIDES[view].T, faces, ids) for view in ("front", "back"))
     assert front[nose] and not back[nose]
     assert back[seat] and not front[seat]
 

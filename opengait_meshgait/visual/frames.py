@@ -1,0 +1,112 @@
+"""What there is to draw: the frames of a sequence, what a network found in them, and what is true."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from opengait_meshgait.networks.soft_argmax import VolumeExtent
+from opengait_meshgait.visual.drawing import (
+    ESTIMATED,
+    HEIGHT,
+    TRUE,
+    WIDTH,
+    draw_heatmaps,
+    draw_markers,
+    draw_mesh,
+    draw_silhouette,
+    draw_text,
+)
+
+
+@dataclass(frozen=True)
+class BodyFrame:
+    """One frame of a person in crop space (crop heights).
+
+    Attributes:
+        silhouette: uint8 ``[h, w]``.
+        heatmaps: ``[K, D, h', w']``, each summing to 1.
+        extent: of the heatmaps' volume.
+        markers: estimated, ``[K, 3]``.
+        vertices: estimated, ``[V, 3]``, or None without a body.
+        faces: ``[F, 3]``, or None without a body.
+        true_markers: ``[K, 3]``, or None where they are not known.
+        true_vertices: ``[V, 3]``, or None where they are not known.
+    """
+
+    silhouette: np.ndarray
+    heatmaps: np.ndarray
+    extent: VolumeExtent
+    markers: np.ndarray
+    vertices: np.ndarray | None = None
+    faces: np.ndarray | None = None
+    true_markers: np.ndarray | None = None
+    true_vertices: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class BodyFrames:
+    """Some frames of one sequence.
+
+    Attributes:
+        name: of the sequence.
+        numbers: of the frames in the sequence, from 0.
+        frames: what is in them.
+        stature: metres that one crop height is taken for.
+        errors_mm: mean distance of the estimated markers from the true ones, ``[s]``, NaN where these are not known;
+            None for a sequence without bodies.
+        notes: what is missing, and why.
+    """
+
+    name: str
+    numbers: Sequence[int]
+    frames: Sequence[BodyFrame]
+    stature: float
+    errors_mm: np.ndarray | None
+    notes: Sequence[str]
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    @property
+    def has_truth(self) -> bool:
+        """Whether the sequence has true bodies, if not in every frame."""
+        return self.errors_mm is not None
+
+    def error(self, frame: int) -> str:
+        """The marker error of a frame in words; empty where it is not known."""
+        known = self.has_truth and np.isfinite(self.errors_mm[frame])
+        return f"{self.errors_mm[frame]:.0f} mm" if known else ""
+
+    @property
+    def mean_error(self) -> str:
+        """The mean marker error in words; empty where it is not known."""
+        known = self.has_truth and np.isfinite(self.errors_mm).any()
+        return f"{np.nanmean(self.errors_mm):.0f} mm" if known else ""
+
+
+def draw_frame(frame: BodyFrame, sides: dict[str, float], with_truth: bool) -> dict[str, np.ndarray]:
+    """The pictures of a frame by what they show.
+
+    Args:
+        frame: what to draw.
+        sides: from where meshes are seen: what their names end in, and degrees (:func:`draw_mesh`).
+        with_truth: draw true bodies as well, or that they are not known.
+    """
+    pictures = {
+        "silhouette": draw_silhouette(frame.silhouette),
+        "heatmaps": draw_heatmaps(frame.heatmaps, frame.extent.half_width, frame.silhouette),
+        "markers (red),\ntrue ones (green)" if with_truth else "markers": draw_markers(
+            frame.silhouette, frame.markers, frame.true_markers
+        ),
+    }
+    meshes = {} if frame.vertices is None else {"mesh": (frame.vertices, ESTIMATED)}
+    if with_truth:
+        meshes["true mesh"] = (frame.true_vertices, TRUE)
+    for name, (vertices, colour) in meshes.items():
+        for side, degrees in sides.items():
+            if vertices is None:
+                pictures[name + side] = draw_text("not known", WIDTH, HEIGHT)
+            else:
+                pictures[name + side] = draw_mesh(vertices, frame.faces, colour, degrees)
+    return pictures
