@@ -1,10 +1,16 @@
-"""Settings for the whole suite."""
+"""Settings for the whole suite, and a tiny dataset in OpenGait's layout with configs for it."""
 
+import json
 import os
+import pickle
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import settings
+
+from opengait_meshgait.body.layout import ROOT_TURN
+from opengait_meshgait.engine.config import make_config
 
 settings.register_profile("suite", deadline=None, max_examples=30, derandomize=True)
 settings.load_profile("suite")
@@ -15,3 +21,108 @@ def one_thread_per_worker():
     """Two pytest workers on two cores: more threads than that only wait for each other."""
     if "PYTEST_XDIST_WORKER" in os.environ:
         torch.set_num_threads(1)
+
+
+TYPES = ("nm-01", "nm-02", "bg-01", "cl-01")
+VIEWS = ("000", "090")
+
+
+def write_dataset(root, people=6, train=4, frames=8, seed=0, **more):
+    """Ellipses as silhouettes and little poses as bodies; returns the partition's path."""
+    rng = np.random.default_rng(seed)
+    row, column = np.mgrid[:64, :64]
+    ids = [f"{person:04d}" for person in range(1, people + 1)]
+    for label in ids:
+        width = rng.uniform(6, 16)
+        for kind in TYPES:
+            for view in VIEWS:
+                folder = root / label / kind / view
+                folder.mkdir(parents=True)
+                swing = width + 4 * np.sin(np.arange(frames) + rng.uniform(0, 6)) + 2 * (kind[:2] == "cl")
+                ellipse = ((column - 32) / swing[:, None, None]) ** 2 + ((row - 32) / 32) ** 2 < 1
+                smpls = np.concatenate(
+                    [np.tile([1.0, 0, 0], (frames, 1)), rng.normal(0, 0.1, (frames, 72)), np.full((frames, 10), 0.1)], 1
+                )
+                # The root turns the body, which stands with y up, into the camera's y down.
+                smpls[:, ROOT_TURN] = [np.pi, 0, 0]
+                with (folder / "0-sils.pkl").open("wb") as file:
+                    pickle.dump((ellipse * 255).astype(np.uint8), file)
+                with (folder / "1-smpls.pkl").open("wb") as file:
+                    pickle.dump(smpls.astype(np.float32), file)
+    partition = root.parent / f"{root.name}.json"
+    partition.write_text(json.dumps({"TRAIN_SET": ids[:train], "TEST_SET": ids[train:], **more}))
+    return partition
+
+
+@pytest.fixture(scope="session")
+def partition(tmp_path_factory):
+    """Six people: four to train with, two to test with."""
+    return write_dataset(tmp_path_factory.mktemp("data") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def make_dataset():
+    """A function that writes such a dataset into a folder of one's own."""
+    return write_dataset
+
+
+@pytest.fixture
+def raw(partition):
+    """A config of a tiny Mesh-Gait for these data, as a YAML file would hold it."""
+    return {
+        "data_cfg": {
+            "dataset_name": "Tiny",
+            "dataset_root": str(partition.with_suffix("")),
+            "dataset_partition": str(partition),
+            "data_in_use": [True, True],
+            "num_workers": 0,
+            "test_dataset_name": "Walkers",
+        },
+        "model_cfg": {
+            "backbone_cfg": {
+                "type": "ResNet9", "block": "BasicBlock", "channels": [4, 4, 8, 8], "layers": [1, 1, 1, 1],
+                "strides": [2, 2, 1, 1], "maxpool": False,
+            },
+            "heatmap_cfg": {"type": "HeatmapEstimator", "markers": 64, "depth": 2, "channels": [4, 8, 8]},
+            "HeatmapFeatures": {"channels": [8]},
+            "Discriminant": {"channels": 4},
+            "SeparateFCs": {"out_channels": 8},
+            "SeparateBNNecks": {"class_num": 4},
+            "bin_num": [4],
+        },
+        "loss_cfg": [
+            {"type": "TripletLoss", "log_prefix": "triplet", "margin": 0.2},
+            {"type": "CrossEntropyLoss", "log_prefix": "softmax", "loss_term_weight": 0.1},
+            {"type": "MarkerLoss", "log_prefix": "marker"},
+            {"type": "JointLoss", "log_prefix": "joint", "warmup": 4},
+            {"type": "MeshLoss", "log_prefix": "mesh", "norm": "l2"},
+        ],
+        "optimizer_cfg": {"solver": "SGD", "lr": 0.02},
+        "scheduler_cfg": {"scheduler": "MultiStepLR", "milestones": [6]},
+        "trainer_cfg": {
+            "enable_float16": False, "save_name": "Run", "total_iter": 8, "save_iter": 4, "log_iter": 2,
+            "sampler": {"batch_size": [4, 2], "frames_num_fixed": 2},
+            "transform": [{"type": "BaseSilCuttingTransform"}, {"type": "NoOperation"}],
+        },
+        "evaluator_cfg": {
+            "sampler": {"batch_size": 4},
+            "transform": [{"type": "BaseSilCuttingTransform"}, {"type": "NoOperation"}],
+        },
+    }  # fmt: skip
+
+
+@pytest.fixture
+def config(raw):
+    """The same, checked."""
+    return make_config(raw)
+
+
+@pytest.fixture
+def baseline(raw):
+    """``raw`` without its heatmap branch."""
+    raw["model_cfg"] |= {"heatmap_cfg": None, "HeatmapFeatures": None}
+    raw["loss_cfg"] = raw["loss_cfg"][:2]
+    raw["data_cfg"]["data_in_use"] = [True, False]
+    for section in ("trainer_cfg", "evaluator_cfg"):
+        raw[section]["transform"] = raw[section]["transform"][:1]
+    return raw

@@ -17,9 +17,9 @@ MAY_IMPORT = {
     "walkers": {"body"},
     "recipe": {"data", "body", "networks", "losses"},
     "engine": {"recipe", "visual", "data", "body", "networks", "losses", "evaluation"},
-    "inference": {"visual", "data", "body", "networks", "evaluation"},
+    "inference": {"recipe", "visual", "data", "body", "networks", "evaluation"},
     "opengait": {"recipe", "visual", "data", "body", "networks", "losses", "evaluation"},
-    "prepare": {"visual", "data", "body"},
+    "prepare": {"recipe", "visual", "data", "body"},
 }
 MAY_IMPORT["benchmark"] = set(MAY_IMPORT) - {"prepare"}
 MAY_IMPORT["doctor"] = {"prepare", "opengait", "engine", "data", "body", "networks"}

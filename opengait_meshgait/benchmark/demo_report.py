@@ -58,8 +58,7 @@ def write_report(
         trained, tested: by run name.
     """
     ours = runs[-1]
-    device = torch.device("cpu")
-    supervision = build.build_supervision(config, device)
+    supervision = build.build_preparation(config, training=False).supervision
     net = build.build_network(config, supervision)
     checkpoint = trained[ours.name].checkpoint
     load_weights(net, load_checkpoint(checkpoint), strict=True, source=checkpoint)

@@ -5,7 +5,7 @@ import torch
 from opengait_meshgait.benchmark.interleaved import Trial
 from opengait_meshgait.benchmark.workload import BATCH, CALLS, SEQUENCE, TRAINING, Load
 from opengait_meshgait.body.supervision import BodySupervision
-from opengait_meshgait.data import Batch, build_transforms
+from opengait_meshgait.data import Batch
 from opengait_meshgait.engine import build
 from opengait_meshgait.engine.config import load_config
 from opengait_meshgait.engine.state import TrainingState
@@ -31,17 +31,18 @@ def speed_trial(path: str, overrides: list[str], load: Load, device: torch.devic
     """
     torch.manual_seed(0)
     config = load_config(path, overrides)
-    supervision = build.build_supervision(config, device)
+    preparation = build.build_preparation(config, training=True)
+    preparation.augmentation = None
+    supervision = preparation.supervision
     net = build.build_network(config, supervision).to(device)
     parameters, gflops = count_flops(net, load.frames)
     optimizer = build.build_optimizer(config, net)
     half = load.half and device.type == "cuda"
     scaler = torch.amp.GradScaler("cuda", enabled=half)
     state = TrainingState(net, optimizer, build.build_scheduler(config, optimizer), scaler)
-    transforms = build_transforms(config.trainer_cfg.transform, supervision is not None)
-    step = TrainingStep(net, build.build_losses(config), transforms, None, supervision, torch.float16 if half else None)
+    step = TrainingStep(net, build.build_losses(config), preparation, torch.float16 if half else None)
     batch = _batch(load, supervision, config.model_cfg.SeparateBNNecks.class_num).to(device)
-    sils = transforms[0](batch.sils)
+    sils = preparation.for_test(batch)
 
     def recognise(count: int) -> None:
         net.eval()

@@ -9,12 +9,20 @@ import torch
 import torch.distributed as dist
 
 from opengait_meshgait.common.device import pick_device
-from opengait_meshgait.losses.gather import world_size
 
 
 def rank() -> int:
     """This process's number; 0 when it is the only one."""
-    return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
+    return dist.get_rank() if _joined() else 0
+
+
+def world_size() -> int:
+    """How many processes share the work."""
+    return dist.get_world_size() if _joined() else 1
+
+
+def _joined() -> bool:
+    return dist.is_available() and dist.is_initialized()
 
 
 @contextmanager
@@ -39,8 +47,8 @@ def wait_for_all() -> None:
         dist.barrier()
 
 
-def to_first(value: Any) -> list[Any] | None:
-    """The values of all processes, in the first one; None in the others."""
+def gather_to_rank0(value: Any) -> list[Any] | None:
+    """The values of all processes in the order of their ranks, in process 0; None in the others."""
     if world_size() == 1:
         return [value]
     values = [None] * world_size() if rank() == 0 else None

@@ -18,9 +18,9 @@ class Registry:
         self.kind = kind
         self.entries: dict[str, Callable] = {}
 
-    def register(self, entry: Callable) -> Callable:
-        """Decorator: make ``entry`` known under its own name."""
-        self.entries[entry.__name__] = entry
+    def register(self, entry: Callable, name: str | None = None) -> Callable:
+        """Decorator: make ``entry`` known under ``name``, by default its own."""
+        self.entries[name or entry.__name__] = entry
         return entry
 
     def get(self, name: str) -> Callable:

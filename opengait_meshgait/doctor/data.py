@@ -16,7 +16,6 @@ from opengait_meshgait.data.layout import SPLITS, SequenceInfo, Survey, read_par
 from opengait_meshgait.data.reader import read_sequence
 from opengait_meshgait.doctor.preflight import NotApplicable, collect, unless
 from opengait_meshgait.engine import build
-from opengait_meshgait.engine.checks import modalities
 from opengait_meshgait.engine.config import load_config, make_config
 from opengait_meshgait.engine.schema import Config
 from opengait_meshgait.networks import MeshGaitNet
@@ -58,13 +57,13 @@ class Findings:
     @property
     def bodies(self) -> bool:
         """Whether the config trains with bodies."""
-        return self.config.model_cfg.heatmap_cfg is not None and modalities(self.config) == 2
+        return build.uses_bodies(self.config)
 
     @cached_property
     def supervision(self) -> BodySupervision | None:
         """What poses the bodies; None without bodies, or where its files cannot be used, which checks of theirs say."""
         try:
-            return build.build_supervision(self.config, torch.device("cpu"))
+            return build.build_preparation(self.config, training=True).supervision
         except UserError:
             return None
 

@@ -6,7 +6,7 @@ from opengait_meshgait.doctor.data import Findings
 from opengait_meshgait.doctor.preflight import collect, unless
 from opengait_meshgait.opengait.attach import is_attached
 from opengait_meshgait.opengait.checkout import Checkout
-from opengait_meshgait.opengait.checks import check, check_test_set, put_right
+from opengait_meshgait.opengait.checks import check, check_test_set, normalize
 
 
 def check_checkout(findings: Findings) -> str:
@@ -31,7 +31,7 @@ def check_config(findings: Findings) -> str:
     cfgs, losses, problems = spelled_out(findings.config), Checkout(findings.opengait).losses(), []
     for training in (True, False):
         collect(problems, check, cfgs, training, losses)
-    notes = put_right(cfgs, training=True, world_size=findings.processes)
+    notes = normalize(cfgs, training=True, world_size=findings.processes)
     return unless(problems, " ".join(notes) or "OpenGait reads it as it is meant")
 
 

@@ -9,7 +9,7 @@ import torch
 from opengait_meshgait.body.files import load_body
 from opengait_meshgait.body.markers import load_markers
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.data import InferenceSampler, SequenceTable, TripletSampler, build_transforms
+from opengait_meshgait.data import InferenceSampler, SequenceTable, TripletSampler
 from opengait_meshgait.data.layout import SPLITS, shorten
 from opengait_meshgait.doctor.data import Findings
 from opengait_meshgait.doctor.preflight import NotApplicable, collect, unless
@@ -40,9 +40,7 @@ def check_network(findings: Findings) -> str:
     losses = f"{len(config.loss_cfg)} losses"
     if not findings.opengait:  # it has losses of its own; how many of them fit is checked with it
         collect(problems, build.build_losses, config)
-    collect(problems, build.build_augmentation, config, findings.supervision)
-    for section in (config.trainer_cfg, config.evaluator_cfg):
-        collect(problems, build_transforms, section.transform, findings.bodies)
+    collect(problems, build.build_preparation, config, True)
     if net is not None:
         optimizer = collect(problems, build.build_optimizer, config, net)
         if optimizer is not None:

@@ -6,42 +6,45 @@ from typing import Any
 import torch
 from torch import nn
 
-from opengait_meshgait.body.supervision import BodySupervision, load_supervision
+from opengait_meshgait.body.supervision import BodySupervision
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.common.files import read_json
 from opengait_meshgait.data import FrameSampling, GaitDataset, SequenceTable
-from opengait_meshgait.data.augmentation import PairedAugmentation, augmentation_from
 from opengait_meshgait.engine.checks import modalities
 from opengait_meshgait.engine.schema import Config
 from opengait_meshgait.evaluation import Split, split_Gait3D, split_indoor_dataset
 from opengait_meshgait.losses import BODY_TERMS, RECOGNITION_TERMS, LossSum
-from opengait_meshgait.networks import MeshGaitNet, Reconstruction, make_network
+from opengait_meshgait.networks import MeshGaitNet
+from opengait_meshgait.recipe.lda import fit_lda
+from opengait_meshgait.recipe.preparation import BatchPreparation, check_class_num
+from opengait_meshgait.recipe.training_step import network_to_train
 
 
-def build_supervision(config: Config, device: torch.device) -> BodySupervision | None:
-    """What turns bodies into targets, on ``device``; None where the network or the data have no bodies."""
-    if config.model_cfg.heatmap_cfg is None or modalities(config) < 2:
-        return None
-    return load_supervision(**config.model_cfg.body_cfg.model_dump()).to(device)
+def uses_bodies(config: Config) -> bool:
+    """Whether training compares with bodies: there is a heatmap branch, and two modalities are in use."""
+    return config.model_cfg.heatmap_cfg is not None and modalities(config) == 2
+
+
+def build_preparation(config: Config, training: bool) -> BatchPreparation:
+    """Transforms, body targets where there are bodies and, for ``training``, augmentation."""
+    model, bodies = config.model_cfg, uses_bodies(config)
+    return BatchPreparation(
+        config.evaluator_cfg.transform,
+        config.trainer_cfg.transform if training else None,
+        model.body_cfg.model_dump() if bodies else None,
+        model.augment_cfg,
+    )
 
 
 def build_network(config: Config, supervision: BodySupervision | None) -> MeshGaitNet:
-    """The network of ``model_cfg``; with ``supervision``, it can reconstruct bodies."""
-    reconstruction = None
-    if supervision is not None:
-        reconstruction = Reconstruction(**supervision.of_markers())
-    return make_network(config.model_cfg.model_dump(exclude_none=True), reconstruction)
+    """The network of ``model_cfg``, ready for ``loss_cfg``; with ``supervision``, it can reconstruct bodies."""
+    terms = [loss.get("log_prefix") for loss in config.loss_cfg]
+    return network_to_train(config.model_cfg.model_dump(exclude_none=True), supervision, terms)
 
 
 def build_losses(config: Config) -> LossSum:
     """The losses of ``loss_cfg``, each checked against what the network emits."""
-    has_bodies = config.model_cfg.heatmap_cfg is not None and modalities(config) == 2
-    return LossSum(config.loss_cfg, RECOGNITION_TERMS + (BODY_TERMS if has_bodies else ()))
-
-
-def build_augmentation(config: Config, supervision: BodySupervision | None) -> PairedAugmentation | None:
-    """The augmentation of ``augment_cfg``; None where there is none."""
-    return augmentation_from(config.model_cfg.augment_cfg, None if supervision is None else supervision.flips)
+    return LossSum(config.loss_cfg, RECOGNITION_TERMS + (BODY_TERMS if uses_bodies(config) else ()))
 
 
 def build_optimizer(config: Config, net: nn.Module) -> torch.optim.Optimizer:
@@ -74,13 +77,21 @@ def build_train_set(config: Config, with_bodies: bool) -> GaitDataset:
     """
     frames = FrameSampling.from_config(config.trainer_cfg.sampler.model_dump())
     dataset = GaitDataset(config.data_cfg.model_dump(), "train", with_bodies, frames)
-    classes, people = config.model_cfg.SeparateBNNecks.class_num, len(dataset.label_set)
-    if classes < people:
-        raise UserError(
-            f"model_cfg.SeparateBNNecks.class_num is {classes}, and {config.data_cfg.dataset_partition} has {people} "
-            f"training identities. Set class_num: {people}."
-        )
+    check_class_num(config.model_cfg.SeparateBNNecks.class_num, len(dataset.label_set))
     return dataset
+
+
+def fit_head(
+    net: MeshGaitNet, dataset: GaitDataset, config: Config, preparation: BatchPreparation, quiet: bool = False
+) -> None:
+    """Fit the LDA head of ``net``, which is left in evaluation mode, to the training sequences.
+
+    Raises:
+        UserError: the training set has too few people or sequences.
+    """
+    sampler, workers = config.evaluator_cfg.sampler, config.data_cfg.num_workers
+    frames = FrameSampling.from_config(sampler.model_dump())
+    fit_lda(net.eval(), net.Discriminant, dataset, frames, preparation, sampler.batch_size, workers, quiet)
 
 
 def build_test_set(config: Config, split: str, with_bodies: bool) -> GaitDataset:

@@ -10,14 +10,13 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from opengait_meshgait.body.supervision import BodySupervision
-from opengait_meshgait.common.distributed import rank, to_first
-from opengait_meshgait.data import GaitDataset, InferenceSampler, build_transforms, make_loader
+from opengait_meshgait.common.distributed import gather_to_rank0, rank, world_size
+from opengait_meshgait.data import GaitDataset, InferenceSampler, make_loader
 from opengait_meshgait.engine import build
 from opengait_meshgait.engine.schema import Config
 from opengait_meshgait.evaluation import EVALUATORS, BodyErrors, body_errors
-from opengait_meshgait.losses.gather import world_size
 from opengait_meshgait.networks import MeshGaitNet
+from opengait_meshgait.recipe.preparation import BatchPreparation
 
 
 def evaluate(
@@ -25,36 +24,41 @@ def evaluate(
     dataset: GaitDataset,
     config: Config,
     device: torch.device,
-    supervision: BodySupervision | None,
+    preparation: BatchPreparation,
+    match: str | None = None,
     quiet: bool = False,
 ) -> dict[str, Any]:
     """Embed all sequences and apply the protocol of ``evaluator_cfg``.
 
     Args:
         net: on ``device``; left in evaluation mode.
-        dataset: the test sequences; with ``supervision`` it has bodies.
+        dataset: the test sequences; with a ``preparation.supervision`` it has bodies.
         config: of the run.
         device: where to compute.
-        supervision: gives the targets for body errors, on ``device``; None: no body errors.
+        preparation: of batches; without supervision there are no body errors.
+        match: the features to match, see :meth:`~opengait_meshgait.networks.MeshGaitNet.matched`.
         quiet: no progress bar.
 
     Returns:
-        ``metrics`` (percent), ``rank1`` (over all conditions), ``views`` and ``tables`` (percent by probe and gallery
-        view, None where nothing was compared), ``notes``, ``probes`` (by condition and ``id/type/view``: Rank-1
-        as a text of :class:`~opengait_meshgait.evaluation.hits.ProbeHits`), ``bodies`` (mm), ``joints`` (mm, one
-        number a joint) and ``bodies_by_view`` (as ``bodies``), all three None without bodies, ``sequences`` and
-        ``seconds``. Other processes than the first get an empty mapping.
+        ``matched`` (``embeddings`` or ``lda``), ``metrics`` (percent), ``rank1`` (over all conditions), ``views`` and
+        ``tables`` (percent by probe and gallery view, None where nothing was compared), ``notes``, ``probes`` (by
+        condition and ``id/type/view``: Rank-1 as a text of :class:`~opengait_meshgait.evaluation.hits.ProbeHits`),
+        ``bodies`` (mm), ``joints`` (mm, one number a joint) and ``bodies_by_view`` (as ``bodies``), all three None
+        without bodies, ``sequences`` and ``seconds``. Other processes than the first get an empty mapping.
+
+    Raises:
+        UserError: ``match`` asks for features that there are not.
     """
     began = time.monotonic()
-    net.eval()
-    shares = to_first(_embed(net, dataset, config, device, supervision, quiet))
+    matched = net.eval().matched(match)
+    shares = gather_to_rank0(_embed(net, dataset, config, device, preparation, matched, quiet))
     if shares is None:
         return {}
-    embeddings = torch.empty(len(dataset), *shares[0][1].shape[1:])
+    features = torch.empty(len(dataset), *shares[0][1].shape[1:])
     for indices, share, _ in shares:
-        embeddings[indices] = share
+        features[indices] = share
     found = EVALUATORS.get(config.evaluator_cfg.eval_func)(
-        embeddings.to(device),
+        features.to(device),
         dataset.label_list,
         dataset.types_list,
         dataset.views_list,
@@ -65,6 +69,7 @@ def evaluate(
     bodies = functools.reduce(operator.add, errors.values()) if errors else None
     places = [f"{info.label}/{info.type}/{info.view}" for info in dataset.seqs]
     return {
+        "matched": matched,
         "metrics": dict(found.metrics),
         "rank1": found.rank1,
         "views": list(found.views),
@@ -88,32 +93,33 @@ def _embed(
     dataset: GaitDataset,
     config: Config,
     device: torch.device,
-    supervision: BodySupervision | None,
+    preparation: BatchPreparation,
+    matched: str,
     quiet: bool,
 ) -> tuple[torch.Tensor, torch.Tensor, dict[str, BodyErrors]]:
-    """This process's share: indices [m], embeddings [m, c, p] on the CPU, and the body errors of its frames by view."""
+    """This process's share: indices [m], features to match [m, c, p] on the CPU, and body errors by view."""
     cfg = config.evaluator_cfg
-    transform, transform_bodies = build_transforms(cfg.transform, supervision is not None)
+    with_bodies = preparation.supervision is not None
     sampler = InferenceSampler(dataset, cfg.sampler.batch_size, rank(), world_size())
     loader = make_loader(dataset, sampler, config.data_cfg.num_workers, pin_memory=device.type == "cuda")
     half = cfg.enable_float16 and device.type == "cuda"
-    indices, embeddings, errors = [], [], {}
+    indices, features, errors = [], [], {}
     silent = True if quiet or rank() else None
     for number, batch in enumerate(tqdm(loader, "testing", leave=False, dynamic_ncols=True, disable=silent)):
         batch = batch.to(device)
         with torch.autocast(device.type, dtype=torch.float16, enabled=half):
-            output = net(transform(batch.sils), seqL=batch.seqL, reconstruct=supervision is not None)
+            output = net(preparation.for_test(batch), seqL=batch.seqL, reconstruct=with_bodies)
         indices.append(batch.indices.cpu())
-        embeddings.append(output.embeddings.float().cpu())
-        if supervision is not None:
-            targets = supervision(transform_bodies(batch.bodies), batch.weights)
+        features.append(getattr(output, matched).float().cpu())
+        if with_bodies:
+            targets = preparation.test_targets(batch)
             for view in sorted(set(batch.views)):
                 pairs = zip(sampler.first_time[number], batch.views)
                 chosen = torch.tensor([new and seen == view for new, seen in pairs], device=device)
                 chosen = chosen[:, None] if batch.seqL is None else chosen.repeat_interleave(batch.seqL[0])[None]
                 weights = {key: getattr(targets, key) * chosen for key in ("joint_weights", "mesh_weights")}
                 errors = _add(errors, {view: body_errors(output, replace(targets, **weights))})
-    return torch.cat(indices), torch.cat(embeddings), errors
+    return torch.cat(indices), torch.cat(features), errors
 
 
 def _add(first: dict[str, BodyErrors], second: dict[str, BodyErrors]) -> dict[str, BodyErrors]:

@@ -21,8 +21,10 @@ def test(
     quiet: bool = False,
     output: str | Path = "output",
     split: str = "test",
+    match: str | None = None,
 ) -> dict[str, Any]:
-    """Test a checkpoint and write ``results-<split>-<iteration>.json`` into its run's folder.
+    """Test a checkpoint and write ``results-<split>-<iteration>.json`` into its run's folder; ``…-lda.json`` if the
+    features of the LDA head were matched.
 
     Args:
         config: of the run.
@@ -31,6 +33,7 @@ def test(
         quiet: no progress bar, no warnings.
         output: the folder of all runs.
         split: ``test`` for the partition's ``TEST_SET``, ``val`` for its ``VAL_SET``.
+        match: ``embeddings``, or ``lda``, the features of the LDA head; None: ``lda`` where it is fitted.
 
     Returns:
         ``split``, ``iteration``, ``checkpoint`` and what :func:`~opengait_meshgait.engine.evaluate.evaluate` returns;
@@ -43,19 +46,20 @@ def test(
         folder = run_folder(config, output, training=False)
         source = find_checkpoint(config, iteration, folder)
         state = load_checkpoint(source)
-        supervision = build.build_supervision(config, where)
-        net = build.build_network(config, supervision)
+        preparation = build.build_preparation(config, training=False)
+        net = build.build_network(config, preparation.supervision)
         load_weights(net, state, config.evaluator_cfg.restore_ckpt_strict, source)
-        warning = other_body(state, build.describe_body(supervision))
+        warning = other_body(state, build.describe_body(preparation.supervision))
         if warning and not quiet and rank() == 0:
             say(warning)
-        dataset = build.build_test_set(config, split, supervision is not None)
-        result = evaluate(net.to(where), dataset, config, where, supervision, quiet)
+        dataset = build.build_test_set(config, split, preparation.supervision is not None)
+        result = evaluate(net.to(where), dataset, config, where, preparation, match, quiet)
         if not result:
             return {}
         result = {"split": split, "iteration": state.get("iteration"), "checkpoint": str(source), **result}
         label = result["iteration"] if source.parent.parent == folder else source.stem
-        write_json(folder / f"results-{split}-{label}.json", result)
+        head = "-lda" if result["matched"] == "lda" else ""
+        write_json(folder / f"results-{split}-{label}{head}.json", result)
         return result
 
 

@@ -9,10 +9,10 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 
 from opengait_meshgait.common.device import half_precision
-from opengait_meshgait.common.distributed import rank, to_first
+from opengait_meshgait.common.distributed import gather_to_rank0, rank, world_size
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.common.files import read_json, write_json
-from opengait_meshgait.data import Batch, GaitDataset, TripletSampler, build_transforms, check_sequences, make_loader
+from opengait_meshgait.data import Batch, GaitDataset, TripletSampler, make_loader
 from opengait_meshgait.engine import build
 from opengait_meshgait.engine.checkpoint import BEST, Checkpoints
 from opengait_meshgait.engine.evaluate import evaluate
@@ -21,20 +21,16 @@ from opengait_meshgait.engine.resume import restore, set_aside
 from opengait_meshgait.engine.schema import Config
 from opengait_meshgait.engine.state import TrainingState
 from opengait_meshgait.losses import NonFiniteLossError
-from opengait_meshgait.losses.gather import world_size
-from opengait_meshgait.recipe.lda_batches import fit
+from opengait_meshgait.recipe.preparation import check_training_data
 from opengait_meshgait.recipe.training_step import StepResult, TrainingStep
 from opengait_meshgait.visual.tensorboard import training_picture
-
-# So many sequences, evenly spread, are read before the first iteration: a damaged file is told early.
-_READ_FIRST = 1000
 
 
 class Trainer:
     """One run, in one of its processes.
 
-    Mistakes are told in the order of their cost: what the config names is built first, then the data are looked at,
-    then an earlier run is taken up.
+    Mistakes are reported in the order of their cost: what the config names is built first, then the data are checked,
+    then an earlier run is resumed.
 
     Args:
         config: of the run.
@@ -54,17 +50,12 @@ class Trainer:
             self.say("enable_float16: this CPU has no 16-bit arithmetic, and computes in float32.")
 
         torch.manual_seed(cfg.seed)
-        self.supervision = build.build_supervision(config, device)
+        self.preparation = build.build_preparation(config, training=True)
+        self.supervision = self.preparation.supervision
         net = build.build_network(config, self.supervision).to(device)
         if cfg.sync_BN and device.type == "cuda" and world_size() > 1:
             net = nn.SyncBatchNorm.convert_sync_batchnorm(net)
         losses = build.build_losses(config)
-        if "softmax" not in losses.losses:
-            # Several processes wait for the gradients of all that might learn, and nothing teaches the classifier.
-            net.BNNecks.requires_grad_(False)
-        augmentation = build.build_augmentation(config, self.supervision)
-        transforms = build_transforms(cfg.transform, self.supervision is not None)
-        build_transforms(config.evaluator_cfg.transform, self.supervision is not None)
         optimizer = build.build_optimizer(config, net)
         scheduler = build.build_scheduler(config, optimizer)
         scaler = torch.amp.GradScaler("cuda", enabled=half is torch.float16)
@@ -74,8 +65,8 @@ class Trainer:
         share = (cfg.sampler.batch_size, cfg.sampler.batch_shuffle, cfg.seed)
         self.sampler = TripletSampler(self.train_set, *share, rank=rank(), world_size=world_size())
         self.split, self.test_set = self._tests()
+        check_training_data(self.train_set, config.model_cfg.SeparateBNNecks.class_num, cfg.sampler.batch_size)
         if rank() == 0:
-            check_sequences(self.train_set, _READ_FIRST)
             self.checkpoints.sweep()
 
         if fresh:
@@ -91,25 +82,25 @@ class Trainer:
         self.progress = Progress(folder, self.state.iteration, cfg.total_iter, quiet)
         self.window = Window(device)
         wrapped = self._in_processes(net)
-        self.step = TrainingStep(wrapped, losses, transforms, augmentation, self.supervision, half)
+        self.step = TrainingStep(wrapped, losses, self.preparation, half)
 
     def run(self) -> None:
         """Train to the end."""
         cfg, state = self.cfg, self.state
-        analysis = state.net.Discriminant
+        head = state.net.Discriminant
         self.sampler.start = state.iteration
         workers = self.config.data_cfg.num_workers
         loader = make_loader(self.train_set, self.sampler, workers, pin_memory=self.device.type == "cuda")
         try:
-            if analysis is not None and not analysis.fitted and state.iteration >= cfg.total_iter:
-                # A kill came between the last weights and their analysis.
-                self._fit()
+            if head is not None and not head.fitted and state.iteration >= cfg.total_iter:
+                # A kill came between saving the last weights and fitting their LDA head.
+                self._fit_lda()
             if not any(record["iteration"] == state.iteration for record in self.progress.evaluations()):
                 # Before the first iteration, so that a test that cannot work is known at once and the curves begin at
                 # the untrained network; later, a kill came between this checkpoint and its test.
                 self._test()
-            if analysis is not None and state.iteration < cfg.total_iter:
-                analysis.forget()
+            if head is not None and state.iteration < cfg.total_iter:
+                head.reset()
             self._training_mode()
             self.window.restart_clock()
             for iteration, batch in zip(range(state.iteration, cfg.total_iter), loader):
@@ -119,9 +110,9 @@ class Trainer:
                     self._log()
                 if last or state.iteration % cfg.save_iter == 0:
                     self._save()
-                    if last and analysis is not None:
+                    if last and head is not None:
                         # Whatever happens here, the weights are saved.
-                        self._fit()
+                        self._fit_lda()
                     true_markers = None if result.targets is None else result.targets.markers
                     picture = training_picture(result.sils, result.output, true_markers)
                     self.progress.picture("batch", picture, state.iteration)
@@ -159,15 +150,17 @@ class Trainer:
         if rank() == 0:
             self.checkpoints.save({**self.state.state_dict(), **self.about})
 
-    def _fit(self) -> None:
-        """Find the discriminant analysis of the finished weights, and save them again with it."""
-        fit(self.state.net, self.train_set, self.config, self.device, self.quiet)
+    def _fit_lda(self) -> None:
+        """Fit the LDA head to the finished weights, and save them again with it."""
+        build.fit_head(self.state.net, self.train_set, self.config, self.preparation, self.quiet)
         self._save()
 
     def _test(self) -> None:
         if self.test_set is None:
             return
-        result = evaluate(self.state.net, self.test_set, self.config, self.device, self.supervision, self.quiet)
+        # Embeddings at the last iteration too, where an LDA head is fitted: the curve compares like with like.
+        args = (self.config, self.device, self.preparation, "embeddings", self.quiet)
+        result = evaluate(self.state.net, self.test_set, *args)
         if result:
             del result["probes"]  # as long as the test set, and the log has one record a test
             self.progress.evaluation(self.state.iteration, {"split": self.split, **result})
@@ -180,7 +173,7 @@ class Trainer:
     def _rescue(self, error: NonFiniteLossError, batch: Batch) -> str:
         """Save what is good, and the message that says so and names the sequences."""
         infos = [self.train_set.seqs[index] for index in batch.indices.tolist()]
-        shares = to_first([f"{info.label}/{info.type}/{info.view}" for info in infos])
+        shares = gather_to_rank0([f"{info.label}/{info.type}/{info.view}" for info in infos])
         names = ", ".join(name for share in shares or [] for name in share)
         iteration = self.state.iteration
         if iteration and self.state.is_finite():

@@ -51,14 +51,14 @@ class Exported:
 
 
 class _Embedding(nn.Module):
-    """The network from silhouettes to embeddings: neither classifier nor body."""
+    """The network from silhouettes to the features that are matched: neither classifier nor body."""
 
-    def __init__(self, net: MeshGaitNet):
+    def __init__(self, net: MeshGaitNet, matched: str):
         super().__init__()
-        self.net = net
+        self.net, self.matched = net, matched
 
     def forward(self, silhouettes: Tensor) -> Tensor:
-        return self.net(silhouettes, reconstruct=False).embeddings
+        return getattr(self.net(silhouettes, reconstruct=False), self.matched)
 
 
 def export(model: GaitModel, out: str | Path) -> Exported:
@@ -76,7 +76,7 @@ def export(model: GaitModel, out: str | Path) -> Exported:
             or ``out`` cannot be written.
     """
     onnx, onnxruntime = _packages()
-    net = _Embedding(copy.deepcopy(model.net).cpu())
+    net = _Embedding(copy.deepcopy(model.net).cpu(), model.matched)
     example = model.transform(torch.zeros(1, _EXAMPLE, SIZE, SIZE, dtype=torch.uint8))
     proto = _convert(net, example, model.source)
     trial = Trial(net, example.shape[2:], onnxruntime)

@@ -24,6 +24,7 @@ from opengait_meshgait.networks import (
     load_weights,
     make_network,
 )
+from opengait_meshgait.recipe.training_step import reconstruction
 
 STATURE = 1.7
 """Assumed height of a person, m."""
@@ -102,12 +103,13 @@ class GaitModel:
         self.device = next(net.parameters()).device
         self.config, self.source, self.iteration = config, Path(source), state.get("iteration")
         self.fingerprint = _fingerprint(net, self.transform)
-        self.embedding_shape = net.embedding_shape
+        self.matched = net.matched()
+        self.embedding_shape = net.feature_shape(self.matched)
         self._trained_with = state.get("body", {})
 
     @torch.inference_mode()
     def embed(self, sils: Any, names: Sequence[str] | None = None) -> np.ndarray:
-        """Embeddings of sequences, whatever their lengths; how many go at once changes nothing.
+        """The features that are matched, of sequences of any length; how many are given at once changes nothing.
 
         Args:
             sils: one sequence or a list of them, each an array or tensor ``[s, 64, 64]``, ``[s, 64, 44]`` or raw
@@ -128,7 +130,7 @@ class GaitModel:
             packed = torch.from_numpy(np.concatenate([pictures[place] for place in places])[None])
             lengths = torch.tensor([[len(pictures[place]) for place in places]])
             output = self.net(self.transform(packed.to(self.device)), seqL=lengths, reconstruct=False)
-            found[places] = output.embeddings.float().cpu().numpy()
+            found[places] = getattr(output, self.matched).float().cpu().numpy()
         bad = np.flatnonzero(~np.isfinite(found).all((1, 2)))
         if len(bad):
             raise UserError(
@@ -212,9 +214,7 @@ class GaitModel:
 
     @functools.cached_property
     def _reconstruction(self) -> Reconstruction | None:
-        if self.body is None:
-            return None
-        return Reconstruction(**self.body.of_markers())
+        return reconstruction(self.body)
 
 
 def load(checkpoint: str | Path, config: str | Path | None = None, device: str = "auto") -> GaitModel:

@@ -10,8 +10,7 @@ from torch import nn
 
 from opengait_meshgait.common.errors import UserError, did_you_mean
 from opengait_meshgait.losses.gather import everywhere
-from opengait_meshgait.losses.registry import LOSSES
-from opengait_meshgait.losses.terms import ARGUMENTS, BODY_TERMS
+from opengait_meshgait.losses.registry import ARGUMENTS, BODY_TERMS, LOSSES
 
 
 class NonFiniteLossError(UserError):
@@ -59,7 +58,7 @@ class LossSum(nn.Module):
         """Add the losses up.
 
         Args:
-            inputs: arguments by prefix, see :func:`~opengait_meshgait.losses.terms.loss_inputs`. What no loss asks
+            inputs: arguments by prefix, see :func:`~opengait_meshgait.losses.registry.loss_inputs`. What no loss asks
                 for is left alone.
 
         Returns:

@@ -8,10 +8,7 @@ it logs is what one process would have got from the whole batch.** In one proces
 import torch
 import torch.distributed as dist
 
-
-def world_size() -> int:
-    """How many processes share the batch."""
-    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+from opengait_meshgait.common.distributed import world_size
 
 
 def gather(own: torch.Tensor) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""What the joint, marker and mesh losses share: points of a body against their ground truth."""
+"""The joint, marker and mesh losses: points of a body against their ground truth."""
 
 from typing import Any
 
@@ -7,6 +7,7 @@ from torch import nn
 
 from opengait_meshgait.common.errors import UserError, did_you_mean
 from opengait_meshgait.losses.gather import mean_over_processes
+from opengait_meshgait.losses.registry import LOSSES
 
 NORMS = {"l1": torch.abs, "l2": torch.square}
 
@@ -83,3 +84,24 @@ class PointLoss(nn.Module):
             metres = torch.where(counts, distance.mean(-1) * height.float(), 0.0)
             error = 1000 * (metres * weights).sum() / total
         return loss, {"loss": loss.detach(), self.error_name: error, "ramp": ramp}
+
+
+@LOSSES.register
+class JointLoss(PointLoss):
+    """Predicted against true positions of the 24 SMPL joints; logs the MPJPE in mm."""
+
+    error_name = "mpjpe_mm"
+
+
+@LOSSES.register
+class MarkerLoss(PointLoss):
+    """Predicted against true positions of the virtual markers; logs the mean marker error in mm."""
+
+    error_name = "marker_mm"
+
+
+@LOSSES.register
+class MeshLoss(PointLoss):
+    """Predicted against true positions of the mesh's vertices; logs the MPVPE in mm."""
+
+    error_name = "mpvpe_mm"

@@ -1,5 +1,54 @@
-"""The losses a config may name."""
+"""The losses that a config may name, and which outputs of the network each takes."""
+
+from typing import Any
+
+import torch
 
 from opengait_meshgait.common.registry import Registry
 
 LOSSES = Registry("loss")
+"""What ``loss_cfg.type`` names."""
+
+RECOGNITION_TERMS = ("triplet", "softmax")
+"""What every network emits."""
+
+BODY_TERMS = ("joint", "marker", "mesh")
+"""What a network with a heatmap branch emits besides, where there are bodies to compare with."""
+
+_POINTS = ("predicted", "target", "weights", "height", "iteration")
+ARGUMENTS = {"triplet": ("embeddings", "labels"), "softmax": ("logits", "labels"), **dict.fromkeys(BODY_TERMS, _POINTS)}
+"""What the losses of each term are called with."""
+
+
+def loss_inputs(output: Any, labels: torch.Tensor, targets: Any, iteration: int) -> dict[str, dict[str, Any]]:
+    """Arguments of the losses, by ``log_prefix``.
+
+    Args:
+        output: what the network returns, with ``embeddings [n, c, p]``, ``logits [n, class, p]`` and, each of them or
+            None, ``joints [n, s, 24, 3]``, ``markers [n, s, K, 3]`` and ``vertices [n, s, V, 3]`` in crop space.
+        labels: ``[n]`` int.
+        targets: the true ``joints``, ``markers`` and ``vertices`` with ``height [n, s]``, ``joint_weights [n, s]`` and
+            ``mesh_weights [n, s]``, which markers and vertices share; None where there are no bodies.
+        iteration: of the training, from 0.
+    """
+    inputs: dict[str, dict[str, Any]] = {
+        "triplet": {"embeddings": output.embeddings, "labels": labels},
+        "softmax": {"logits": output.logits, "labels": labels},
+    }
+    if targets is None:
+        return inputs
+    compared = {
+        "joint": (output.joints, targets.joints, targets.joint_weights),
+        "marker": (output.markers, targets.markers, targets.mesh_weights),
+        "mesh": (output.vertices, targets.vertices, targets.mesh_weights),
+    }
+    for term, (predicted, target, weights) in compared.items():
+        if predicted is not None:
+            inputs[term] = {
+                "predicted": predicted,
+                "target": target,
+                "weights": weights,
+                "height": targets.height,
+                "iteration": iteration,
+            }
+    return inputs

@@ -6,18 +6,16 @@ from opengait_meshgait.networks.build import NETWORK_KEYS, make_network
 from opengait_meshgait.networks.complexity import count_flops
 from opengait_meshgait.networks.estimator import HeatmapEstimator
 from opengait_meshgait.networks.heatmap_features import HeatmapFeatures
-from opengait_meshgait.networks.lda_head import Discriminant
-from opengait_meshgait.networks.meshgait import SILHOUETTE_SIZE, MeshGaitNet, MeshGaitOutput
+from opengait_meshgait.networks.lda_head import LDAHead
+from opengait_meshgait.networks.meshgait import MATCHED, SILHOUETTE_SIZE, MeshGaitNet, MeshGaitOutput
 from opengait_meshgait.networks.reconstruction import Reconstruction
 from opengait_meshgait.networks.registry import BACKBONES
 from opengait_meshgait.networks.soft_argmax import VolumeExtent, soft_argmax
 from opengait_meshgait.networks.weights import load_checkpoint, load_weights
-from opengait_meshgait.recipe.lda import Seen, fit_discriminant
 
 __all__ = [
     "BACKBONES",
     "DeepGaitV2",
-    "Discriminant",
     "GaitGL",
     "GaitPart",
     "GaitSet",
@@ -25,16 +23,16 @@ __all__ = [
     "SILHOUETTE_SIZE",
     "HeatmapEstimator",
     "HeatmapFeatures",
+    "LDAHead",
+    "MATCHED",
     "MeshGaitNet",
     "MeshGaitOutput",
     "Plain",
     "Reconstruction",
     "ResNet9",
-    "Seen",
     "SwinGait",
     "VolumeExtent",
     "count_flops",
-    "fit_discriminant",
     "load_checkpoint",
     "load_weights",
     "make_network",

@@ -1,4 +1,4 @@
-"""What virtual markers say of a person's build, way of walking and heading."""
+"""The gait descriptor: build and stride of a person, and the viewing angle, from virtual markers."""
 
 import torch
 import torch.nn.functional as F
@@ -12,17 +12,17 @@ _PERIODS = torch.arange(20, 36.5, 0.5)
 _WINDOW = 32
 # Frames' worth of no motion that each amplitude is drawn towards, so that a few frames make no wild ones.
 _RIDGE = 1.0
-HEADINGS = 4
-"""Functions of the heading that :func:`heading` gives."""
+ANGLE_TERMS = 4
+"""Functions of the angle that :func:`viewing_angle` gives."""
 
 
-def numbers(markers: int) -> int:
-    """How many :func:`describe` gives for so many markers."""
+def descriptor_size(markers: int) -> int:
+    """Numbers that :func:`gait_descriptor` gives for so many markers."""
     return 15 * markers + 1
 
 
-def heading(markers: Tensor, side: Tensor, seqL: Tensor | None = None) -> Tensor:
-    """How the body is turned against the camera, on average over a sequence.
+def viewing_angle(markers: Tensor, side: Tensor, seqL: Tensor | None = None) -> Tensor:
+    """The angle from which the camera sees the body, on average over a sequence.
 
     Args:
         markers: ``[n, s, K, 3]``, crop space, or packed ``[1, sum of lengths, K, 3]``.
@@ -30,7 +30,7 @@ def heading(markers: Tensor, side: Tensor, seqL: Tensor | None = None) -> Tensor
         seqL: int ``[1, n]``, lengths of the packed sequences.
 
     Returns:
-        cos h, sin h, cos 2h and sin 2h of the angle h from the picture's right to the body's left, ``[n, 4]``, float32.
+        cos a, sin a, cos 2a and sin 2a of the angle a from the picture's right to the body's left, ``[n, 4]``, float32.
     """
     with torch.autocast(markers.device.type, enabled=False):
         left = F.normalize(pool_sequences(_left(markers.float(), side.float()), seqL, lambda x: x.mean(1)), dim=-1)
@@ -38,12 +38,13 @@ def heading(markers: Tensor, side: Tensor, seqL: Tensor | None = None) -> Tensor
         return torch.stack([cosine, sine, cosine**2 - sine**2, 2 * cosine * sine], dim=-1)
 
 
-def describe(markers: Tensor, side: Tensor, flip: Tensor, seqL: Tensor | None = None) -> Tensor:
-    """Build and gait of each sequence, in the body's own frame, wherever the camera stands.
+def gait_descriptor(markers: Tensor, side: Tensor, flip: Tensor, seqL: Tensor | None = None) -> Tensor:
+    """Build and gait of each sequence, in the body's own frame, which does not depend on the camera.
 
-    The body's mean, and its motion as a Fourier series over the stride: as left and right do the same half a stride
-    apart, a motion that both sides share has the second harmonic, and one that they do in opposite ways the first. So
-    half a stride is enough to know all of it. Phase 0 is where the legs are farthest apart, the left one behind.
+    The body's mean, and its motion as a Fourier series over the stride. Left and right make the same motion half a
+    stride apart, so the motion that both sides share has the second harmonic, and the motion in which they are opposite
+    has the first: half a stride determines all of it. Phase 0 is where the legs are farthest apart, the left one
+    behind.
 
     Args:
         markers: ``[n, s, K, 3]``, crop space, frames in their order, or packed ``[1, sum of lengths, K, 3]``.

@@ -1,47 +1,49 @@
-"""Embeddings by linear discriminant analysis, fitted in closed form when the weights are trained."""
+"""The LDA head: features fitted in closed form to the embeddings and markers of a trained network."""
+
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.networks.gait_descriptor import HEADINGS, describe, heading, numbers
+from opengait_meshgait.networks.gait_descriptor import ANGLE_TERMS, descriptor_size, gait_descriptor, viewing_angle
 from opengait_meshgait.networks.registry import LAYERS
 
-# Of so many sequences, evenly spread, distances are taken to find the scale of an embedding.
+# The scale of the features comes from the distances of at most so many sequences, evenly spread.
 _SAMPLE = 2000
-# What a number times cos h counts against the number itself. Twice as much is as good.
-_HEADING = 0.5
+# What a number times cos a counts against the number itself. Twice as much is as good.
+_ANGLE_WEIGHT = 0.5
 
 
-@LAYERS.register
-class Discriminant(nn.Module):
-    """Two parts of an embedding: what the silhouettes tell of a person, and what the virtual markers do.
+@partial(LAYERS.register, name="Discriminant")
+class LDAHead(nn.Module):
+    """Features for matching by linear discriminant analysis, from embeddings and from the markers' gait descriptor.
 
-    Each is a linear map onto the directions in which the training people differ most, by the measure of how one person
+    Each part is a linear map onto the directions in which the training people differ most, relative to how one person
     differs from sequence to sequence (Fisher, "The Use of Multiple Measurements in Taxonomic Problems", 1936). A
-    direction counts by the share of its variance that lies between people. On the training people the mean distance of
-    two of them is 1 in the silhouettes' part and ``marker_weight`` in the markers'.
+    direction is weighted by the share of its variance that lies between people. On the training people the mean
+    distance of two of them is 1 in the embeddings' part and ``marker_weight`` in the markers'.
 
-    With markers, the map depends on how they say that the body is turned: its entries are series in the heading, up to
-    cos 2h and sin 2h. What tells people apart from the front is not what does so from the side.
+    With markers, the map depends on the viewing angle a that they show: its entries are series up to cos 2a and sin 2a,
+    because what tells people apart from the front is not what does so from the side.
 
-    What lies farther out than most training sequences is pulled in to where they end, so that bodies or silhouettes
-    unlike any seen in training do not outvote the other part.
+    Norms are clipped at the training median, so that a body or a silhouette unlike any in training does not outvote the
+    other part.
 
-    It takes no part in training. :meth:`fit` wants the finished network's view of whole training sequences; until then
-    the network's own embeddings are compared.
+    The head takes no part in training. :meth:`fit` needs whole training sequences as the finished network sees them.
+    In a config it is ``model_cfg.Discriminant``, and so it is named in checkpoints.
 
     Args:
-        features: of the silhouettes' embeddings, channels × parts.
-        markers: K, or 0 where there are none.
+        features: of the embeddings, channels × parts.
+        markers: K, or 0 without a heatmap branch.
         channels: of each part.
-        components: the analysis sees so many principal components of what it is to look at, or all if there are fewer.
-        shrinkage: so much of the mean variance within people is added in every direction of the silhouettes'
-            embeddings. Large, since a network knows its training people by heart: others differ from sequence to
-            sequence by much more.
-        marker_shrinkage: the same for the markers' description. Small, since estimated bodies are hardly less right
-            for other people.
-        marker_weight: of the markers' distances against those of silhouettes; 0 leaves the markers out.
+        components: number of principal components that the analysis is fitted to, or all if there are fewer.
+        shrinkage: share of the mean variance within people that is added in every direction of the embeddings. Large,
+            because a network knows its training people by heart: other people differ from sequence to sequence by much
+            more.
+        marker_shrinkage: the same for the gait descriptor. Small, because estimated bodies are nearly as right for
+            other people.
+        marker_weight: of the markers' distances relative to the embeddings'; 0 leaves the markers out.
 
     Raises:
         UserError: a number out of range.
@@ -65,108 +67,103 @@ class Discriminant(nn.Module):
                 f"{marker_weight}."
             )
         self.channels, self.marker_weight = channels, marker_weight
-        turned = bool(markers and marker_weight)
-        self.silhouettes, self.markers = _Projection(features, channels, components, shrinkage, turned), None
-        if turned:
-            self.markers = _Projection(numbers(markers), channels, components, marker_shrinkage, turned)
+        with_markers = bool(markers and marker_weight)
+        self.silhouettes, self.markers = _Projection(features, channels, components, shrinkage, with_markers), None
+        if with_markers:
+            self.markers = _Projection(descriptor_size(markers), channels, components, marker_shrinkage, with_markers)
             # In the checkpoint, because inference knows no body.
             self.register_buffer("side", torch.zeros(markers))
             self.register_buffer("flip", torch.arange(markers))
 
     @property
     def fitted(self) -> bool:
-        """Whether there is anything to compare people by."""
+        """Whether :meth:`fit` has been called, or a fitted head was loaded."""
         return self.silhouettes.fitted
 
     @property
-    def active(self) -> bool:
-        """Whether it takes the place of the network's own embeddings; never in training."""
-        return self.fitted and not self.training
-
-    @property
     def shape(self) -> tuple[int, int]:
-        """(c, p) of what :meth:`forward` returns."""
+        """(c, p) of the features."""
         return self.channels, 1 if self.markers is None else 2
 
     def set_sides(self, side: Tensor, flip: Tensor) -> None:
-        """Tell markers on the body's left (1), on its right (-1) and between (0), and their mirror images: ``[K]``."""
+        """Set which markers are on the body's left (1), right (-1) or between (0), and their mirror images: ``[K]``."""
         if self.markers is not None:
             self.side.copy_(side)
             self.flip.copy_(flip)
 
     def features(self, embeddings: Tensor, markers: Tensor | None, seqL: Tensor | None = None) -> list[Tensor]:
-        """What :meth:`fit` is to see, float32: the silhouettes' ``[n, d]``, and of markers ``[n, d']`` and headings.
+        """The inputs of :meth:`fit`, float32: embeddings ``[n, d]``; with markers, descriptors ``[n, d']`` and angles.
 
         Args:
-            embeddings: ``[n, c, p]``, the silhouettes'.
+            embeddings: ``[n, c, p]``, raw.
             markers: ``[n, s, K, 3]`` or packed ``[1, sum of lengths, K, 3]``, crop space.
             seqL: int ``[1, n]``, lengths of the packed sequences.
         """
         found = [embeddings.float().flatten(1)]
         if self.markers is None:
             return found
-        return [*found, describe(markers, self.side, self.flip, seqL), heading(markers, self.side, seqL)]
+        return [*found, gait_descriptor(markers, self.side, self.flip, seqL), viewing_angle(markers, self.side, seqL)]
 
     def forward(self, embeddings: Tensor, markers: Tensor | None, seqL: Tensor | None = None) -> Tensor:
-        """Embeddings ``[n, channels, 1 or 2]`` from what :meth:`features` takes."""
+        """The features ``[n, channels, 1 or 2]``; arguments as :meth:`features`."""
         found = self.features(embeddings, markers, seqL)
         with torch.autocast(embeddings.device.type, enabled=False):
             if self.markers is None:
                 return self.silhouettes(*found)[..., None]
-            silhouettes, described, turned = found
-            parts = [self.silhouettes(silhouettes, turned), self.marker_weight * self.markers(described, turned)]
+            flat, descriptor, angle = found
+            parts = [self.silhouettes(flat, angle), self.marker_weight * self.markers(descriptor, angle)]
             return torch.stack(parts, dim=2)
 
     @torch.no_grad()
     def fit(self, features: list[Tensor], labels: Tensor) -> None:
-        """Find the directions.
+        """Fit both parts.
 
         Args:
             features: of all training sequences, as :meth:`features` gives them.
-            labels: who they show, int ``[n]``.
+            labels: of the people, int ``[n]``.
 
         Raises:
             UserError: fewer than two people, or nobody has two sequences that differ.
         """
-        silhouettes, described, turned = features if self.markers is not None else (*features, None, None)
-        self.silhouettes.fit(silhouettes, turned, labels)
+        flat, descriptor, angle = features if self.markers is not None else (*features, None, None)
+        self.silhouettes.fit(flat, angle, labels)
         if self.markers is not None:
-            self.markers.fit(described, turned, labels)
+            self.markers.fit(descriptor, angle, labels)
 
-    def forget(self) -> None:
-        """Take the fit back: the network's weights are no longer those that it was made for."""
+    def reset(self) -> None:
+        """Make the head unfitted: the network's weights are no longer those that it was fitted to."""
         for projection in self.children():
             projection.basis.zero_()
             projection.fitted = False
 
 
 class _Projection(nn.Module):
-    """Principal components, and as many again for each function of the heading; of these, discriminant analysis."""
+    """Principal components, and as many again for each function of the viewing angle; on these, LDA."""
 
-    def __init__(self, features: int, channels: int, components: int, shrinkage: float, turned: bool):
+    def __init__(self, features: int, channels: int, components: int, shrinkage: float, with_angle: bool):
         super().__init__()
         self.shrinkage = shrinkage
         components = min(components, features)
         self.register_buffer("mean", torch.zeros(features))
         self.register_buffer("components", torch.zeros(features, components))
-        self.register_buffer("basis", torch.zeros((1 + HEADINGS if turned else 1) * components, channels))
+        self.register_buffer("basis", torch.zeros((1 + ANGLE_TERMS if with_angle else 1) * components, channels))
         self.register_buffer("offset", torch.zeros(channels))
         self.register_buffer("reach", torch.ones(()))
-        # Kept, for an exported graph cannot ask the basis.
+        # An attribute, because an exported graph cannot branch on the basis.
         self.fitted = False
-        self.register_load_state_dict_post_hook(_look)
+        self.register_load_state_dict_post_hook(_mark_fitted)
 
-    def forward(self, x: Tensor, turned: Tensor | None = None) -> Tensor:
-        """``x [n, features]``, and headings ``[n, 4]`` if the map depends on them, to ``[n, channels]``."""
-        found = _series((x - self.mean) @ self.components, turned) @ self.basis - self.offset
-        return _pulled_in(found, self.reach)
+    def forward(self, x: Tensor, angle: Tensor | None = None) -> Tensor:
+        """``x [n, features]``, and angles ``[n, 4]`` if the map depends on them, to ``[n, channels]``."""
+        found = _series((x - self.mean) @ self.components, angle) @ self.basis - self.offset
+        return _clip_norms(found, self.reach)
 
-    def fit(self, x: Tensor, turned: Tensor | None, labels: Tensor) -> None:
-        """From ``x [n, features]`` and headings ``[n, 4]`` of the people ``labels [n]``."""
+    def fit(self, x: Tensor, angle: Tensor | None, labels: Tensor) -> None:
+        """From ``x [n, features]`` and angles ``[n, 4]`` of the people ``labels [n]``."""
         x = x.double()
         mean = x.mean(0)
         components = _principal_components(x - mean, self.components.shape[1])
-        x = _series((x - mean) @ components, None if turned is None else turned.double())
+        x = _series((x - mean) @ components, None if angle is None else angle.double())
         offset = x.mean(0)
         people, index = labels.unique(return_inverse=True)
         centres = x.new_zeros(len(people), x.shape[1]).index_add_(0, index, x)
@@ -176,8 +173,9 @@ class _Projection(nn.Module):
         variance = within.diagonal().mean()
         if len(people) < 2 or variance <= 0:
             raise UserError(
-                f"Discriminant found {len(people)} people in {len(x)} training sequences; it needs two or more, and "
-                "sequences of the same person that differ. Take Discriminant out of model_cfg, or add sequences."
+                f"Discriminant (the LDA head) found {len(people)} people in {len(x)} training sequences; it needs two "
+                "or more, and sequences of the same person that differ. Take Discriminant out of model_cfg, or add "
+                "sequences."
             )
         within.diagonal().add_(self.shrinkage * variance)
         # Where one person's variance is 1 in every direction, people differ along the singular vectors of the centres.
@@ -189,9 +187,9 @@ class _Projection(nn.Module):
         basis = torch.linalg.solve_triangular(root.T, directions, upper=True)
         step = -(-len(x) // _SAMPLE)
         projected = (x - offset) @ basis
-        # Half of the training sequences lie within.
+        # Half of the training sequences have a smaller norm.
         reach = projected.norm(dim=1).median()
-        projected, who = _pulled_in(projected, reach)[::step], index[::step]
+        projected, who = _clip_norms(projected, reach)[::step], index[::step]
         scale = torch.cdist(projected, projected)[who[:, None] != who].mean()
         basis /= scale
         self.mean.copy_(mean)
@@ -202,15 +200,15 @@ class _Projection(nn.Module):
         self.fitted = True
 
 
-def _series(x: Tensor, turned: Tensor | None) -> Tensor:
-    """``x [n, r]``, and beside it ``x`` times each function of the heading, ``[n, 5·r]``."""
-    if turned is None:
+def _series(x: Tensor, angle: Tensor | None) -> Tensor:
+    """``x [n, r]``, and beside it ``x`` times each function of the viewing angle, ``[n, 5·r]``."""
+    if angle is None:
         return x
-    return torch.cat([x, _HEADING * (turned[:, :, None] * x[:, None]).flatten(1)], dim=1)
+    return torch.cat([x, _ANGLE_WEIGHT * (angle[:, :, None] * x[:, None]).flatten(1)], dim=1)
 
 
-def _pulled_in(x: Tensor, reach: Tensor) -> Tensor:
-    """``x [n, c]``, no row longer than ``reach``."""
+def _clip_norms(x: Tensor, reach: Tensor) -> Tensor:
+    """``x [n, c]`` with the norms of its rows clipped at ``reach``."""
     # Added, so that nothing is divided by zero.
     return x * (reach / (x.norm(dim=1, keepdim=True) + 1e-12)).clamp(max=1)
 
@@ -218,7 +216,7 @@ def _pulled_in(x: Tensor, reach: Tensor) -> Tensor:
 def _principal_components(x: Tensor, number: int) -> Tensor:
     """The first ones of ``x [n, d]``, which has no mean: ``[d, number]``, those beyond its rank 0."""
     found = x.new_zeros(x.shape[1], number)
-    # Randomised, alike every time and behind the back of the trainer's own random numbers.
+    # A randomised method: with a seed of its own it repeats, and leaves the trainer's random numbers alone.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         _, _, components = torch.pca_lowrank(x, min(number, *x.shape), center=False, niter=4)
@@ -226,6 +224,6 @@ def _principal_components(x: Tensor, number: int) -> Tensor:
     return found
 
 
-def _look(projection: _Projection, _: object) -> None:
-    """After weights are loaded: is there a fit among them?"""
+def _mark_fitted(projection: _Projection, _: object) -> None:
+    """After weights are loaded: whether a fit is among them."""
     projection.fitted = bool(projection.basis.any())

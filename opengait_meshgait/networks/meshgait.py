@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.common.errors import UserError, did_you_mean
 from opengait_meshgait.networks.backbone import FrameBackbone, PartBackbone
 from opengait_meshgait.networks.estimator import HeatmapEstimator
 from opengait_meshgait.networks.fusion import build_fusion
@@ -17,16 +17,19 @@ from opengait_meshgait.networks.reconstruction import Reconstruction
 from opengait_meshgait.networks.registry import BACKBONES, LAYERS
 from opengait_meshgait.networks.soft_argmax import soft_argmax
 
-# Rows and columns of the silhouettes that gait models see.
 SILHOUETTE_SIZE = (64, 44)
+"""Rows and columns of the silhouettes that gait models see."""
+MATCHED = ("embeddings", "lda")
+"""Which features of :class:`MeshGaitOutput` may be matched."""
 
 
 @dataclass
 class MeshGaitOutput:
     """What a forward pass gives; the last four are None unless a body was asked for."""
 
-    embeddings: Tensor  # [n, c, p]; in evaluation, those of the Discriminant where it is fitted
+    embeddings: Tensor  # [n, c, p], of the network itself
     logits: Tensor  # [n, class_num, p]
+    lda: Tensor | None = None  # [n, c', p'], features of the LDA head; None in training and where none is fitted
     heatmaps: Tensor | None = None  # [n, s, K, D, h, w], each volume sums to 1
     markers: Tensor | None = None  # [n, s, K, 3] crop space
     joints: Tensor | None = None  # [n, s, 24, 3] crop space
@@ -47,8 +50,7 @@ class MeshGaitNet(nn.Module):
         bin_num: horizontal strips, one entry a scale.
         heatmap_cfg: ``{type: HeatmapEstimator, ...}``, or None for silhouettes alone.
         HeatmapFeatures: ``{channels: [128, 256]}``, the network over the heatmaps, or None for none.
-        Discriminant: ``{marker_weight: 0.5}``, how the trained network's embeddings and markers become those that are
-            compared, or None where the former are compared themselves.
+        Discriminant: ``{marker_weight: 0.5}``, the LDA head, or None for none.
         fusion: ``concat``, ``add`` or ``gated``.
         shrink: the silhouettes are averaged over squares of so many pixels first. 2 saves most of the work of a small
             network, for experiments; strides that suit 64×44 px must be one half smaller then.
@@ -135,21 +137,44 @@ class MeshGaitNet(nn.Module):
                 body = self._reconstruct(heatmaps, markers)
         embeddings = self.FCs(parts)
         _, logits = self.BNNecks(embeddings)
-        if self.Discriminant is not None and self.Discriminant.active:
-            embeddings = self.Discriminant(embeddings, markers, seqL)
-        return MeshGaitOutput(embeddings, logits, **body)
+        # The head's own mode: inside OpenGait the parts of this network are switched, not the network.
+        lda = self.Discriminant(embeddings, markers, seqL) if self.has_lda and not self.Discriminant.training else None
+        return MeshGaitOutput(embeddings, logits, lda, **body)
+
+    @property
+    def has_lda(self) -> bool:
+        """Whether there is an LDA head, and it is fitted."""
+        return self.Discriminant is not None and self.Discriminant.fitted
+
+    def matched(self, match: str | None = None) -> str:
+        """The features to be matched, by their name in :class:`MeshGaitOutput`.
+
+        Args:
+            match: ``embeddings`` or ``lda``; None for ``lda`` where it is fitted, else ``embeddings``.
+
+        Raises:
+            UserError: there is no such kind of features, or ``lda`` is asked for and not fitted.
+        """
+        if match not in (None, *MATCHED):
+            raise UserError(f"Cannot match '{match}'. {did_you_mean(str(match), MATCHED)}")
+        if match == "lda" and not self.has_lda:
+            absent = "has no LDA head" if self.Discriminant is None else "has an LDA head that is not fitted yet"
+            raise UserError(
+                f"These weights cannot be matched by lda: the network {absent}. Match embeddings, or fit a head with "
+                "`meshgait lda --ckpt C.pt --out C_lda.pt`."
+            )
+        return match or ("lda" if self.has_lda else "embeddings")
 
     @property
     def sees_body(self) -> bool:
-        """Whether recognition makes use of the heatmaps; without, they are an auxiliary task for the backbone."""
+        """Whether recognition uses the heatmaps; if not, they are an auxiliary task for the backbone."""
         return self.HeatmapFeatures is not None or (
             self.Discriminant is not None and self.Discriminant.markers is not None
         )
 
-    @property
-    def embedding_shape(self) -> tuple[int, int]:
-        """(c, p), channels and parts of the embeddings that are compared."""
-        if self.Discriminant is not None and self.Discriminant.fitted:
+    def feature_shape(self, matched: str) -> tuple[int, int]:
+        """(c, p), channels and parts of the features that :meth:`matched` names."""
+        if matched == "lda":
             return self.Discriminant.shape
         parts, _, channels = self.FCs.fc_bin.shape
         return channels, parts

@@ -1,4 +1,4 @@
-"""What OpenGait would take without a word, or find out late: refused or put right before the training starts.
+"""What OpenGait would take without a word, or find out late: refused or normalized before the training starts.
 
 A config arrives here as OpenGait has read it, merged into its ``configs/default.yaml``.
 """
@@ -9,8 +9,6 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-import torch.distributed as dist
-
 from opengait_meshgait.body.supervision import load_supervision
 from opengait_meshgait.common.errors import UserError, did_you_mean
 from opengait_meshgait.common.files import read_json
@@ -18,9 +16,7 @@ from opengait_meshgait.data import (
     FrameSampling,
     GaitDataset,
     SequenceTable,
-    TripletSampler,
     build_transforms,
-    check_sequences,
 )
 from opengait_meshgait.evaluation import METRICS, PROTOCOLS, split_Gait3D, split_indoor_dataset
 from opengait_meshgait.losses import BODY_TERMS, LOSSES, RECOGNITION_TERMS, LossSum
@@ -36,8 +32,6 @@ _MORE_PROTOCOLS = ("CASIA-E", "SUSTech1K")
 # Where `evaluate_Gait3D` of OpenGait takes its probes from, whatever the config says, and how many ranks it reads.
 GAIT3D_PROBES = Path("datasets/Gait3D/Gait3D.json")
 _GAIT3D_RANKS = 10
-# So many sequences, evenly spread, are read before the first iteration: a damaged file is told early.
-_READ_FIRST = 1000
 
 
 def uses_bodies(cfgs: Mapping[str, Any]) -> bool:
@@ -46,7 +40,7 @@ def uses_bodies(cfgs: Mapping[str, Any]) -> bool:
     return cfgs["model_cfg"].get("heatmap_cfg") is not None and sum(in_use) == 2
 
 
-def entries(value: Mapping[str, Any] | list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def as_list(value: Mapping[str, Any] | list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """``loss_cfg`` or a ``transform``: one mapping, or a list of them."""
     return [value] if isinstance(value, Mapping) else value
 
@@ -71,13 +65,13 @@ def check(cfgs: Mapping[str, Any], training: bool, more_losses: Collection[str] 
     if training and not problems:
         bodies = uses_bodies(cfgs)
         emitted = RECOGNITION_TERMS + BODY_TERMS * bodies
-        problems += _mistake("loss_cfg", _losses, entries(cfgs["loss_cfg"]), emitted, more_losses)
-        problems += _mistake("trainer_cfg.transform", build_transforms, entries(trainer["transform"]), bodies)
+        problems += _mistake("loss_cfg", _losses, as_list(cfgs["loss_cfg"]), emitted, more_losses)
+        problems += _mistake("trainer_cfg.transform", build_transforms, as_list(trainer["transform"]), bodies)
         problems += _mistake("trainer_cfg.sampler", FrameSampling.from_config, trainer["sampler"])
         if model.get("augment_cfg") and not str(trainer["sampler"]["sample_type"]).startswith("fixed"):
             problems.append("model_cfg.augment_cfg: needs a fixed number of frames; choose a fixed sample_type.")
     if not training or trainer["with_test"]:
-        problems += _mistake("evaluator_cfg.transform", build_transforms, entries(evaluator["transform"]), False)
+        problems += _mistake("evaluator_cfg.transform", build_transforms, as_list(evaluator["transform"]), False)
         problems += _mistake("evaluator_cfg.sampler", FrameSampling.from_config, evaluator["sampler"])
         metric, known = evaluator.get("metric", "euc"), {*PROTOCOLS, *_MORE_PROTOCOLS}
         if metric not in METRICS:
@@ -88,7 +82,7 @@ def check(cfgs: Mapping[str, Any], training: bool, more_losses: Collection[str] 
         raise UserError("\n  ".join(["The config cannot be used:", *problems]))
 
 
-def put_right(cfgs: Config, training: bool, world_size: int) -> list[str]:
+def normalize(cfgs: Config, training: bool, world_size: int) -> list[str]:
     """Change what has only one sensible value.
 
     Args:
@@ -159,24 +153,6 @@ def saved_iterations(cfgs: Mapping[str, Any], section: str, root: str | Path = "
     return sorted(int(match[1]) for match in found if match)
 
 
-def check_train_set(cfgs: Mapping[str, Any], dataset: GaitDataset) -> list[str]:
-    """Refuse training sequences that do not fit the config, or a sample of which cannot be read.
-
-    Raises:
-        UserError: what does not fit.
-    """
-    classes, people = cfgs["model_cfg"]["SeparateBNNecks"]["class_num"], len(dataset.label_set)
-    if classes < people:
-        raise UserError(
-            f"model_cfg.SeparateBNNecks.class_num is {classes}, and there are {people} training identities in "
-            f"{cfgs['data_cfg']['dataset_root']}. Set class_num: {people}."
-        )
-    TripletSampler(dataset, cfgs["trainer_cfg"]["sampler"]["batch_size"], world_size=dist.get_world_size())
-    if dist.get_rank() == 0:
-        check_sequences(dataset, _READ_FIRST)
-    return []
-
-
 def check_test_set(cfgs: Mapping[str, Any], dataset: SequenceTable, root: str | Path = ".") -> list[str]:
     """Refuse test sequences among which OpenGait's evaluator would find no gallery or no probes.
 
@@ -235,7 +211,7 @@ def _modalities(cfgs: Mapping[str, Any]) -> list[str]:
     number = sum(in_use or [True])
     if number not in (1, 2):
         return [f"data_cfg.data_in_use: found {in_use}; expected one true (silhouettes) or two (with bodies)."]
-    bodily = [str(cfg["log_prefix"]) for cfg in entries(cfgs["loss_cfg"]) if cfg.get("log_prefix") in BODY_TERMS]
+    bodily = [str(cfg["log_prefix"]) for cfg in as_list(cfgs["loss_cfg"]) if cfg.get("log_prefix") in BODY_TERMS]
     if bodily and number == 1:
         return [f"data_cfg.data_in_use: {', '.join(bodily)} compare with bodies: write [true, true]."]
     return []

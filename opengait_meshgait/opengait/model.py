@@ -2,7 +2,6 @@
 
 import copy
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 import data.sampler as samplers
@@ -14,12 +13,13 @@ from torch.utils.data import DataLoader
 from utils import get_attr_from, get_msg_mgr, get_valid_args
 
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.data import Batch, FrameSampling, GaitDataset, whole_sequences
+from opengait_meshgait.data import Batch, FrameSampling, GaitDataset
 from opengait_meshgait.losses import loss_inputs
-from opengait_meshgait.networks import Reconstruction, Seen, fit_discriminant, make_network
 from opengait_meshgait.opengait import checks
 from opengait_meshgait.opengait.loader import make_loader
-from opengait_meshgait.recipe.preparation import Preparation
+from opengait_meshgait.recipe.lda import fit_lda
+from opengait_meshgait.recipe.preparation import BatchPreparation, check_training_data
+from opengait_meshgait.recipe.training_step import network_to_train
 from opengait_meshgait.visual.tensorboard import training_picture
 
 Inputs = tuple[list[Any], Tensor, list[str], list[str], Tensor | None]
@@ -33,14 +33,14 @@ class MeshGait(BaseModel):
     silhouettes alone.
 
     Args:
-        cfgs: the merged config; values that cannot work are put right in it.
+        cfgs: the merged config; values that cannot work are normalized in it.
         training: whether to train, or to test.
     """
 
     def __init__(self, cfgs: dict[str, Any], training: bool):
         try:
             checks.check(cfgs, training, dir(losses))
-            notes = checks.put_right(cfgs, training, dist.get_world_size())
+            notes = checks.normalize(cfgs, training, dist.get_world_size())
             if not training:
                 notes += checks.find_weights(cfgs)
             for note in notes:
@@ -53,20 +53,19 @@ class MeshGait(BaseModel):
             raise SystemExit(1) from None
 
     def build_network(self, model_cfg: dict[str, Any]) -> None:
-        """Build the network and, for training, what prepares its targets."""
-        training = self.engine_cfg is self.cfgs["trainer_cfg"]
-        self.prepare = Preparation(self.cfgs, training, training and checks.uses_bodies(self.cfgs))
-        supervision, reconstruction = self.prepare.supervision, None
-        if supervision is not None:
-            reconstruction = Reconstruction(**supervision.of_markers())
-        net = make_network(model_cfg, reconstruction)
+        """Build the network and what prepares its batches."""
+        self.trains = self.engine_cfg is self.cfgs["trainer_cfg"]
+        self.prepare = BatchPreparation(
+            checks.as_list(self.cfgs["evaluator_cfg"]["transform"]),
+            checks.as_list(self.cfgs["trainer_cfg"]["transform"]) if self.trains else None,
+            (model_cfg.get("body_cfg") or {}) if self.trains and checks.uses_bodies(self.cfgs) else None,
+            model_cfg.get("augment_cfg"),
+        )
+        self.terms = {cfg["log_prefix"] for cfg in checks.as_list(self.cfgs["loss_cfg"])}
+        net = network_to_train(model_cfg, self.prepare.supervision, self.terms)
         for name, part in net.named_children():
             self.add_module(name, part)
-        self.recognise = net.forward
-        self.terms = {cfg["log_prefix"] for cfg in checks.entries(self.cfgs["loss_cfg"])}
-        if training and "softmax" not in self.terms:
-            # DistributedDataParallel waits for every gradient, and nothing teaches the classifier.
-            self.BNNecks.requires_grad_(False)
+        self.recognise, self.matched, self.reported = net.forward, net.matched, False
 
     def init_parameters(self) -> None:
         """OpenGait's initialisation, but for the parts that need their own, such as the heatmap estimator's."""
@@ -80,7 +79,10 @@ class MeshGait(BaseModel):
         cfg = self.cfgs["trainer_cfg" if train else "evaluator_cfg"]["sampler"]
         bodies = train and self.prepare.supervision is not None
         dataset = GaitDataset(data_cfg, "train" if train else "test", bodies, FrameSampling.from_config(cfg))
-        notes = (checks.check_train_set if train else checks.check_test_set)(self.cfgs, dataset)
+        if train:
+            classes = self.cfgs["model_cfg"]["SeparateBNNecks"]["class_num"]
+            check_training_data(dataset, classes, cfg["batch_size"])
+        notes = [] if train else checks.check_test_set(self.cfgs, dataset)
         if train and not self.engine_cfg["with_test"]:
             notes += checks.foresee_test(self.cfgs)
         for note in notes:
@@ -96,43 +98,45 @@ class MeshGait(BaseModel):
         return [sils, targets], batch.labels, batch.types, batch.views, batch.seqL
 
     def forward(self, inputs: Inputs) -> dict[str, dict[str, Any]]:
-        """What OpenGait's loops take: ``training_feat``, ``visual_summary`` and ``inference_feat``."""
+        """What OpenGait's loops take: ``training_feat``, ``visual_summary`` and ``inference_feat``.
+
+        Tests in the middle of a training match embeddings, so that their curve compares like with like; a test of its
+        own matches the features of the LDA head where one is fitted.
+        """
         (sils, targets), labels, _, _, seqL = inputs
         output = self.recognise(sils, seqL=seqL, reconstruct=self.training)
-        # Distances of float16 embeddings would be rounded in the third digit.
-        embeddings = output.embeddings.float()
-        result = {"training_feat": {}, "visual_summary": {}, "inference_feat": {"embeddings": embeddings}}
+        matched = self.matched("embeddings" if self.trains else None)
+        # Distances of float16 features would be rounded in the third digit.
+        features = getattr(output, matched).float()
+        result = {"training_feat": {}, "visual_summary": {}, "inference_feat": {"embeddings": features}}
         if self.training:
             terms = loss_inputs(output, labels, targets, self.iteration)
             result["training_feat"] = {name: terms[name] for name in terms if name in self.terms}
             if (self.iteration + 1) % self.engine_cfg["log_iter"] == 0:
                 picture = training_picture(sils, output, None if targets is None else targets.markers)
                 result["visual_summary"]["image/batch"] = picture
+        elif not self.reported:
+            self.reported = True
+            self.msg_mgr.log_info(f"MeshGait: features that are matched: {matched}")
         return result
 
     def train_step(self, loss_sum: Tensor) -> bool:
-        """OpenGait's step; the last iteration's weights are always saved, with their discriminant analysis."""
-        analysis = getattr(self, "Discriminant", None)
+        """OpenGait's step; the last iteration's weights are always saved, with their LDA head."""
+        head = getattr(self, "Discriminant", None)
         done = super().train_step(loss_sum)
-        if done and analysis is not None and analysis.fitted:
-            # A run that goes on beyond what was its end.
-            analysis.forget()
-        # Beyond it, where a kill came between the last weights and their analysis.
+        if done and head is not None and head.fitted:
+            # A run that is continued beyond its former end.
+            head.reset()
+        # Also beyond it, where a kill came between saving the last weights and fitting their LDA head.
         if done and self.iteration >= self.engine_cfg["total_iter"]:
             self.save_ckpt(self.iteration)
-            if analysis is not None:
-                self.msg_mgr.log_info("MeshGait: discriminant analysis of the training set")
+            if head is not None:
+                self.msg_mgr.log_info("MeshGait: fitting the LDA head to the training set")
                 self.eval()
-                fit_discriminant(self.recognise, analysis, self._training_sequences())
+                frames = FrameSampling.from_config(self.cfgs["evaluator_cfg"]["sampler"])
+                workers = self.cfgs["data_cfg"]["num_workers"]
+                dataset = self.train_loader.dataset
+                fit_lda(self.recognise, head, dataset, frames, self.prepare, dist.get_world_size(), workers, quiet=True)
                 self.train()
                 self.save_ckpt(self.iteration)
         return done
-
-    def _training_sequences(self) -> Iterator[Seen]:
-        """This process's share of the training set, seen as tests see theirs: whole, in order, not augmented."""
-        device, world = next(self.parameters()).device, dist.get_world_size()
-        frames = FrameSampling.from_config(self.cfgs["evaluator_cfg"]["sampler"])
-        share, workers = (world, dist.get_rank(), world), self.cfgs["data_cfg"]["num_workers"]
-        for batch in whole_sequences(self.train_loader.dataset, frames, share, workers, pin_memory=True):
-            batch = batch.to(device)
-            yield self.prepare.for_test(batch), batch.seqL, batch.labels, batch.indices

@@ -1,16 +1,19 @@
 """Makes the classes of this package known to OpenGait, by the names that its YAML files use."""
 
+from functools import cache
 from types import ModuleType
 
 import yaml
 from evaluation import evaluator as evaluators
 from modeling import backbones, losses, models
+from modeling.losses.base import BaseLoss
 
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.common.variants import enable_variants
+from opengait_meshgait.losses import JointLoss, MarkerLoss, MeshLoss
+from opengait_meshgait.losses.points import PointLoss
 from opengait_meshgait.networks import BACKBONES
 from opengait_meshgait.opengait.evaluator import evaluate_walkers
-from opengait_meshgait.opengait.losses import JointLoss, MarkerLoss, MeshLoss
 from opengait_meshgait.opengait.model import MeshGait
 
 
@@ -26,14 +29,19 @@ def register() -> None:
     for entry in BACKBONES.entries.values():
         if not hasattr(backbones, entry.__name__):
             setattr(backbones, entry.__name__, entry)
-    for module, entry in (
-        (losses, JointLoss),
-        (losses, MarkerLoss),
-        (losses, MeshLoss),
-        (evaluators, evaluate_walkers),
-        (models, MeshGait),
-    ):
+    body_losses = [(losses, _as_base_loss(loss)) for loss in (JointLoss, MarkerLoss, MeshLoss)]
+    for module, entry in (*body_losses, (evaluators, evaluate_walkers), (models, MeshGait)):
         _add(module, entry)
+
+
+@cache
+def _as_base_loss(loss: type[PointLoss]) -> type[PointLoss]:
+    """A body loss as OpenGait's aggregator builds it.
+
+    OpenGait averages gradients over the processes, and these losses add up the weights of frames over all of them, so
+    neither gathering nor scaling is needed. They have no parameters, so a checkpoint needs nothing of them.
+    """
+    return type(loss.__name__, (loss, BaseLoss), {"__doc__": loss.__doc__})
 
 
 def _add(module: ModuleType, entry: type) -> None:

@@ -21,6 +21,7 @@ from opengait_meshgait.data.layout import (
 )
 from opengait_meshgait.data.reader import read_sequence
 from opengait_meshgait.data.transforms import Transform
+from opengait_meshgait.recipe.preparation import check_class_num
 
 # Heights that a person's posed body has in the picture, m: a child that bends down to a very tall man.
 _PLAUSIBLE = (0.5, 2.5)
@@ -48,11 +49,10 @@ def check_identities(surveys: Mapping[str, Survey], class_num: int) -> str:
         if survey.absent
     ]
     classes = len(people.get("train", ()))
-    if class_num < classes:
-        problems.append(
-            f"model_cfg.SeparateBNNecks.class_num is {class_num}, and there are {classes} training identities. "
-            f"Set class_num: {classes}."
-        )
+    try:
+        check_class_num(class_num, classes)
+    except UserError as error:
+        problems.append(str(error))
     if problems:
         raise UserError("\n".join(problems))
     found = ", ".join(f"{len(ids):,} in {SPLITS[split]}" for split, ids in people.items())

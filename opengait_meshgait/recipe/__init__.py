@@ -1,0 +1,1 @@
+"""What both trainers, the embedded one and OpenGait's, do alike."""

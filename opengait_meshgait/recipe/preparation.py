@@ -1,49 +1,111 @@
-"""From a batch of files to what the network sees and what it is compared with."""
+"""From a batch of files to what the network sees and what its output is compared with."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 import torch
 
 from opengait_meshgait.body.supervision import BodySupervision, BodyTargets, load_supervision
-from opengait_meshgait.data import Batch, build_transforms
-from opengait_meshgait.data.augmentation import PairedAugmentation, augmentation_from
-from opengait_meshgait.opengait.checks import entries
+from opengait_meshgait.common.distributed import rank, world_size
+from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.data import Batch, GaitDataset, TripletSampler, build_transforms, check_sequences
+from opengait_meshgait.data.augmentation import augmentation_from
+
+# So many sequences, evenly spread, are read before the first iteration: a damaged file is reported early.
+_READ_FIRST = 1000
 
 
-class Preparation:
-    """Transforms, and in training targets and augmentation, on the device and in float32.
+class BatchPreparation:
+    """Transforms, and in training targets and augmentation, on the device of the batch and in float32.
 
-    No module: its arrays would be sent to all processes with every batch, and a body's would be saved.
+    Not a module: DistributedDataParallel would send its arrays to all processes, and a body's would be saved.
 
     Args:
-        cfgs: the merged config.
-        training: whether batches are for training too.
-        bodies: whether those have bodies.
+        test_transforms: ``evaluator_cfg.transform``.
+        transforms: ``trainer_cfg.transform``; None where nothing is trained.
+        body_cfg: names the body and the markers that supervise; None without bodies.
+        augment_cfg: ``model_cfg.augment_cfg``, or None.
+
+    Raises:
+        UserError: a transform, the body or the augmentation cannot be used.
     """
 
-    def __init__(self, cfgs: Mapping[str, Any], training: bool, bodies: bool):
-        self.test_transform, _ = build_transforms(entries(cfgs["evaluator_cfg"]["transform"]), False)
-        self.supervision: BodySupervision | None = None
-        self.augmentation: PairedAugmentation | None = None
-        if not training:
-            return
-        self.transform, self.transform_bodies = build_transforms(entries(cfgs["trainer_cfg"]["transform"]), bodies)
-        model_cfg = cfgs["model_cfg"]
-        if bodies:
-            self.supervision = load_supervision(**model_cfg.get("body_cfg") or {})
-        flips = None if self.supervision is None else self.supervision.flips
-        self.augmentation = augmentation_from(model_cfg.get("augment_cfg"), flips)
+    def __init__(
+        self,
+        test_transforms: Sequence[Mapping[str, Any]],
+        transforms: Sequence[Mapping[str, Any]] | None = None,
+        body_cfg: Mapping[str, Any] | None = None,
+        augment_cfg: Mapping[str, Any] | None = None,
+    ):
+        with_bodies = body_cfg is not None
+        self.supervision: BodySupervision | None = load_supervision(**body_cfg) if with_bodies else None
+        self.test_transform, self.transform_test_bodies = build_transforms(test_transforms, with_bodies)
+        self.augmentation = None
+        if transforms is not None:
+            self.transform, self.transform_bodies = build_transforms(transforms, with_bodies)
+            flips = None if self.supervision is None else self.supervision.flips
+            self.augmentation = augmentation_from(augment_cfg, flips)
 
     def for_training(self, batch: Batch) -> tuple[torch.Tensor, BodyTargets | None]:
-        """Silhouettes float32 ``[n, s, h, w]``, 0…1, and the targets of their bodies."""
+        """Silhouettes float32 ``[n, s, h, w]`` or packed ``[1, sum of seqL, h, w]``, 0…1, and their bodies' targets."""
         sils, targets = self.transform(batch.sils), None
         if self.supervision is not None:
-            targets = self.supervision.to(sils.device)(self.transform_bodies(batch.bodies), batch.weights)
-        if self.augmentation is not None:
-            sils, targets = self.augmentation(sils, targets, batch.seeds)
-        return sils, targets
+            targets = self._targets(self.transform_bodies(batch.bodies), batch)
+        return (sils, targets) if self.augmentation is None else self._augment(sils, targets, batch)
 
     def for_test(self, batch: Batch) -> torch.Tensor:
-        """Silhouettes float32 ``[1, sum of seqL, h, w]`` or ``[n, s, h, w]``, 0…1."""
+        """Silhouettes float32 ``[n, s, h, w]`` or packed ``[1, sum of seqL, h, w]``, 0…1."""
         return self.test_transform(batch.sils)
+
+    def test_targets(self, batch: Batch) -> BodyTargets:
+        """What the bodies of a test batch are compared with; there is a :attr:`supervision`."""
+        return self._targets(self.transform_test_bodies(batch.bodies), batch)
+
+    def _targets(self, bodies: torch.Tensor, batch: Batch) -> BodyTargets:
+        return self.supervision.to(bodies.device)(bodies, batch.weights)
+
+    def _augment(
+        self, sils: torch.Tensor, targets: BodyTargets | None, batch: Batch
+    ) -> tuple[torch.Tensor, BodyTargets | None]:
+        if batch.seqL is None:
+            return self.augmentation(sils, targets, batch.seeds)
+        # Packed sequences are changed one by one: they differ in length.
+        lengths = batch.seqL[0].tolist()
+        tensors = [sils] if targets is None else [sils, *(getattr(targets, field.name) for field in fields(targets))]
+        parts = []
+        for seed, part in zip(batch.seeds, zip(*(tensor.split(lengths, dim=1) for tensor in tensors))):
+            moved, bodies = self.augmentation(part[0], None if targets is None else BodyTargets(*part[1:]), [seed])
+            parts.append([moved] if bodies is None else [moved, *(getattr(bodies, f.name) for f in fields(bodies))])
+        sils, *bodies = (torch.cat(tensors, dim=1) for tensors in zip(*parts))
+        return sils, BodyTargets(*bodies) if bodies else None
+
+
+def check_training_data(dataset: GaitDataset, class_num: int, batch_size: Sequence[int]) -> None:
+    """Refuse training sequences that do not fit the network or the batches, or a sample of which cannot be read.
+
+    Args:
+        dataset: the training set.
+        class_num: classes of the network.
+        batch_size: [P, K], identities in a batch and sequences of each.
+
+    Raises:
+        UserError: what does not fit.
+    """
+    check_class_num(class_num, len(dataset.label_set))
+    TripletSampler(dataset, batch_size, world_size=world_size())
+    if rank() == 0:
+        check_sequences(dataset, _READ_FIRST)
+
+
+def check_class_num(class_num: int, people: int) -> None:
+    """Refuse a network with fewer classes than there are people to train with.
+
+    Raises:
+        UserError: the right number.
+    """
+    if class_num < people:
+        raise UserError(
+            f"model_cfg.SeparateBNNecks.class_num is {class_num}, and there are {people} training identities. Set "
+            f"class_num: {people}."
+        )

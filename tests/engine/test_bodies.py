@@ -9,7 +9,6 @@ import torch
 from opengait_meshgait.body.files import load_body
 from opengait_meshgait.body.layout import BETAS, POSE
 from opengait_meshgait.data.collate import collate
-from opengait_meshgait.data.transforms import build_transforms
 from opengait_meshgait.engine import build
 from opengait_meshgait.engine.config import make_config
 from opengait_meshgait.engine.training import train
@@ -50,12 +49,11 @@ def steps(raw, count=1):
     """Losses of so many steps on one batch, and the first one's gradients of the heatmap estimator."""
     config = make_config(raw)
     torch.manual_seed(0)
-    supervision = build.build_supervision(config, torch.device("cpu"))
-    net = build.build_network(config, supervision)
+    preparation = build.build_preparation(config, training=True)
+    net = build.build_network(config, preparation.supervision)
     dataset = build.build_train_set(config, True)
     batch = collate([dataset[index, index] for index in (0, 1, 8, 9)], packed=False)
-    transforms = build_transforms(config.trainer_cfg.transform, True)
-    step = TrainingStep(net, build.build_losses(config), transforms, None, supervision)
+    step = TrainingStep(net, build.build_losses(config), preparation)
     optimizer, losses, gradients = torch.optim.Adam(net.parameters(), 0.01), [], None
     for _ in range(count):
         optimizer.zero_grad()

@@ -101,7 +101,7 @@ def test_two_processes_train_as_one(raw, tmp_path, one_thread):
             assert ours["scalars"] == pytest.approx(theirs["scalars"], rel=1e-4, abs=1e-4), ours["iteration"]
         else:
             assert ours["evaluation"]["bodies"] == pytest.approx(theirs["evaluation"]["bodies"], rel=1e-4)
-    tested = engine_test.test(make_config(raw), 10, device="cpu", quiet=True, output=tmp_path / "two" / "output")
+    tested = engine_test.test(make_config(raw), 10, "cpu", True, tmp_path / "two" / "output", match="embeddings")
     assert tested["metrics"] == found[-1]["evaluation"]["metrics"]
     assert tested["bodies"] == pytest.approx(found[-1]["evaluation"]["bodies"], rel=1e-6)
     weights = load_checkpoint(folder / "checkpoints" / "Run-00010.pt")["model"]

@@ -52,7 +52,7 @@ def test_result(raw, trained):
     assert [*by_view] == ["000", "090"]
     # As many frames in each view: the figure of all is the mean.
     assert result["bodies"]["mpjpe_mm"] == pytest.approx(sum(view["mpjpe_mm"] for view in by_view.values()) / 2)
-    assert json.loads((folder / "results-test-8.json").read_text()) == result
+    assert json.loads((folder / "results-test-8-lda.json").read_text()) == result
 
 
 def test_single_probes_make_up_the_figures(raw, trained):
@@ -73,7 +73,7 @@ def test_validation_set(raw, trained, partition, tmp_path):
     raw["data_cfg"]["dataset_partition"] = str(tmp_path / "p.json")
     result = run(raw, output, split="val")
     assert (result["split"], result["sequences"]) == ("val", 24)
-    assert (output / "Tiny/MeshGait/Run/results-val-8.json").is_file()
+    assert (output / "Tiny/MeshGait/Run/results-val-8-lda.json").is_file()
 
 
 def test_which_weights(raw, trained):
@@ -120,7 +120,7 @@ def test_a_checkpoint_of_openGait(raw, trained, tmp_path):
     raw["evaluator_cfg"]["restore_hint"] = str(tmp_path / "gait.pt")
     result = run(raw, output)
     assert result["metrics"] == expected["metrics"]
-    assert (output / "Tiny/MeshGait/Run/results-test-gait.json").is_file()
+    assert (output / "Tiny/MeshGait/Run/results-test-gait-lda.json").is_file()
 
 
 def test_without_bodies_there_are_no_body_errors(raw, trained):

@@ -60,9 +60,10 @@ def test_batches_hold_all_and_not_too_much(monkeypatch):
     assert list(model_file._batches([])) == []
 
 
-def test_an_analysis_is_what_is_embedded(analysed, sequences):
+def test_a_fitted_head_is_what_is_matched(analysed, sequences):
     together = analysed.embed(sequences)
     assert together.shape == (len(sequences), *analysed.embedding_shape) == (len(sequences), 4, 2)
+    assert analysed.matched == "lda"
     np.testing.assert_allclose(together, np.concatenate([analysed.embed(one) for one in sequences]), atol=1e-4)
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from opengait_meshgait.losses.gather import everywhere, gather, mean_over_processes, world_size
+from opengait_meshgait.common.distributed import world_size
+from opengait_meshgait.losses.gather import everywhere, gather, mean_over_processes
 
 SCRIPT = Path(__file__).with_name("two_processes.py")
 ROOT = SCRIPT.parents[2]

@@ -1,4 +1,4 @@
-"""Linear discriminant analysis of embeddings and markers."""
+"""Linear LDA head of embeddings and markers."""
 
 import copy
 
@@ -8,7 +8,7 @@ import scipy.linalg
 import torch
 
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.networks import Discriminant
+from opengait_meshgait.networks import LDAHead
 from opengait_meshgait.networks.lda_head import _Projection
 
 PEOPLE, EACH, FEATURES = 12, 6, 8
@@ -25,7 +25,7 @@ def people(seed=0):
 
 
 def fitted(channels=2, **arguments):
-    discriminant, (x, labels) = Discriminant(FEATURES, channels=channels, **arguments), people()
+    discriminant, (x, labels) = LDAHead(FEATURES, channels=channels, **arguments), people()
     discriminant.fit([x], labels)
     return discriminant.eval()
 
@@ -87,7 +87,7 @@ def test_markers_are_a_part_of_their_own_that_counts_by_its_weight(reconstructio
     x, labels = people()
     found = {}
     for weight in (0.5, 1.0):
-        discriminant = Discriminant(FEATURES, 5, channels=2, marker_weight=weight)
+        discriminant = LDAHead(FEATURES, 5, channels=2, marker_weight=weight)
         discriminant.set_sides(reconstruction.side, reconstruction.flip)
         discriminant.fit(discriminant.features(x[:, :, None], markers), labels)
         found[weight] = discriminant(x[:, :, None], markers)
@@ -104,7 +104,7 @@ def test_what_tells_people_apart_may_depend_on_how_they_are_turned():
     turned = torch.stack([angle.cos(), angle.sin(), (2 * angle).cos(), (2 * angle).sin()], 1)
     own = torch.linspace(-1, 1, PEOPLE)[labels]
     x = torch.stack([own * (1.5 + turned[:, 0]), torch.randn(len(labels), generator=generator)], 1)
-    projections = [_Projection(2, 1, 2, 0.001, turned=knows) for knows in (True, False)]
+    projections = [_Projection(2, 1, 2, 0.001, with_angle=knows) for knows in (True, False)]
     correlations = []
     for projection, heading in zip(projections, (turned, None)):
         projection.fit(x, heading, labels)
@@ -120,7 +120,7 @@ def test_the_analysis_of_some_components_is_that_of_what_they_span():
     x = torch.cat([x, x @ torch.randn(FEATURES, 3, generator=torch.Generator().manual_seed(0))], 1)
     found = []
     for components in (FEATURES, FEATURES + 3):
-        projection = _Projection(FEATURES + 3, 2, components, 1e-6, turned=False)
+        projection = _Projection(FEATURES + 3, 2, components, 1e-6, with_angle=False)
         projection.fit(x, None, labels)
         found.append(torch.pdist(projection(x)))
     torch.testing.assert_close(*found, rtol=1e-3, atol=1e-3)
@@ -137,7 +137,7 @@ def test_fitting_leaves_random_numbers_alone_and_needs_none():
 
 
 def test_without_weight_no_markers_are_looked_at():
-    discriminant = Discriminant(FEATURES, 5, marker_weight=0)
+    discriminant = LDAHead(FEATURES, 5, marker_weight=0)
     assert discriminant.markers is None
     assert discriminant.shape == (64, 1)
     assert set(discriminant.state_dict()) == {
@@ -152,20 +152,17 @@ def test_more_channels_than_directions_are_zero():
 
 
 def test_whoever_loads_a_fit_has_it():
-    discriminant, fresh = fitted(), Discriminant(FEATURES, channels=2)
+    discriminant, fresh = fitted(), LDAHead(FEATURES, channels=2)
     assert not fresh.fitted
     fresh.load_state_dict(discriminant.state_dict())
     assert fresh.fitted
     assert copy.deepcopy(discriminant).fitted
-    fresh.load_state_dict(Discriminant(FEATURES, channels=2).state_dict())
+    fresh.load_state_dict(LDAHead(FEATURES, channels=2).state_dict())
     assert not fresh.fitted
 
 
-def test_it_takes_no_part_in_training():
-    discriminant = fitted()
-    assert discriminant.active
-    assert not discriminant.train().active
-    assert not [*discriminant.parameters()]
+def test_it_has_nothing_to_train():
+    assert not [*fitted().parameters()]
 
 
 @pytest.mark.parametrize(
@@ -178,7 +175,7 @@ def test_it_takes_no_part_in_training():
 )
 def test_it_needs_people_and_sequences(x, labels, message):
     with pytest.raises(UserError, match=message):
-        Discriminant(FEATURES).fit([x], labels)
+        LDAHead(FEATURES).fit([x], labels)
 
 
 @pytest.mark.parametrize(
@@ -186,4 +183,4 @@ def test_it_needs_people_and_sequences(x, labels, message):
 )
 def test_it_names_what_is_wrong(change):
     with pytest.raises(UserError, match="Discriminant needs channels ≥ 1"):
-        Discriminant(FEATURES, 5, **change)
+        LDAHead(FEATURES, 5, **change)

@@ -72,36 +72,40 @@ def test_heatmap_features_or_the_discriminant_may_be_left_out(make_net, sils, le
 
 
 def _fit(net, sils):
-    """The discriminant analysis of ``sils``, which show two people."""
+    """Fit the LDA head to ``sils``, which show two people."""
     net.eval()
     output = net(sils, reconstruct=True)
     net.Discriminant.fit(net.Discriminant.features(output.embeddings, output.markers), torch.tensor([0, 0, 1, 1]))
 
 
-def test_fitted_embeddings_have_a_part_for_silhouettes_and_one_for_markers(make_net, reconstruction, batch):
+def test_lda_features_have_a_part_for_silhouettes_and_one_for_markers(make_net, reconstruction, batch):
     net, (sils, _) = make_net(HeatmapFeatures=None, reconstruction=reconstruction), batch
     with torch.no_grad():
         net.HeatmapEstimator.anchors.weight.normal_(std=0.1)  # or all bodies are alike
-    assert net.embedding_shape == net.eval()(sils).embeddings.shape[1:] == (6, 5)
+    raw = net.eval()(sils)
+    assert net.feature_shape(net.matched()) == raw.embeddings.shape[1:] == (6, 5) and raw.lda is None
+    with pytest.raises(UserError, match="not fitted yet.*meshgait lda"):
+        net.matched("lda")
     _fit(net, sils)
     for part in (net.Discriminant.silhouettes, net.Discriminant.markers):
         part.reach.fill_(torch.inf)  # two people differ in one direction, and half of them would end at one point
-    first = net(sils).embeddings
-    assert net.embedding_shape == first.shape[1:] == (3, 2)
+    first = net(sils).lda
+    assert net.feature_shape(net.matched()) == first.shape[1:] == (3, 2)
+    assert torch.equal(net(sils).embeddings, raw.embeddings)
     with torch.no_grad():
         net.Backbone.forward_block.layer4[0].conv2.weight.mul_(3)  # the estimator has an encoder of its own
-    second = net(sils).embeddings
+    second = net(sils).lda
     with torch.no_grad():
         net.HeatmapEstimator.anchors.weight[0] += 0.2
-    third = net(sils).embeddings
+    third = net(sils).lda
     assert torch.equal(second[..., 1], first[..., 1])
     assert not torch.isclose(second[..., 0], first[..., 0]).all(1).any()
-    assert not torch.equal(third[..., 0], second[..., 0])  # another heading is another look at the silhouettes
+    assert not torch.equal(third[..., 0], second[..., 0])  # another viewing angle is another map of the silhouettes
     assert not torch.isclose(third[..., 1], second[..., 1]).all(1).any()
     packed = net(sils.flatten(0, 1)[None], seqL=torch.tensor([[3, 3, 3, 3]]))
-    torch.testing.assert_close(packed.embeddings, third, atol=1e-4, rtol=1e-3)
-    # Training goes on with the network's own embeddings.
-    assert net.train()(sils).embeddings.shape == (4, 6, 5)
+    torch.testing.assert_close(packed.lda, third, atol=1e-4, rtol=1e-3)
+    training = net.train()(sils)
+    assert training.embeddings.shape == (4, 6, 5) and training.lda is None
 
 
 SHARED = {**ESTIMATOR, "reads": "backbone", "shrink": 2}

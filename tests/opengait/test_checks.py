@@ -3,7 +3,7 @@
 import pytest
 
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.opengait.checks import check, find_weights, foresee_test, put_right
+from opengait_meshgait.opengait.checks import check, find_weights, foresee_test, normalize
 
 
 @pytest.fixture
@@ -90,14 +90,14 @@ def test_all_mistakes_are_told_at_once(cfgs):
 def test_put_right(cfgs):
     cfgs["scheduler_cfg"] = {"scheduler": "OneCycleLR", "max_lr": 0.1}
     cfgs["trainer_cfg"] |= {"seed": 3, "clip_grad_norm": None}
-    notes = put_right(cfgs, training=True, world_size=2)
+    notes = normalize(cfgs, training=True, world_size=2)
     assert len(notes) == 4
     assert cfgs["evaluator_cfg"]["sampler"]["batch_size"] == 2
     assert cfgs["evaluator_cfg"]["eval_func"] == "evaluate_walkers"
     assert cfgs["scheduler_cfg"]["total_steps"] == cfgs["trainer_cfg"]["total_iter"]
     assert notes[-1] == "trainer_cfg.seed is without effect in OpenGait."
     cfgs["data_cfg"]["test_dataset_name"] = "OUMVLP"
-    assert put_right(cfgs, training=False, world_size=2) == []
+    assert normalize(cfgs, training=False, world_size=2) == []
 
 
 def test_find_weights(cfgs, tmp_path, monkeypatch):

@@ -7,22 +7,17 @@ import torch
 from opengait_meshgait.body.layout import ROOT_TURN
 from opengait_meshgait.data import Batch
 from opengait_meshgait.data.augmentation import PairedAugmentation
-from opengait_meshgait.data.transforms import build_transforms
 from opengait_meshgait.engine import build
 from opengait_meshgait.engine.config import make_config
 from opengait_meshgait.recipe.training_step import TrainingStep
-
-CPU = torch.device("cpu")
 
 
 def make_step(raw, **more):
     config = make_config(raw)
     torch.manual_seed(0)
-    supervision = build.build_supervision(config, CPU)
-    net = build.build_network(config, supervision)
-    transforms = build_transforms(config.trainer_cfg.transform, supervision is not None)
-    augmentation = build.build_augmentation(config, supervision)
-    return TrainingStep(net, build.build_losses(config), transforms, augmentation, supervision, **more)
+    preparation = build.build_preparation(config, training=True)
+    net = build.build_network(config, preparation.supervision)
+    return TrainingStep(net, build.build_losses(config), preparation, **more)
 
 
 def make_batch(raw, lengths=None):
@@ -98,7 +93,7 @@ def test_augmentation_draws_once_a_sequence(raw, lengths):
     for sequence in sequences:
         assert torch.equal(sequence[0], sequence[-1])
     assert not torch.equal(sequences[0][0], sequences[1][0])
-    assert isinstance(step.augmentation, PairedAugmentation)
+    assert isinstance(step.preparation.augmentation, PairedAugmentation)
 
 
 def test_the_baseline_needs_no_bodies(baseline):

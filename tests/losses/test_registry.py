@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from opengait_meshgait.losses import BODY_TERMS, LOSSES, RECOGNITION_TERMS, loss_inputs
-from opengait_meshgait.losses.terms import ARGUMENTS
+from opengait_meshgait.losses.registry import ARGUMENTS
 
 
 def output(**bodies):
