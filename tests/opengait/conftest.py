@@ -106,7 +106,7 @@ def write_sequence(folder, rng, frames=5):
     smpls = np.zeros((frames, 85), np.float32)
     smpls[:, 0] = 1
     smpls[:, layout.POSE] = rng.normal(0, 0.1, (frames, 72))
-    smpls[:, layout.ROOT] = [np.pi, 0, 0]
+    smpls[:, layout.ROOT_TURN] = [np.pi, 0, 0]
     folder.mkdir(parents=True)
     for name, array in {"sils-90.pkl": sils.astype(np.uint8), "smpls-90.pkl": smpls}.items():
         with (folder / name).open("wb") as file:
