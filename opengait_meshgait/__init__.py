@@ -1,14 +1,57 @@
-"""Mesh-Gait for OpenGait: gait recognition that learns 3D from plain silhouettes."""
+"""Mesh-Gait for OpenGait: gait recognition that learns 3D from silhouettes.
 
-from typing import Any
+The functions below import PyTorch when they are called, not before. Classes and registries are in
+:mod:`opengait_meshgait.api`, which lists the whole public interface.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from opengait_meshgait.engine.schema import Config
+    from opengait_meshgait.engine.training import TrainResult
+    from opengait_meshgait.inference.model import GaitModel
+
+__all__ = ["__version__", "load", "load_config", "test", "train"]
 
 __version__ = "0.1.0"
 
 
-def __getattr__(name: str) -> Any:
-    """``load``, on first use: torch takes seconds to import, and `meshgait --help` needs none of it."""
-    if name == "load":
-        from opengait_meshgait.inference import load
+def load(checkpoint: str | Path, config: str | Path | None = None, device: str = "auto") -> GaitModel:
+    """A trained model: see :func:`opengait_meshgait.inference.model.load`."""
+    from opengait_meshgait.inference.model import load
 
-        return load
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return load(checkpoint, config, device)
+
+
+def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
+    """A checked config: see :func:`opengait_meshgait.engine.config.load_config`."""
+    from opengait_meshgait.engine.config import load_config
+
+    return load_config(path, overrides)
+
+
+def train(
+    config: Config, device: str = "auto", fresh: bool = False, quiet: bool = False, output: str | Path = "output"
+) -> TrainResult:
+    """Train, or resume a training: see :func:`opengait_meshgait.engine.training.train`."""
+    from opengait_meshgait.engine.training import train
+
+    return train(config, device, fresh, quiet, output)
+
+
+def test(
+    config: Config,
+    iteration: int | str | None = None,
+    device: str = "auto",
+    quiet: bool = False,
+    output: str | Path = "output",
+    split: str = "test",
+) -> dict[str, Any]:
+    """Test a checkpoint: see :func:`opengait_meshgait.engine.testing.test`."""
+    from opengait_meshgait.engine.testing import test
+
+    return test(config, iteration, device, quiet, output, split)

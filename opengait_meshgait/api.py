@@ -1,0 +1,26 @@
+"""The public interface: what is listed here keeps its name and meaning, everything else may change.
+
+Registries hold what a config may name; `CONTRIBUTING.md` says how to add to them.
+"""
+
+from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.engine.config import load_config
+from opengait_meshgait.engine.testing import test
+from opengait_meshgait.engine.training import train
+from opengait_meshgait.inference.model import GaitModel, load
+from opengait_meshgait.losses import LOSSES
+from opengait_meshgait.networks import MeshGaitNet
+from opengait_meshgait.networks.registry import BACKBONES, LAYERS
+
+__all__ = [
+    "BACKBONES",
+    "LAYERS",
+    "LOSSES",
+    "GaitModel",
+    "MeshGaitNet",
+    "UserError",
+    "load",
+    "load_config",
+    "test",
+    "train",
+]
