@@ -1,4 +1,4 @@
-"""What a comparison of runs found: ``results.json``, the table and the verdict. ``docs/results.md`` is its schema."""
+"""What a comparison of runs found: ``results.json``, the table and the verdict. ``docs/files.md`` is its schema."""
 
 import math
 from collections.abc import Sequence
