@@ -50,8 +50,9 @@ def test(
     quiet: bool = False,
     output: str | Path = "output",
     split: str = "test",
+    match: str | None = None,
 ) -> dict[str, Any]:
     """Test a checkpoint: see :func:`opengait_meshgait.engine.testing.test`."""
     from opengait_meshgait.engine.testing import test
 
-    return test(config, iteration, device, quiet, output, split)
+    return test(config, iteration, device, quiet, output, split, match)
