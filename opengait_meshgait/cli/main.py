@@ -15,6 +15,7 @@ COMMANDS = {
     "doctor": "look at everything that a training needs, and say what must be mended first",
     "train": "train from a YAML file",
     "test": "test a checkpoint from a YAML file",
+    "lda": "give a trained checkpoint an LDA head, without training anew",
     "embed": "turn sequences of silhouettes into embeddings, with a trained model",
     "identify": "name the people of a gallery who are nearest to each probe, or nobody",
     "bench": "compare networks by accuracy or speed, and metrics by speed",

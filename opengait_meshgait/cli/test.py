@@ -6,6 +6,7 @@ from typing import Any
 
 from opengait_meshgait.cli.arguments import add_config, add_device
 from opengait_meshgait.cli.handover import add_opengait, hand_over
+from opengait_meshgait.common.errors import UserError
 
 
 def parser(prog: str) -> argparse.ArgumentParser:
@@ -16,6 +17,11 @@ def parser(prog: str) -> argparse.ArgumentParser:
     result.add_argument(
         "--iter", type=_iteration, metavar="N|best|last", help="which weights; default: evaluator_cfg.restore_hint"
     )
+    result.add_argument(
+        "--match",
+        choices=["embeddings", "lda"],
+        help="features to match: the network's embeddings, or the LDA head's (default: lda where it is fitted)",
+    )
     add_opengait(result)
     return result
 
@@ -23,11 +29,13 @@ def parser(prog: str) -> argparse.ArgumentParser:
 def run(arguments: argparse.Namespace) -> int:
     """Test, and print a table."""
     if arguments.opengait:
+        if arguments.match:
+            raise UserError("OpenGait matches lda where a head is fitted: leave out --match, or --opengait.")
         return hand_over(arguments, "test", arguments.iter)
     from opengait_meshgait.engine.config import load_config
     from opengait_meshgait.engine.testing import test
 
-    result = test(load_config(arguments.cfgs, arguments.set), arguments.iter, arguments.device)
+    result = test(load_config(arguments.cfgs, arguments.set), arguments.iter, arguments.device, match=arguments.match)
     if result:
         print("\n".join(table(result)))
     return 0
@@ -40,7 +48,7 @@ def table(result: Mapping[str, Any]) -> list[str]:
         name, unit = name.rsplit("_", 1)
         figures.append((name, f"{value:6.1f} {'%' if unit == 'percent' else unit}"))
     width = max(len(name) for name, _ in figures)
-    head = f"{result['checkpoint']}, {result['sequences']} sequences of the {result['split']} set"
+    head = f"{result['checkpoint']}, {result['sequences']} sequences of the {result['split']} set, matched: {result['matched']}"
     return [head, *(f"  {name:<{width}}  {value}" for name, value in figures), *result["notes"]]
 
 

@@ -37,7 +37,7 @@ def load_config(path: str | Path, overrides: Iterable[str] = ()) -> Config:
     if not isinstance(raw, dict):
         raise UserError(f"{path} holds {_found(raw)}; expected sections such as data_cfg and model_cfg.")
     for override in overrides:
-        _apply(raw, override)
+        apply_override(raw, override)
     return make_config(raw, str(path))
 
 
@@ -69,7 +69,12 @@ def _listed(source: str, problems: Sequence[str]) -> str:
     return "\n  ".join([f"{source} cannot be used:", *problems])
 
 
-def _apply(raw: dict, override: str) -> None:
+def apply_override(raw: dict, override: str) -> None:
+    """Set one key of a nested mapping: ``"a.b.c=value"``, see :func:`load_config`.
+
+    Raises:
+        UserError: it is no such text, or leads to no key.
+    """
     path, equals, text = override.partition("=")
     if not equals or not path:
         raise UserError(f"--set {override}: expected section.key=value, for example trainer_cfg.total_iter=100.")

@@ -65,7 +65,8 @@ def embed(config, checkpoint):
     net.eval()
     with torch.no_grad():
         batches = make_loader(dataset, InferenceSampler(dataset, 4))
-        return torch.cat([net(transform(batch.sils), batch.seqL).embeddings for batch in batches]).numpy()
+        outputs = [net(transform(batch.sils), batch.seqL) for batch in batches]
+        return torch.cat([getattr(output, net.matched()) for output in outputs]).numpy()
 
 
 def test_training(trained, theirs, checkout):
@@ -77,12 +78,12 @@ def test_training(trained, theirs, checkout):
     events = EventAccumulator(str(checkout / RUN / "summary"))
     events.Reload()
     picture = events.Images("batch")[0]
-    assert (picture.height, picture.width) == (2 * 64 * 4, 3 * 44 * 4)
+    assert (picture.height, picture.width) == (2 * 256, 3 * 192)
     assert events.Scalars("mesh/mpvpe_mm")
 
 
-def test_the_last_weights_have_a_discriminant_analysis(trained, theirs):
-    assert trained.count("discriminant analysis of the training set") == 1
+def test_the_last_weights_have_a_fitted_lda_head(trained, theirs):
+    assert trained.count("fitting the LDA head to the training set") == 1
     first, last = (load_checkpoint(theirs.with_name(f"Tiny-{n:05d}.pt"))["model"] for n in (4, 5))
     for part in ("silhouettes", "markers"):
         assert not first[f"Discriminant.{part}.basis"].any()
@@ -112,7 +113,7 @@ def test_both_have_the_same_weights(theirs, ours):
 
 def test_embeddings_are_the_same(python, theirs, ours, config_file, tiny_config, tmp_path):
     found = []
-    # The analysis, of the last weights alone, makes differences by rounding larger.
+    # The LDA head, of the last weights alone, makes differences by rounding larger.
     for checkpoint, near in ((theirs, 1e-4), (ours, 1e-4), (theirs.with_name("Tiny-00004.pt"), 1e-5)):
         python(Path(__file__).parent / "embed.py", config_file, tmp_path / "out.npy", checkpoint)
         found.append(np.load(tmp_path / "out.npy")[0])

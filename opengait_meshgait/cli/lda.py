@@ -1,0 +1,30 @@
+"""``meshgait lda``: give a trained checkpoint an LDA head, without training anew."""
+
+import argparse
+from pathlib import Path
+
+from opengait_meshgait.cli.arguments import add_device, add_model, add_set, check_out
+
+
+def parser(prog: str) -> argparse.ArgumentParser:
+    """Arguments of the command."""
+    result = argparse.ArgumentParser(
+        prog=prog,
+        description="Fit an LDA head to a checkpoint's network and its training people, and write a checkpoint with it "
+        "for `meshgait test`, `embed`, `view` and `export`. The weights stay as they are.",
+    )
+    add_model(result)
+    result.add_argument("--out", required=True, type=Path, metavar="C_lda.pt", help="file to write")
+    add_set(result, "change keys: data_cfg.dataset_root=DIR model_cfg.Discriminant.marker_weight=0")
+    add_device(result)
+    return result
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Fit and write."""
+    check_out(arguments.out, ".pt")
+    from opengait_meshgait.engine.lda import add_lda_head
+
+    add_lda_head(arguments.ckpt, arguments.out, arguments.cfgs, arguments.set, arguments.device)
+    print(f"{arguments.out}: the weights of {arguments.ckpt} with an LDA head")
+    return 0
