@@ -48,7 +48,8 @@ def table(result: Mapping[str, Any]) -> list[str]:
         name, unit = name.rsplit("_", 1)
         figures.append((name, f"{value:6.1f} {'%' if unit == 'percent' else unit}"))
     width = max(len(name) for name, _ in figures)
-    head = f"{result['checkpoint']}, {result['sequences']} sequences of the {result['split']} set, matched: {result['matched']}"
+    sequences = f"{result['sequences']} sequences of the {result['split']} set"
+    head = f"{result['checkpoint']}, {sequences}, matched: {result['matched']}"
     return [head, *(f"  {name:<{width}}  {value}" for name, value in figures), *result["notes"]]
 
 
