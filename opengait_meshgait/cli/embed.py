@@ -31,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Embed."""
     check_out(arguments.out, ".npz")
     from opengait_meshgait.inference import load
-    from opengait_meshgait.inference.embed import embed_to_file
+    from opengait_meshgait.inference.embeddings import embed_to_file
 
     model = load(arguments.ckpt, arguments.cfgs, arguments.device)
     done = embed_to_file(model, arguments.source, arguments.out)

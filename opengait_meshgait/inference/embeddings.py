@@ -1,18 +1,26 @@
-"""Files of embeddings: ``.npz``, written as they come and read from disk as they are needed."""
+"""Files of embeddings: ``.npz``, written as the model computes them and read from disk as they are needed."""
 
+import time
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from tqdm import tqdm
 
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.common.files import atomic_path
+from opengait_meshgait.inference.model import GaitModel
+from opengait_meshgait.inference.sources import Source, find_sources
 
 _TEXTS = ("names", "labels", "types", "views")
 _ENTRIES = ("embeddings", *_TEXTS, "model", "metric")
 _LOCAL_HEADER = 30  # bytes before a zip entry's name; the lengths of name and extra field are its last four
+# Sequences that are read while those before them are embedded: enough of them to make batches of like lengths.
+_WINDOW = 64
+_READERS = 4
 
 
 @dataclass(frozen=True)
@@ -41,6 +49,47 @@ class Embeddings:
 
     def __len__(self) -> int:
         return len(self.names)
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """What was done.
+
+    Attributes:
+        sequences: how many.
+        people: how many labels they have.
+        seconds: reading, embedding and writing.
+    """
+
+    sequences: int
+    people: int
+    seconds: float
+
+
+def embed_to_file(model: GaitModel, source: str | Path, out: str | Path, quiet: bool = False) -> Embedded:
+    """Embed all sequences.
+
+    Args:
+        model: as loaded.
+        source: see :func:`~opengait_meshgait.inference.sources.find_sources`.
+        out: ``.npz``; whole or absent, whatever happens.
+        quiet: no progress bar.
+
+    Raises:
+        UserError: there are no sequences, one of them cannot be used, or ``out`` cannot be written.
+    """
+    began = time.monotonic()
+    sources = find_sources(source)
+    texts = {key: [getattr(one, key[:-1]) for one in sources] for key in ("names", "labels", "types", "views")}
+    with tqdm(total=len(sources), desc="embedding", unit="seq", disable=True if quiet else None) as bar:
+        blocks = _blocks(model, sources, bar)
+        try:
+            write_embeddings(
+                out, blocks, (len(sources), *model.embedding_shape), texts, model.fingerprint, model.metric
+            )
+        except OSError as error:
+            raise UserError(f"Cannot write {out}: {error.strerror}.") from error
+    return Embedded(len(sources), len(set(texts["labels"])), time.monotonic() - began)
 
 
 def write_embeddings(
@@ -106,7 +155,7 @@ def read_embeddings(path: str | Path) -> Embeddings:
 
 
 def check_comparable(one: Embeddings, other: Embeddings) -> None:
-    """See to it that two files are of one model.
+    """Check that two files are of one model.
 
     Raises:
         UserError: they are not.
@@ -116,6 +165,22 @@ def check_comparable(one: Embeddings, other: Embeddings) -> None:
             f"{one.source} and {other.source} are embeddings of different models ({one.model} and {other.model}), and "
             "their distances mean nothing. Embed both with one checkpoint."
         )
+
+
+def _blocks(model: GaitModel, sources: Sequence[Source], bar: tqdm) -> Iterator[np.ndarray]:
+    """Embeddings [m, c, p], one window of sequences after the other, in their order."""
+    windows = [sources[first : first + _WINDOW] for first in range(0, len(sources), _WINDOW)]
+    with ThreadPoolExecutor(_READERS) as pool:
+        ahead = None
+        for window, following in zip(windows, [*windows[1:], []]):
+            reading = ahead or [pool.submit(one.read) for one in window]
+            ahead = [pool.submit(one.read) for one in following]
+            try:
+                yield model.embed([future.result() for future in reading], [one.name for one in window])
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
+            bar.update(len(window))
 
 
 def _read(archive: zipfile.ZipFile, name: str) -> np.ndarray:

@@ -17,8 +17,8 @@ from opengait_meshgait import __version__
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.common.files import atomic_path
 from opengait_meshgait.inference.model import GaitModel
-from opengait_meshgait.inference.onnx_trial import INPUT, OUTPUT, Trial, require_frames, shortest_length
-from opengait_meshgait.inference.silhouettes import SIZE
+from opengait_meshgait.inference.onnx_check import INPUT, OUTPUT, OnnxCheck, require_frames, shortest_length
+from opengait_meshgait.inference.sources import SIZE
 from opengait_meshgait.networks import MeshGaitNet
 
 _OPSET = 18
@@ -64,7 +64,7 @@ class _Embedding(nn.Module):
 def export(model: GaitModel, out: str | Path) -> Exported:
     """Write the network as ONNX: embeddings ``[1, c, p]`` from silhouettes float32 ``[1, s, h, w]``, for every s.
 
-    The file is written after onnxruntime has given PyTorch's embeddings for sequences of many lengths. What the numbers
+    The file is written after its output was checked against PyTorch's for sequences of many lengths. What the numbers
     mean, the config of the network and the model's fingerprint are in its metadata.
 
     Args:
@@ -79,19 +79,19 @@ def export(model: GaitModel, out: str | Path) -> Exported:
     net = _Embedding(copy.deepcopy(model.net).cpu(), model.matched)
     example = model.transform(torch.zeros(1, _EXAMPLE, SIZE, SIZE, dtype=torch.uint8))
     proto = _convert(net, example, model.source)
-    trial = Trial(net, example.shape[2:], onnxruntime)
-    differences = trial.differences(proto)
+    check = OnnxCheck(net, example.shape[2:], onnxruntime)
+    differences = check.differences(proto)
     shortest = shortest_length(differences, model.source)
     if shortest > 1:
         require_frames(onnx, proto, shortest)
-        differences = trial.differences(proto)
+        differences = check.differences(proto)
         if shortest_length(differences, model.source) != shortest or any(n in differences for n in range(1, shortest)):
             raise UserError(
                 f"{model.source} cannot be exported: of fewer than {shortest} frames its graph makes wrong embeddings."
             )
     _describe(onnx, proto, model, example, shortest)
     content = proto.SerializeToString()
-    times = trial.milliseconds(content)
+    times = check.milliseconds(content)
     try:
         with atomic_path(out) as temporary:
             temporary.write_bytes(content)

@@ -11,18 +11,13 @@ import numpy as np
 import torch
 
 from opengait_meshgait.body.supervision import BodySupervision, load_supervision
-from opengait_meshgait.common.device import pick_device
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.data import build_transforms
 from opengait_meshgait.data.transforms import Transform
-from opengait_meshgait.inference.config import find_config
-from opengait_meshgait.inference.silhouettes import normalised
+from opengait_meshgait.inference.sources import normalize_sequence
 from opengait_meshgait.networks import (
     MeshGaitNet,
     Reconstruction,
-    load_checkpoint,
-    load_weights,
-    make_network,
 )
 from opengait_meshgait.recipe.training_step import reconstruction
 
@@ -113,7 +108,7 @@ class GaitModel:
 
         Args:
             sils: one sequence or a list of them, each an array or tensor ``[s, 64, 64]``, ``[s, 64, 44]`` or raw
-                ``[s, h, w]``, see :func:`~opengait_meshgait.inference.silhouettes.normalised`; or ``[n, s, h, w]``.
+                ``[s, h, w]``, see :func:`~opengait_meshgait.inference.sources.normalize_sequence`; or ``[n, s, h, w]``.
             names: of the sequences, for messages.
 
         Returns:
@@ -124,7 +119,7 @@ class GaitModel:
         """
         sequences = [sils] if getattr(sils, "ndim", None) == 3 else list(sils)
         names = names or [f"Sequence {number}" for number in range(len(sequences))]
-        pictures = [normalised(one, name)[0][: self.frames_limit] for one, name in zip(sequences, names)]
+        pictures = [normalize_sequence(one, name)[0][: self.frames_limit] for one, name in zip(sequences, names)]
         found = np.empty((len(pictures), *self.embedding_shape), np.float32)
         for places in _batches([len(one) for one in pictures]):
             packed = torch.from_numpy(np.concatenate([pictures[place] for place in places])[None])
@@ -154,7 +149,7 @@ class GaitModel:
         """
         if self.net.HeatmapEstimator is None:
             raise UserError(f"{self.source} knows silhouettes only (heatmap_cfg: null): there is no body in it.")
-        pictures, frames = normalised(sils)
+        pictures, frames = normalize_sequence(sils)
         seen = self.transform(torch.from_numpy(pictures).to(self.device))
         # All frames at once: each is estimated with a view to the others.
         output = self.net(seen[None], reconstruct=True)
@@ -215,27 +210,6 @@ class GaitModel:
     @functools.cached_property
     def _reconstruction(self) -> Reconstruction | None:
         return reconstruction(self.body)
-
-
-def load(checkpoint: str | Path, config: str | Path | None = None, device: str = "auto") -> GaitModel:
-    """A trained model from a checkpoint of this package or of OpenGait.
-
-    Args:
-        checkpoint: ``.pt``. Those of the embedded engine hold their config; OpenGait's do not.
-        config: YAML file of the training, for a checkpoint that does not hold it, or to say where the body lies now
-            (``model_cfg.body_cfg``).
-        device: ``auto``, ``cpu`` or ``cuda``.
-
-    Raises:
-        UserError: a file is missing or damaged, the checkpoint has no config and none is given, or the network of the
-            config is not the checkpoint's.
-    """
-    where = pick_device(device)
-    state = load_checkpoint(checkpoint)
-    found = find_config(state, checkpoint, config)
-    net = make_network(found["model_cfg"])
-    load_weights(net, state, strict=True, source=checkpoint)
-    return GaitModel(net.to(where), found, state, checkpoint)
 
 
 def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:

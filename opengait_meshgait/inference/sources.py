@@ -1,18 +1,24 @@
-"""Sequences of silhouettes, wherever they lie: prepared or raw folders, and stacks in one file."""
+"""Sequences of silhouettes, wherever they lie and whatever their size, as the network was trained on them."""
 
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import torch
 
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.common.pictures import picture_files, read_picture
+from opengait_meshgait.common.silhouettes import normalize_silhouette
 from opengait_meshgait.data.layout import find_sequence, list_problems, shorten, survey_sequences
-from opengait_meshgait.data.reader import read_silhouettes
-from opengait_meshgait.inference.silhouettes import SIZE, normalised, normalised_raw
+from opengait_meshgait.data.reader import grey_levels, read_silhouettes
+from opengait_meshgait.networks import SILHOUETTE_SIZE
+
+SIZE, CUT = SILHOUETTE_SIZE
+"""Height of a normalised silhouette, which is its width too, and the width that is left when its sides are cut, px."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +67,44 @@ def find_sources(path: str | Path) -> list[Source]:
     return sorted(found, key=lambda source: (source.label, source.type, source.view))
 
 
+def normalize_sequence(sils: Any, name: str = "The sequence") -> tuple[np.ndarray, np.ndarray]:
+    """The silhouettes of one sequence, normalised where they are not.
+
+    Args:
+        sils: array or tensor of bools, integers or floats, 0…1 or 0…255. ``[s, 64, 64]`` are normalised silhouettes,
+            ``[s, 64, 44]`` the same with their sides cut; pictures of any other size, ``[s, h, w]``, are raw and are
+            normalised here, and those with nobody in them left out.
+        name: of the sequence, for messages.
+
+    Returns:
+        uint8 ``[s', 64, 64]``, 0…255, and which frames these are, int64 ``[s']``.
+
+    Raises:
+        UserError: another shape, no frames, nobody in any of them, or values that are no silhouettes'.
+    """
+    array = sils.detach().cpu().numpy() if isinstance(sils, torch.Tensor) else np.asarray(sils)
+    pictures = grey_levels(array, name)
+    frames = np.arange(len(pictures))
+    if pictures.shape[1:] == (SIZE, CUT):
+        side = (SIZE - CUT) // 2
+        return np.pad(pictures, ((0, 0), (0, 0), (side, side))), frames
+    if pictures.shape[1:] == (SIZE, SIZE):
+        return pictures, frames
+    return _normalize_raw(pictures, name)
+
+
+def _normalize_raw(pictures: Sequence[np.ndarray], name: str) -> tuple[np.ndarray, np.ndarray]:
+    """The same for raw pictures, uint8 [h, w], 0…255, which may differ in size."""
+    found = [normalize_silhouette(picture, SIZE) for picture in pictures]
+    kept = [frame for frame, picture in enumerate(found) if picture is not None]
+    if not kept:
+        raise UserError(
+            f"{name}: in none of its {len(pictures)} pictures is the silhouette of a person. It needs more than 39 "
+            "white pixels on black, not all of them at the left rim."
+        )
+    return np.stack([found[frame] for frame in kept]), np.array(kept)
+
+
 def _in_folder(root: Path) -> list[Source]:
     if picture_files(root):
         return [Source(root.resolve().name, "", "", partial(_read_pictures, root))]
@@ -105,8 +149,8 @@ def _in_stacks(path: Path) -> list[Source]:
 def _read_pictures(folder: Path) -> np.ndarray:
     pictures = [read_picture(path) for path in picture_files(folder).values()]
     if len({picture.shape for picture in pictures}) == 1:
-        return normalised(np.stack(pictures), str(folder))[0]
-    return normalised_raw(pictures, str(folder))[0]
+        return normalize_sequence(np.stack(pictures), str(folder))[0]
+    return _normalize_raw(pictures, str(folder))[0]
 
 
 def require_prepared(sils: np.ndarray, path: str | Path) -> np.ndarray:
@@ -116,7 +160,7 @@ def require_prepared(sils: np.ndarray, path: str | Path) -> np.ndarray:
         UserError: they are of another size.
     """
     if sils.shape[1:] != (SIZE, SIZE):
-        # Whether they are raw, or normalised to another size for a network that was trained on it, nothing tells.
+        # Whether they are raw, or normalised to another size for a network that was trained on it, cannot be seen.
         raise UserError(f"{path} holds pictures of {list(sils.shape[1:])} px; expected {SIZE} x {SIZE}: prepare them.")
     return sils
 
@@ -127,6 +171,6 @@ def _read_pickle(path: str | Path) -> np.ndarray:
 
 def _read_stack(archive: np.lib.npyio.NpzFile, key: str, name: str) -> np.ndarray:
     try:
-        return normalised(archive[key], name)[0]
+        return normalize_sequence(archive[key], name)[0]
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         raise UserError(f"{name} cannot be read: {error}") from error

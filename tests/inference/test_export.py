@@ -13,7 +13,7 @@ from torch import nn
 from opengait_meshgait.cli.main import main
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.inference import export as export_file
-from opengait_meshgait.inference.onnx_trial import Trial, require_frames, shortest_length
+from opengait_meshgait.inference.onnx_check import OnnxCheck, require_frames, shortest_length
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "onnx.md"
 WHY = "needs onnx, onnxscript and onnxruntime: pip install '.[export]'"
@@ -134,13 +134,13 @@ def test_what_the_file_does_not_hold(exported, model):
 def test_short_sequences_fail_where_they_would_be_wrong():
     net = Picky()
     proto = export_file._convert(net, EXAMPLE, "x.pt")
-    trial = Trial(net, EXAMPLE.shape[2:], onnxruntime)
-    before = trial.differences(proto)
+    check = OnnxCheck(net, EXAMPLE.shape[2:], onnxruntime)
+    before = check.differences(proto)
     assert before[3] > 0.1
     assert shortest_length(before, "x.pt") == 4
     require_frames(onnx, proto, 4)
     onnx.checker.check_model(proto)
-    after = trial.differences(proto)
+    after = check.differences(proto)
     assert list(after) == [n for n in before if n > 3]
     assert max(after.values()) < 1e-6
     with pytest.raises(Exception, match="needs_4_frames_or_more"):
@@ -175,10 +175,10 @@ def test_wrong_embeddings(differences, told):
 
 def test_differences_are_measured():
     proto = export_file._convert(Mean(), EXAMPLE, "x.pt")
-    trial = Trial(nn.Sequential(Mean(), nn.Threshold(2.0, 7.0)), EXAMPLE.shape[2:], onnxruntime)
-    for difference in trial.differences(proto).values():
+    check = OnnxCheck(nn.Sequential(Mean(), nn.Threshold(2.0, 7.0)), EXAMPLE.shape[2:], onnxruntime)
+    for difference in check.differences(proto).values():
         assert 0.9 < difference < 1  # 7 instead of 0.5, as a share of 7
-    assert max(Trial(Mean(), EXAMPLE.shape[2:], onnxruntime).differences(proto).values()) < 1e-6
+    assert max(OnnxCheck(Mean(), EXAMPLE.shape[2:], onnxruntime).differences(proto).values()) < 1e-6
 
 
 def test_no_file_where_the_export_fails(model, tmp_path, monkeypatch):

@@ -4,9 +4,13 @@ import numpy as np
 import pytest
 
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.inference import embed as embed_file
-from opengait_meshgait.inference.embed import embed_to_file
-from opengait_meshgait.inference.embeddings import check_comparable, read_embeddings, write_embeddings
+from opengait_meshgait.inference import embeddings as embeddings_file
+from opengait_meshgait.inference.embeddings import (
+    check_comparable,
+    embed_to_file,
+    read_embeddings,
+    write_embeddings,
+)
 
 TEXTS = {key: ["a", "b", "ccc"] for key in ("names", "labels", "types", "views")}
 
@@ -22,7 +26,7 @@ def values():
 
 
 def test_the_engines_embeddings(model, dataset, engine_embeddings, tmp_path, monkeypatch):
-    monkeypatch.setattr(embed_file, "_WINDOW", 5)
+    monkeypatch.setattr(embeddings_file, "_WINDOW", 5)
     done = embed_to_file(model, dataset, tmp_path / "e.npz", quiet=True)
     assert (done.sequences, done.people) == (16, 4)
     found = read_embeddings(tmp_path / "e.npz")
@@ -57,7 +61,7 @@ def test_files_that_numpy_wrote(values, tmp_path):
 
 
 def test_a_failure_leaves_no_file(model, dataset, tmp_path, monkeypatch):
-    monkeypatch.setattr(embed_file, "_WINDOW", 5)
+    monkeypatch.setattr(embeddings_file, "_WINDOW", 5)
     calls = []
 
     def fail_later(sils, names):

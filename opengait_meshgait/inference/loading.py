@@ -1,12 +1,35 @@
-"""Which config a checkpoint belongs to."""
+"""From a checkpoint's file to a trained model."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from opengait_meshgait.common.device import pick_device
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.common.yaml_files import read_yaml
-from opengait_meshgait.networks import NETWORK_KEYS
+from opengait_meshgait.inference.model import GaitModel
+from opengait_meshgait.networks import NETWORK_KEYS, load_checkpoint, load_weights, make_network
+
+
+def load(checkpoint: str | Path, config: str | Path | None = None, device: str = "auto") -> GaitModel:
+    """A trained model from a checkpoint of this package or of OpenGait.
+
+    Args:
+        checkpoint: ``.pt``. Those of the embedded engine hold their config; OpenGait's do not.
+        config: YAML file of the training, for a checkpoint that does not hold it, or to say where the body lies now
+            (``model_cfg.body_cfg``).
+        device: ``auto``, ``cpu`` or ``cuda``.
+
+    Raises:
+        UserError: a file is missing or damaged, the checkpoint has no config and none is given, or the network of the
+            config is not the checkpoint's.
+    """
+    where = pick_device(device)
+    state = load_checkpoint(checkpoint)
+    found = find_config(state, checkpoint, config)
+    net = make_network(found["model_cfg"])
+    load_weights(net, state, strict=True, source=checkpoint)
+    return GaitModel(net.to(where), found, state, checkpoint)
 
 
 def find_config(state: Mapping[str, Any], checkpoint: str | Path, path: str | Path | None) -> dict[str, Any]:

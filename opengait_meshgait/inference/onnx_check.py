@@ -1,4 +1,4 @@
-"""An ONNX graph beside the network that it was made of: the same embeddings, and how fast."""
+"""An ONNX graph checked against the network that it was exported from, and both timed."""
 
 import statistics
 import time
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from opengait_meshgait.common.errors import UserError
 
-TOLERANCE = 1e-4
+ONNX_TOLERANCE = 1e-4
 """How far embeddings may lie apart, where their largest number is at most 1; else, as a share of that."""
 INPUT, OUTPUT = "silhouettes", "embeddings"
 
@@ -19,8 +19,8 @@ _SHORT, _LONG = range(1, 9), (15, 30, 31, 50)  # lengths that are tried
 _TIMED, _RUNS = 30, 7
 
 
-class Trial:
-    """A graph by onnxruntime beside a network by PyTorch, with as many threads.
+class OnnxCheck:
+    """A graph in onnxruntime against a network in PyTorch, with the same number of threads.
 
     Args:
         net: silhouettes ``[1, s, h, w]`` to embeddings ``[1, c, p]``, on the CPU.
@@ -83,12 +83,12 @@ def shortest_length(differences: dict[int, float], source: Path) -> int:
         UserError: from none of the short lengths on.
     """
     # Written so that NaN fails as well.
-    wrong = [n for n in (*_SHORT, *_LONG) if not differences.get(n, np.inf) <= TOLERANCE]
+    wrong = [n for n in (*_SHORT, *_LONG) if not differences.get(n, np.inf) <= ONNX_TOLERANCE]
     if wrong and wrong[-1] >= _SHORT[-1]:
-        told = ", ".join(f"{n}: {differences[n]:.1g}" if n in differences else f"{n}: fails" for n in wrong)
+        found = ", ".join(f"{n}: {differences[n]:.1g}" if n in differences else f"{n}: fails" for n in wrong)
         raise UserError(
-            f"{source} cannot be exported: by onnxruntime its embeddings are not PyTorch's within {TOLERANCE:g}. "
-            f"Differences by number of frames: {told}."
+            f"{source} cannot be exported: in onnxruntime its embeddings are not PyTorch's within {ONNX_TOLERANCE:g}. "
+            f"Differences by number of frames: {found}."
         )
     return wrong[-1] + 1 if wrong else 1
 
