@@ -21,8 +21,8 @@ __version__ = "0.1.0"
 
 
 def load(checkpoint: str | Path, config: str | Path | None = None, device: str = "auto") -> GaitModel:
-    """A trained model: see :func:`opengait_meshgait.inference.model.load`."""
-    from opengait_meshgait.inference.model import load
+    """A trained model: see :func:`opengait_meshgait.inference.loading.load`."""
+    from opengait_meshgait.inference.loading import load
 
     return load(checkpoint, config, device)
 

@@ -7,7 +7,8 @@ from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.engine.config import load_config
 from opengait_meshgait.engine.testing import test
 from opengait_meshgait.engine.training import train
-from opengait_meshgait.inference.model import GaitModel, load
+from opengait_meshgait.inference.loading import load
+from opengait_meshgait.inference.model import GaitModel
 from opengait_meshgait.losses import LOSSES
 from opengait_meshgait.networks import MeshGaitNet
 from opengait_meshgait.networks.registry import BACKBONES, LAYERS
