@@ -13,8 +13,14 @@ CLOCKS = {"wall": "seconds", "processor": "processor_seconds"}
 
 def add_config(parser: argparse.ArgumentParser) -> None:
     """``--cfgs`` and ``--set``."""
-    parser.add_argument("--cfgs", required=True, metavar="FILE", help="YAML file, see docs/config.md")
-    add_set(parser, "change keys of the file: trainer_cfg.total_iter=100 loss_cfg.1.scale=30")
+    parser.add_argument(
+        "--cfgs",
+        required=True,
+        nargs="+",
+        metavar="FILE",
+        help="YAML file, or the name of a shipped one (`meshgait configs`); several are merged from left to right",
+    )
+    add_set(parser, "change keys of what the files say: trainer_cfg.total_iter=100 loss_cfg.1.scale=30")
 
 
 def add_set(parser: argparse.ArgumentParser, what: str) -> None:

@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -110,8 +109,7 @@ def _config(out: Path, seed: int, overrides: Sequence[str]) -> Any:
         "data_cfg.dataset_partition": str(out / "walkers" / "partition.json"),
         "trainer_cfg.seed": seed,
     }
-    with resources.as_file(resources.files("opengait_meshgait") / "assets" / "demo.yaml") as path:
-        return load_config(path, [*(f"{key}={json.dumps(value)}" for key, value in places.items()), *overrides])
+    return load_config("demo", [*(f"{key}={json.dumps(value)}" for key, value in places.items()), *overrides])
 
 
 def _result(name: str, config: Any, trained: Any, tested: dict) -> Any:

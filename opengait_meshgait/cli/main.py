@@ -5,14 +5,15 @@ import importlib
 import sys
 
 from opengait_meshgait import __version__
-from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.common.errors import UserError, did_you_mean
 
 COMMANDS = {
     "demo": "make walkers, train Mesh-Gait and its silhouette-only baseline, write a report",
     "walkers": "write a synthetic dataset in OpenGait's layout",
     "prepare": "turn a raw dataset (Gait3D, OUMVLP with its meshes, others) into training data",
     "markers": "learn, show or import the virtual markers of a body",
-    "doctor": "look at everything that a training needs, and say what must be mended first",
+    "doctor": "look at everything that a training needs, and say what must be fixed first",
+    "configs": "list, show or copy the shipped YAML files",
     "train": "train from a YAML file",
     "test": "test a checkpoint from a YAML file",
     "lda": "give a trained checkpoint an LDA head, without training anew",
@@ -30,7 +31,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run one subcommand.
 
     Returns:
-        0 when all went well, 1 when a check or the data failed, 2 for wrong usage.
+        0 when all went well or only help was asked for, 1 when a check or the data failed, 2 for wrong usage.
     """
     parser = argparse.ArgumentParser(prog="meshgait", description=__doc__.splitlines()[0])
     parser.add_argument("--version", action="version", version=f"meshgait {__version__}")
@@ -38,6 +39,12 @@ def main(argv: list[str] | None = None) -> int:
     for name, summary in COMMANDS.items():
         # Only the chosen command's module is imported: torch and kornia cost seconds that `--help` need not pay.
         subparsers.add_parser(name, help=summary, add_help=False)
+    argv = sys.argv[1:] if argv is None else argv
+    if not argv:
+        parser.print_help()
+        return 0
+    if argv[0] not in COMMANDS and not argv[0].startswith("-"):
+        parser.error(f"there is no command '{argv[0]}'. {did_you_mean(argv[0], COMMANDS)}")
     chosen, rest = parser.parse_known_args(argv)
     command = importlib.import_module(f"opengait_meshgait.cli.{chosen.command}")
     arguments = command.parser(f"meshgait {chosen.command}").parse_args(rest)

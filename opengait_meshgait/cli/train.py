@@ -1,4 +1,4 @@
-"""``meshgait train``: train from a YAML file, going on where an earlier run was stopped."""
+"""``meshgait train``: train from a YAML file, resuming where an earlier run was stopped."""
 
 import argparse
 import os

@@ -16,7 +16,7 @@ from opengait_meshgait.data.layout import SPLITS, SequenceInfo, Survey, read_par
 from opengait_meshgait.data.reader import read_sequence
 from opengait_meshgait.doctor.preflight import NotApplicable, collect, unless
 from opengait_meshgait.engine import build
-from opengait_meshgait.engine.config import load_config, make_config
+from opengait_meshgait.engine.config import config_source, load_config, make_config
 from opengait_meshgait.engine.schema import Config
 from opengait_meshgait.networks import MeshGaitNet
 from opengait_meshgait.opengait.checkout import Checkout
@@ -37,7 +37,7 @@ class Findings:
     """What is looked at, and what earlier checks have found for later ones.
 
     Attributes:
-        path: of the YAML file.
+        paths: of the YAML files, which are merged.
         overrides: of ``--set``.
         opengait: the checkout that is to train; None for the embedded engine.
         surveys: of the dataset's folder, by split.
@@ -45,7 +45,7 @@ class Findings:
         network: None where it or its optimizer cannot be built.
     """
 
-    path: str
+    paths: list[str]
     overrides: list[str]
     opengait: str | None
     surveys: dict[str, Survey] = field(default_factory=dict)
@@ -85,15 +85,15 @@ class Findings:
 
 
 def check_keys(findings: Findings) -> str:
-    """The YAML file, its keys and what they say together."""
-    config = load_config(findings.path, findings.overrides)
+    """The YAML files, their keys and what they say together."""
+    config, source = load_config(findings.paths, findings.overrides), config_source(findings.paths)
     if findings.opengait:
         with suppress(UserError):  # a check of its own says what is wrong with the checkout
             cfgs = resolve_paths(config.model_dump(), Checkout(findings.opengait).root)
-            config = make_config(cfgs, findings.path)
+            config = make_config(cfgs, source)
     findings.config = config
     trainer = config.trainer_cfg
-    return f"{findings.path} trains {config.model_cfg.model} for {trainer.total_iter:,} iterations"
+    return f"{source} trains {config.model_cfg.model} for {trainer.total_iter:,} iterations"
 
 
 def check_root(findings: Findings) -> str:

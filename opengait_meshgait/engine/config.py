@@ -1,4 +1,4 @@
-"""Reads a YAML file, applies ``--set`` and says in plain words what is wrong with it."""
+"""Reads config files, applies ``--set`` and says in plain words what is wrong with them."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,8 +8,9 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from opengait_meshgait.common.configs import read_config
 from opengait_meshgait.common.errors import UserError, did_you_mean
-from opengait_meshgait.common.yaml_files import parse_yaml, read_yaml
+from opengait_meshgait.common.yaml_files import parse_yaml
 from opengait_meshgait.engine.checks import contradictions, resolve_arguments
 from opengait_meshgait.engine.schema import Config, Section
 
@@ -23,22 +24,20 @@ _KINDS = {
 }
 
 
-def load_config(path: str | Path, overrides: Iterable[str] = ()) -> Config:
-    """Read and check a YAML file.
+def load_config(paths: str | Path | Sequence[str | Path], overrides: Iterable[str] = ()) -> Config:
+    """Read and check a config.
 
     Args:
-        path: the file.
+        paths: a YAML file, or several that are merged from left to right; each may be the name of a shipped one.
         overrides: ``"a.b.c=value"``, each value read as YAML; a number steps into a list (``loss_cfg.1.margin=0.3``).
 
     Raises:
         UserError: no such file, not YAML, or a key, type or combination that cannot work; all are listed.
     """
-    raw = read_yaml(path)
-    if not isinstance(raw, dict):
-        raise UserError(f"{path} holds {_found(raw)}; expected sections such as data_cfg and model_cfg.")
+    raw = read_config(paths)
     for override in overrides:
         apply_override(raw, override)
-    return make_config(raw, str(path))
+    return make_config(raw, config_source(paths))
 
 
 def make_config(raw: Mapping[str, Any], source: str = "the config") -> Config:
@@ -58,6 +57,11 @@ def make_config(raw: Mapping[str, Any], source: str = "the config") -> Config:
     if problems:
         raise UserError(_listed(source, problems))
     return config
+
+
+def config_source(paths: str | Path | Sequence[str | Path]) -> str:
+    """How messages name the file, or the files, of a config."""
+    return str(paths) if isinstance(paths, (str, Path)) else " + ".join(map(str, paths))
 
 
 def save_name(config: Config, training: bool) -> str:

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from opengait_meshgait.common.configs import read_config
 from opengait_meshgait.common.device import pick_device
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.common.yaml_files import read_yaml
 from opengait_meshgait.inference.model import GaitModel
 from opengait_meshgait.networks import NETWORK_KEYS, load_checkpoint, load_weights, make_network
 
@@ -54,9 +54,9 @@ def find_config(state: Mapping[str, Any], checkpoint: str | Path, path: str | Pa
                 'with too: --cfgs FILE, or load(checkpoint, config="FILE").'
             )
         return trained
-    given = read_yaml(path)
-    if not isinstance(given, dict) or not isinstance(given.get("model_cfg"), dict):
-        found = ", ".join(map(str, given)) if isinstance(given, dict) else type(given).__name__
+    given = read_config(path)
+    if not isinstance(given.get("model_cfg"), dict):
+        found = ", ".join(map(str, given)) or "nothing"
         raise UserError(f"{path} has no section model_cfg, which describes the network. Found: {found}.")
     if not isinstance(trained, dict):
         return given

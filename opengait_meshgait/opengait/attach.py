@@ -6,15 +6,14 @@ and from one of ours that somebody has edited since.
 
 import hashlib
 import re
-import sys
 from pathlib import Path
 
+from opengait_meshgait.common.configs import CONFIG_NAMES, FOLDER, flat_config
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.common.files import atomic_path
 from opengait_meshgait.opengait.checkout import Checkout
 
 SHIM = Path("opengait/modeling/models/meshgait_plugin.py")
-CONFIGS = Path("configs/meshgait")
 _HEAD = "# Written by `meshgait attach`; `meshgait detach` takes it out. Do not edit: "
 _SHIM = '''"""Tells OpenGait of MeshGait, which lives in the package opengait_meshgait."""
 
@@ -41,7 +40,7 @@ def attach(root: str | Path) -> list[Path]:
         UserError: ``root`` is no checkout, or a file is in the way that is not ours or was edited. Nothing is written.
     """
     checkout = Checkout(root)
-    contents = {SHIM: _SHIM, **{CONFIGS / path.name: path.read_text(encoding="utf-8") for path in shipped_configs()}}
+    contents = {SHIM: _SHIM, **shipped_configs()}
     in_the_way = [name for name in contents if (checkout.root / name).exists() and not _is_ours(checkout.root / name)]
     if in_the_way:
         raise UserError(
@@ -70,7 +69,7 @@ def detach(root: str | Path) -> list[Path]:
     """
     checkout = Checkout(root)
     removed, edited = [], []
-    for name in [SHIM, *sorted(path.relative_to(checkout.root) for path in (checkout.root / CONFIGS).glob("*.yaml"))]:
+    for name in [SHIM, *sorted(path.relative_to(checkout.root) for path in (checkout.root / FOLDER).glob("*.yaml"))]:
         path = checkout.root / name
         if not path.exists():
             continue
@@ -81,7 +80,7 @@ def detach(root: str | Path) -> list[Path]:
             edited.append(name)
     for compiled in (checkout.root / SHIM).parent.glob(f"__pycache__/{SHIM.stem}.*.pyc"):
         compiled.unlink()
-    folder = checkout.root / CONFIGS
+    folder = checkout.root / FOLDER
     if folder.is_dir() and not any(folder.iterdir()):
         folder.rmdir()
     if edited:
@@ -98,12 +97,10 @@ def is_attached(root: str | Path) -> bool:
     return shim.is_file() and shim.read_text(encoding="utf-8", errors="replace") == _signed(_SHIM)
 
 
-def shipped_configs() -> list[Path]:
-    """The YAML files of this package, in its source tree or else where its wheel puts them."""
-    folder = Path(__file__).parents[2] / CONFIGS
-    if not folder.is_dir():
-        folder = Path(sys.prefix, "share/opengait_meshgait") / CONFIGS
-    return sorted(folder.glob("*.yaml"))
+def shipped_configs() -> dict[Path, str]:
+    """The config files that OpenGait gets, each complete, by their places in a checkout."""
+    names = (name for name in CONFIG_NAMES if not name.startswith(("demo", "walkers_small", "walkers_full")))
+    return {FOLDER / f"{name}.yaml": flat_config(name) for name in sorted(names)}
 
 
 def _signed(content: str) -> str:

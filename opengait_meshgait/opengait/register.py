@@ -3,13 +3,11 @@
 from functools import cache
 from types import ModuleType
 
-import yaml
 from evaluation import evaluator as evaluators
 from modeling import backbones, losses, models
 from modeling.losses.base import BaseLoss
 
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.common.variants import enable_variants
 from opengait_meshgait.losses import JointLoss, MarkerLoss, MeshLoss
 from opengait_meshgait.losses.points import PointLoss
 from opengait_meshgait.networks import BACKBONES
@@ -20,12 +18,9 @@ from opengait_meshgait.opengait.model import MeshGait
 def register() -> None:
     """Add what OpenGait lacks; nothing of it is replaced. May be called more than once.
 
-    OpenGait loads its config after this, with PyYAML's safe loader, which learns to read variants.
-
     Raises:
         UserError: OpenGait has another class under one of these names.
     """
-    enable_variants(yaml.SafeLoader)
     for entry in BACKBONES.entries.values():
         if not hasattr(backbones, entry.__name__):
             setattr(backbones, entry.__name__, entry)

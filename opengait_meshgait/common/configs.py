@@ -1,0 +1,129 @@
+"""Config files: found, composed by name, merged.
+
+The shipped ones are few: a complete file for each data set, and parts. The others are composed: their names are a data
+set and parts, with ``_`` between them. ``walkers_gaitset_lda`` is ``walkers.yaml`` with ``parts/gaitset.yaml`` and then
+``parts/lda.yaml`` merged over it. Under the key ``after``, a part has what it changes besides after some names:
+``after: {walkers: …}`` in ``gaitset.yaml`` is merged in ``walkers_gaitset``.
+"""
+
+import copy
+import difflib
+from collections.abc import Iterable, Sequence
+from functools import cache
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from opengait_meshgait.common.errors import UserError, did_you_mean
+from opengait_meshgait.common.yaml_files import dump_yaml, merge, read_yaml
+
+FOLDER = Path("configs/meshgait")
+"""Where the shipped files lie in this project, and those that ``meshgait attach`` writes in OpenGait."""
+DATASETS = ("gait3d", "oumvlp", "walkers", "demo")
+_BACKBONES = ("", "_gaitset", "_gaitpart", "_gaitgl", "_deepgaitv2", "_swingait")
+_VARIANTS = ("", "_silhouette", "_silhouette_lda", "_lda", "_shared")
+_ABLATIONS = ("_unsupervised", "_joints", "_markers", "_mesh")
+
+
+def _names() -> Iterable[str]:
+    for dataset in ("gait3d", "oumvlp", "walkers"):
+        yield from (f"{dataset}{backbone}{variant}" for backbone, variant in product(_BACKBONES, _VARIANTS))
+    yield from ("demo", "demo_silhouette")
+    for size, backbones in (("small", ("", "_gaitset", "_gaitpart", "_deepgaitv2")), ("full", ("",))):
+        yield from (f"walkers_{size}{backbone}{variant}" for backbone, variant in product(backbones, _VARIANTS))
+        yield from (f"walkers_{size}{loss}{variant}" for loss, variant in product(_ABLATIONS, ("", "_lda", "_shared")))
+
+
+# GaitGL has no maps of single frames that an estimator could read.
+CONFIG_NAMES = tuple(name for name in _names() if not name.endswith("gaitgl_shared"))
+"""The names of all shipped configs."""
+
+
+def read_config(paths: str | Path | Sequence[str | Path]) -> dict[str, Any]:
+    """What one config file says, or several merged from left to right.
+
+    Args:
+        paths: files. One that does not exist and whose name is that of a shipped config is the shipped one:
+            ``walkers``, ``walkers.yaml``, ``configs/meshgait/walkers.yaml``.
+
+    Raises:
+        UserError: no such file, not YAML, or not a config.
+    """
+    merged: dict[str, Any] = {}
+    for path in [paths] if isinstance(paths, (str, Path)) else paths:
+        merged = merge(merged, _read(path))
+    return merged
+
+
+def compose(name: str) -> dict[str, Any]:
+    """The shipped config called ``name``, one of :data:`CONFIG_NAMES`; the caller's own copy."""
+    dataset, *parts = name.split("_")
+    config, so_far = _shipped(dataset), dataset
+    for part in parts:
+        change = dict(_shipped(f"parts/{part}"))
+        after = change.pop("after", {})
+        config = merge(merge(config, change), after.get(so_far, {}))
+        so_far = f"{so_far}_{part}"
+    # Runs of different configs must not meet in one folder.
+    save_name = {"save_name": name}
+    return copy.deepcopy(merge(config, {"trainer_cfg": save_name, "evaluator_cfg": save_name}))
+
+
+def describe_config(name: str) -> str:
+    """What a shipped config is, in one line."""
+    dataset, *parts = name.split("_")
+    files = [dataset, *(f"parts/{part}" for part in parts)]
+    lines = ", ".join(_file(file).read_text(encoding="utf-8").partition("\n")[0].lstrip("# ") for file in files)
+    if "silhouette" in parts:
+        return lines.replace("Mesh-Gait as published", "Silhouette-only baseline")
+    ours = {"lda", "shared"} & {*parts}
+    return lines.replace("Mesh-Gait as published", "Mesh-Gait, extended by us") if ours else lines
+
+
+def flat_config(name: str) -> str:
+    """A shipped config as the text of one complete YAML file.
+
+    Raises:
+        UserError: there is none of that name.
+    """
+    name = Path(name).name.removesuffix(".yaml")
+    if name not in CONFIG_NAMES:
+        raise UserError(f"There is no shipped config {name}. {_near(name)}")
+    return f"# {describe_config(name)}\n{dump_yaml(compose(name))}"
+
+
+def _read(path: str | Path) -> dict[str, Any]:
+    path = Path(path).expanduser()
+    name = path.name.removesuffix(".yaml")
+    if path.is_file():
+        content = read_yaml(path)
+    elif path.parent == Path() or path.parent.parts[-2:] == FOLDER.parts:
+        if name not in CONFIG_NAMES:
+            raise UserError(f"Cannot read {path}: no such file in {Path.cwd()}, and no shipped config. {_near(name)}")
+        content = compose(name)
+    else:
+        content = read_yaml(path)  # which says why it cannot
+    if not isinstance(content, dict):
+        found = "null" if content is None else f"{content} ({'a list' if isinstance(content, list) else 'one value'})"
+        raise UserError(f"{path} holds {found}; expected sections such as data_cfg and model_cfg.")
+    if "after" in content:
+        raise UserError(f"{path} is a part of shipped configs: name one of them. {_near(f'gait3d_{name}')}")
+    return content
+
+
+def _near(name: str) -> str:
+    """The nearest names, and where to find all."""
+    near = difflib.get_close_matches(name, CONFIG_NAMES) or DATASETS
+    return f"{did_you_mean(name, near)} `meshgait configs` lists all."
+
+
+@cache
+def _shipped(file: str) -> dict[str, Any]:
+    return read_yaml(_file(file))
+
+
+def _file(file: str) -> Path:
+    """A file of the project: inside the package where that is installed, beside it in a source tree."""
+    package = Path(__file__).parents[1]
+    installed = package / "configs"
+    return (installed if installed.is_dir() else package.parent / FOLDER) / f"{file}.yaml"
