@@ -113,7 +113,8 @@ def _read(path: str | Path) -> dict[str, Any]:
 
 def _near(name: str) -> str:
     """The nearest names, and where to find all."""
-    near = difflib.get_close_matches(name, CONFIG_NAMES) or DATASETS
+    reordered = [known for known in CONFIG_NAMES if sorted(known.split("_")) == sorted(name.split("_"))]
+    near = reordered or difflib.get_close_matches(name, CONFIG_NAMES) or DATASETS
     return f"{did_you_mean(name, near)} `meshgait configs` lists all."
 
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 import yaml
 
+from opengait_meshgait.common.configs import CONFIG_NAMES, compose
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.engine.config import load_config, make_config
 from opengait_meshgait.engine.reference import reference
@@ -13,9 +14,9 @@ from opengait_meshgait.engine.schema import Config, Section
 from opengait_meshgait.networks import count_flops, make_network
 
 ROOT = Path(__file__).parents[2]
-# Those whose names begin with an underscore are parts of others.
-SHIPPED = sorted((ROOT / "configs" / "meshgait").glob("[!_]*.yaml"))
-EXPERIMENTS = sorted((ROOT / "configs" / "meshgait" / "experiments").glob("[!_]*.yaml"))
+BASELINES = [
+    name for name in CONFIG_NAMES if "_silhouette" in name and not name.startswith(("walkers_small", "walkers_full"))
+]
 
 
 def change(raw, path, value):
@@ -25,61 +26,94 @@ def change(raw, path, value):
     raw[last] = value
 
 
-@pytest.mark.parametrize("path", SHIPPED + EXPERIMENTS, ids=lambda p: p.name)
-def test_shipped_files_are_valid(path):
-    config = load_config(path)
-    assert (config.model_cfg.heatmap_cfg is None) == path.stem.endswith("_silhouette")
+@pytest.mark.parametrize("name", CONFIG_NAMES)
+def test_shipped_configs_are_valid(name):
+    config = load_config(name)
+    assert (config.model_cfg.heatmap_cfg is None) == ("silhouette" in name.split("_"))
+    assert config.trainer_cfg.save_name == config.evaluator_cfg.save_name == name  # so that runs do not meet
     # Without numbers: the largest of these networks take seconds to fill and to run.
     with torch.device("meta"):
         make_network(config.model_cfg.model_dump())
 
 
-def test_every_data_set_has_every_backbone_its_baseline_and_the_papers_branch():
+def test_every_data_set_has_every_backbone_published_alone_and_extended():
     backbones = ("", "_gaitset", "_gaitpart", "_gaitgl", "_deepgaitv2", "_swingait")
-    assert {path.stem for path in SHIPPED} == {
-        f"{data}{backbone}{baseline}"
-        for data in ("gait3d", "oumvlp", "walkers")
-        for backbone in backbones
-        for baseline in ("", "_silhouette")
-    } | {"gait3d_paper", "oumvlp_paper", "walkers_paper"}
+    variants = ("", "_silhouette", "_silhouette_lda", "_lda", "_shared")
+    expected = {f"{data}{b}{v}" for data in ("gait3d", "oumvlp", "walkers") for b in backbones for v in variants}
+    assert expected - {*CONFIG_NAMES} == {f"{data}_gaitgl_shared" for data in ("gait3d", "oumvlp", "walkers")}
 
 
-def test_runs_of_shipped_files_have_names_of_their_own():
-    for data in ("gait3d", "oumvlp", "walkers"):
-        configs = [load_config(path) for path in SHIPPED if path.stem.startswith(data)]
-        names = [config.trainer_cfg.save_name for config in configs]
-        assert len(set(names)) == len(names)
-        assert names == [config.evaluator_cfg.save_name for config in configs]
+# model_cfg of 0.1.0's gait3d_paper.yaml, as its files merged.
+PUBLISHED = {
+    "model": "MeshGait",
+    "backbone_cfg": {
+        "type": "ResNet9", "block": "BasicBlock", "channels": [64, 128, 256, 512], "layers": [1, 1, 1, 1],
+        "strides": [1, 2, 2, 1], "maxpool": False,
+    },
+    "heatmap_cfg": {"type": "HeatmapEstimator", "reads": "silhouettes", "shrink": 1, "markers": 64, "depth": 8},
+    "Discriminant": None,
+    "SeparateFCs": {"out_channels": 256},
+    "SeparateBNNecks": {"class_num": 3000},
+    "bin_num": [16],
+    "body_cfg": {"body": None, "markers": None},
+    "augment_cfg": {"flip": 0.2, "affine": {"probability": 0.2, "degrees": 10}, "perspective": {"probability": 0.2}},
+    "HeatmapFeatures": {"channels": [128, 256]},
+    "fusion": "concat",
+}  # fmt: skip
 
 
-@pytest.mark.parametrize("path", [p for p in SHIPPED if p.stem.endswith("_silhouette")], ids=lambda p: p.name)
-def test_shipped_baselines_differ_only_in_the_heatmap_branch(path):
-    ours, baseline = load_config(path.with_stem(path.stem.removesuffix("_silhouette"))), load_config(path)
+def test_checkpoints_of_the_former_gait3d_paper_fit_gait3d():
+    former, present = make_network(PUBLISHED), make_network(compose("gait3d")["model_cfg"])
+    present.load_state_dict(former.state_dict())
+    sils = torch.rand(1, 2, 64, 44, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        former, present = (net.eval()(sils).embeddings for net in (former, present))
+    assert torch.equal(former, present)
+
+
+def test_variants_change_what_they_name():
+    plain, lda, shared = (load_config(f"gait3d{variant}").model_cfg.model_dump() for variant in ("", "_lda", "_shared"))
+    assert lda == plain | {"Discriminant": {"marker_weight": 0.5}}
+    estimator = plain["heatmap_cfg"] | {"reads": "backbone", "shrink": 2}
+    assert shared == lda | {"heatmap_cfg": estimator, "HeatmapFeatures": None}
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_shipped_baselines_differ_only_in_the_heatmap_branch(name):
+    ours, baseline = load_config(name.replace("_silhouette", "")), load_config(name)
     for section in ("optimizer_cfg", "scheduler_cfg"):
         assert getattr(ours, section) == getattr(baseline, section)
     assert ours.trainer_cfg.model_dump(exclude={"save_name", "transform"}) == baseline.trainer_cfg.model_dump(
         exclude={"save_name", "transform"}
     )
-    assert ours.model_cfg.model_dump(exclude={"heatmap_cfg"}) == baseline.model_cfg.model_dump(exclude={"heatmap_cfg"})
+    branch = {"heatmap_cfg", "HeatmapFeatures"}
+    assert ours.model_cfg.model_dump(exclude=branch) == baseline.model_cfg.model_dump(exclude=branch)
     recognition = [loss for loss in ours.loss_cfg if loss["log_prefix"] in ("triplet", "softmax")]
     assert recognition == baseline.loss_cfg
 
 
 def test_experiments_compare_networks_of_equal_cost_and_budget():
-    configs = {path.stem: load_config(path) for path in EXPERIMENTS}
-    assert {"small", "small_silhouette", "small_unsupervised", "small_auxiliary"} <= configs.keys()
+    configs = {name: load_config(name) for name in CONFIG_NAMES if name.startswith(("walkers_small", "walkers_full"))}
     for name, config in configs.items():
-        ours = configs[name.split("_")[0]]
+        ours = configs["_".join(name.split("_")[:2])]
         assert config.optimizer_cfg == ours.optimizer_cfg and config.scheduler_cfg == ours.scheduler_cfg
         assert config.trainer_cfg.total_iter == ours.trainer_cfg.total_iter
         neighbours = "deepgaitv2" in name or "gaitpart" in name  # they look at neighbouring frames
         in_order = {"sample_type": "fixed_ordered"} if neighbours else {}
         assert config.trainer_cfg.sampler == ours.trainer_cfg.sampler.model_copy(update=in_order)
-        assert config.trainer_cfg.save_name == config.evaluator_cfg.save_name
-    for name in ("small", "small_deepgaitv2", "small_gaitpart", "small_gaitset"):
-        nets = (make_network(configs[which].model_cfg.model_dump()) for which in (name, f"{name}_silhouette"))
-        cost, of_silhouettes = (count_flops(net)[1] for net in nets)
+    for backbone in ("", "_deepgaitv2", "_gaitpart", "_gaitset"):
+        name = f"walkers_small{backbone}"
+        pair = (configs[f"{name}{variant}"].model_cfg.model_dump() for variant in ("_shared", "_silhouette_lda"))
+        cost, of_silhouettes = (count_flops(make_network(model))[1] for model in pair)
         assert cost <= of_silhouettes < 1.02 * cost, name
+
+
+def test_full_experiments_train_the_network_of_gait3d():
+    full, gait3d = load_config("walkers_full"), load_config("gait3d")
+    different = {"SeparateBNNecks": {"class_num"}, "heatmap_cfg": {"channels"}}
+    assert full.model_cfg.model_dump(exclude=different) == gait3d.model_cfg.model_dump(exclude=different)
+    assert full.loss_cfg == gait3d.loss_cfg and full.optimizer_cfg == gait3d.optimizer_cfg
+    assert full.trainer_cfg.sampler == gait3d.trainer_cfg.sampler
 
 
 def test_defaults_are_openGaits(raw):

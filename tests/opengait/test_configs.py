@@ -4,15 +4,13 @@ import json
 import re
 
 import pytest
-import yaml
 
+from opengait_meshgait.common.configs import FOLDER
 from opengait_meshgait.common.yaml_files import read_yaml
 from opengait_meshgait.engine.config import load_config
 from opengait_meshgait.engine.testing import test as engine_test
 from opengait_meshgait.engine.training import train as engine_train
-from opengait_meshgait.opengait.attach import CONFIGS, shipped_configs
 
-SHIPPED = {path.stem: path for path in shipped_configs()}
 LESS = {
     "data_cfg.num_workers": 0,
     "trainer_cfg.total_iter": 1,
@@ -66,11 +64,11 @@ def changed(path, changes):
 
 def test_one_step_in_both_engines(changes, checkout, main, write, tmp_path):
     name, changes = changes
-    said = main(write(changed(checkout / CONFIGS / f"{name}.yaml", changes)), "train")
+    said = main(write(changed(checkout / FOLDER / f"{name}.yaml", changes)), "train")
     assert re.search(r"Iteration 00001.*mesh_mpvpe_mm=\d", said)
-    config = load_config(SHIPPED[name], [f"{key}={json.dumps(value)}" for key, value in changes.items()])
-    folder = checkout / "output" / config.data_cfg.dataset_name / "MeshGait" / "MeshGait"
-    config.evaluator_cfg.restore_hint = str(folder / "checkpoints" / "MeshGait-00001.pt")
+    config = load_config(name, [f"{key}={json.dumps(value)}" for key, value in changes.items()])
+    folder = checkout / "output" / config.data_cfg.dataset_name / "MeshGait" / name
+    config.evaluator_cfg.restore_hint = str(folder / "checkpoints" / f"{name}-00001.pt")
     # After one step all embeddings are alike and rounding decides ranks, so the figures are not compared here.
     figures = engine_test(config, device="cpu", quiet=True, output=tmp_path / "theirs")["metrics"]
     for figure in ("Rank-1", "mAP", "mINP") if name == "gait3d" else ("NM@R1",):
@@ -79,18 +77,8 @@ def test_one_step_in_both_engines(changes, checkout, main, write, tmp_path):
     assert engine_train(config, "cpu", quiet=True, output=tmp_path / "ours").iteration == 1
 
 
-def test_openGait_reads_variants(checkout, walkers, main, request):
-    path = checkout / CONFIGS / "mine.yaml"
-    request.addfinalizer(lambda: path.unlink(missing_ok=True))
-    changes = {
-        "data_cfg": {"dataset_root": str(walkers / "data"), "dataset_partition": str(walkers / "partition.json")},
-        "trainer_cfg": {
-            "total_iter": 1,
-            "log_iter": 1,
-            "sampler": {"batch_size": [2, 2], "frames_num_fixed": 2},
-            "save_name": "mine",
-        },
-    }
-    path.write_text("!variant\nof: walkers_gaitset.yaml\n" + yaml.safe_dump(changes))
-    said = main(path, "train")
+def test_openGait_reads_a_composed_config(checkout, walkers, main, write):
+    places = {"dataset_root": walkers / "data", "dataset_partition": walkers / "partition.json"}
+    changes = {**LESS, **{f"data_cfg.{key}": str(path) for key, path in places.items()}, "trainer_cfg.with_test": False}
+    said = main(write(changed(checkout / FOLDER / "walkers_gaitset_shared.yaml", changes)), "train")
     assert re.search(r"Iteration 00001.*mesh_mpvpe_mm=\d", said) and "GaitSet" in said

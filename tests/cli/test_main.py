@@ -1,0 +1,19 @@
+"""The command itself: help, and what is said of commands that are not there."""
+
+import pytest
+
+from opengait_meshgait.cli.main import COMMANDS, main
+
+
+def test_without_a_command_it_prints_help(capsys):
+    assert main([]) == 0
+    said = capsys.readouterr().out
+    assert all(f"\n    {name} " in said for name in COMMANDS)
+
+
+@pytest.mark.parametrize(("typed", "message"), [("trian", "Did you mean 'train'?"), ("xyz", "Known: attach, bench")])
+def test_commands_that_are_not_there(typed, message, capsys):
+    with pytest.raises(SystemExit) as error:
+        main([typed, "--cfgs", "walkers"])
+    assert error.value.code == 2
+    assert f"there is no command '{typed}'. {message}" in capsys.readouterr().err
