@@ -216,7 +216,9 @@ def test_the_same_config_may_say_where_the_body_is(checkpoint, make_raw, tmp_pat
     assert found.fingerprint == model.fingerprint
 
 
-@pytest.mark.parametrize(("content", "message"), [("model_cfg: 3", "no section model_cfg"), ("- 1", r"holds \[1\] \(a list\)")])
+@pytest.mark.parametrize(
+    ("content", "message"), [("model_cfg: 3", "no section model_cfg"), ("- 1", r"holds \[1\] \(a list\)")]
+)
 def test_files_that_are_no_configs(checkpoint, tmp_path, content, message):
     (tmp_path / "x.yaml").write_text(content)
     with pytest.raises(UserError, match=message):
