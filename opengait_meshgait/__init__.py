@@ -27,11 +27,11 @@ def load(checkpoint: str | Path, config: str | Path | None = None, device: str =
     return load(checkpoint, config, device)
 
 
-def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
+def load_config(paths: str | Path | Sequence[str | Path], overrides: Sequence[str] = ()) -> Config:
     """A checked config: see :func:`opengait_meshgait.engine.config.load_config`."""
     from opengait_meshgait.engine.config import load_config
 
-    return load_config(path, overrides)
+    return load_config(paths, overrides)
 
 
 def train(
