@@ -16,7 +16,7 @@ def parser(prog: str) -> argparse.ArgumentParser:
     result = argparse.ArgumentParser(
         prog=prog,
         description="Normalise the silhouettes of a raw dataset, join them with their bodies frame by frame, by the "
-        "names of the files, and weigh each body by its overlap with the silhouette. Run again after a stop to go on.",
+        "names of the files, and weigh each body by its overlap with the silhouette. Run again after a stop to resume.",
         epilog="Layouts. " + ". ".join(f"{name}: {layout}" for name, layout in DATASETS.items()) + ".",
     )
     result.add_argument("dataset", choices=DATASETS, help="how the raw dataset lies on disk")
@@ -57,11 +57,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Prepare."""
     from opengait_meshgait.common.errors import UserError
-    from opengait_meshgait.prepare.journal import Journal
     from opengait_meshgait.prepare.parameters import keys_of
-    from opengait_meshgait.prepare.run import JOURNAL, Preparation, prepare
+    from opengait_meshgait.prepare.records import describe_summary, read_records
+    from opengait_meshgait.prepare.run import RECORDS, Preparation, prepare
     from opengait_meshgait.prepare.sequence import Reading
-    from opengait_meshgait.prepare.summary import describe_summary
 
     if arguments.size < 2 or arguments.size % 2:
         raise UserError(f"--size is {arguments.size}: give an even number of pixels, such as 64.")
@@ -84,5 +83,5 @@ def run(arguments: argparse.Namespace) -> int:
         body=arguments.body,
     )
     record = prepare(preparation, arguments.out, arguments.workers)
-    print(describe_summary(record, Journal(arguments.out / JOURNAL).read().values()))
+    print(describe_summary(record, read_records(arguments.out / RECORDS).values()))
     return 1 if record["problems"] and not arguments.drop_bad else 0

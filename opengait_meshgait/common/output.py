@@ -1,6 +1,7 @@
 """A folder that a command fills, and resumes filling after a stop."""
 
-from collections.abc import Callable, Sequence
+import shutil
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,3 +58,15 @@ def open_output(
             f"{out} already holds {what} made with {key} {before}, and now {key} is {now}. "
             "Give another folder, or the same options to resume there."
         )
+
+
+def write_folder(out: Path, name: str | Path, files: Mapping[str, bytes]) -> None:
+    """Write the folder ``name`` below ``out``, whole or not at all; it replaces what is there."""
+    unfinished = out / UNFINISHED / str(name).replace("/", "-")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
+    for file, content in files.items():
+        (unfinished / file).write_bytes(content)
+    shutil.rmtree(out / name, ignore_errors=True)
+    (out / name).parent.mkdir(parents=True, exist_ok=True)
+    unfinished.replace(out / name)

@@ -1,7 +1,7 @@
-"""One raw sequence becomes the arrays that training reads, and an account of every frame."""
+"""One raw sequence becomes the arrays that training reads, and an record of every frame."""
 
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from opengait_meshgait.prepare.raw import RawSequence
 if TYPE_CHECKING:
     from opengait_meshgait.body.model import BodyModel
 
-SILHOUETTES, SMPLS, JOINTS, WEIGHTS = "0-sils.pkl", "1-smpls.pkl", "1-joints.pkl", "2-weights.pkl"
+SILS_FILE, SMPLS_FILE, JOINTS_FILE, WEIGHTS_FILE = "0-sils.pkl", "1-smpls.pkl", "1-joints.pkl", "2-weights.pkl"
 _SHOWN = 3
 
 
@@ -72,10 +72,6 @@ class SequenceRecord:
     ious: list[float | None] | None = None
     disagrees: str | None = None
 
-    def as_json(self) -> dict[str, Any]:
-        """A mapping of plain values."""
-        return asdict(self)
-
 
 def prepare_sequence(
     raw: RawSequence, reading: Reading, body: "BodyModel | None" = None
@@ -88,7 +84,7 @@ def prepare_sequence(
         body: poses body parameters to compare them with the silhouettes; needed where ``raw.bodies`` is not None.
 
     Returns:
-        The prepared files by name, and the account.
+        The prepared files by name, and the record.
 
     Raises:
         UserError: it has no frames, or there are files that cannot be read.
@@ -107,7 +103,7 @@ def prepare_sequence(
             f"None of the {frames} frames in {raw.silhouettes} is left: {silhouettes.too_little} hardly show anybody, "
             f"{silhouettes.no_centre} have no centre, {len(silhouettes.unreadable)} cannot be read."
         )
-    account = SequenceRecord(
+    record = SequenceRecord(
         sequence=raw.name,
         frames=frames,
         kept=len(silhouettes.kept),
@@ -115,33 +111,33 @@ def prepare_sequence(
         no_centre=silhouettes.no_centre,
         unreadable=len(silhouettes.unreadable),
     )
-    files = {SILHOUETTES: silhouettes.pictures}
+    files = {SILS_FILE: silhouettes.pictures}
     if bodies is not None:
-        files |= _match(silhouettes, bodies, reading, body, account)
-    return files, account
+        files |= _match(silhouettes, bodies, reading, body, record)
+    return files, record
 
 
 def _match(
-    silhouettes: Silhouettes, bodies: Bodies, reading: Reading, body: "BodyModel | None", account: SequenceRecord
+    silhouettes: Silhouettes, bodies: Bodies, reading: Reading, body: "BodyModel | None", record: SequenceRecord
 ) -> dict[str, np.ndarray]:
-    """The files of the kept frames' bodies; fills the account of them."""
+    """The files of the kept frames' bodies; fills the record of them."""
     rows, present = bodies.rows[silhouettes.kept], bodies.present[silhouettes.kept]
-    account.bodies = bodies.found + len(bodies.unreadable)
-    account.without_body = int((~present).sum())
-    account.without_silhouette = bodies.found - int(present.sum())
-    account.unreadable_bodies = len(bodies.unreadable)
+    record.bodies = bodies.found + len(bodies.unreadable)
+    record.without_body = int((~present).sum())
+    record.without_silhouette = bodies.found - int(present.sum())
+    record.unreadable_bodies = len(bodies.unreadable)
     if rows.shape[1:] != (FRAME_SIZE,):
         _require_upright(rows[present])
-        return {JOINTS: rows, WEIGHTS: present.astype(np.float32)}
+        return {JOINTS_FILE: rows, WEIGHTS_FILE: present.astype(np.float32)}
     # Not above: it loads torch, which silhouettes alone do without.
     from opengait_meshgait.prepare.alignment import align, disagrees, weights
 
     alignment = align(silhouettes.pictures, rows, body)
     validity = weights(alignment.ious, reading.min_iou)
-    account.masked = int((present & (validity == 0)).sum())
-    account.ious = [round(float(iou), 3) if there else None for iou, there in zip(alignment.ious, present)]
-    account.disagrees = disagrees(alignment, reading.min_iou)
-    return {SMPLS: rows, WEIGHTS: validity}
+    record.masked = int((present & (validity == 0)).sum())
+    record.ious = [round(float(iou), 3) if there else None for iou, there in zip(alignment.ious, present)]
+    record.disagrees = disagrees(alignment, reading.min_iou)
+    return {SMPLS_FILE: rows, WEIGHTS_FILE: validity}
 
 
 def _require_upright(joints: np.ndarray) -> None:

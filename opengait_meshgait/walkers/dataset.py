@@ -1,15 +1,10 @@
-"""Walkers on disk: whole sequences only, and a run that goes on where it was stopped."""
+"""Walkers on disk: whole sequences only, and a run that resumes where it was stopped."""
 
-import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-import cv2
-import torch
 from tqdm import tqdm
 
 from opengait_meshgait import __version__
@@ -17,12 +12,12 @@ from opengait_meshgait.body.files import load_body
 from opengait_meshgait.body.model import BodyModel
 from opengait_meshgait.common.errors import UserError, did_you_mean
 from opengait_meshgait.common.files import write_json
-from opengait_meshgait.common.jobs import in_processes
-from opengait_meshgait.common.output import UNFINISHED, Change, open_output
+from opengait_meshgait.common.jobs import count_workers, run_jobs
+from opengait_meshgait.common.output import UNFINISHED, Change, open_output, write_folder
 from opengait_meshgait.walkers.gait import FRAMES_PER_SECOND
 from opengait_meshgait.walkers.layout import Layout, OpenGaitLayout
 from opengait_meshgait.walkers.options import WalkerSet
-from opengait_meshgait.walkers.partition import make_partition, sequence_name
+from opengait_meshgait.walkers.partition import make_partition
 from opengait_meshgait.walkers.person import WalkName
 from opengait_meshgait.walkers.raw import Gait3DLayout, OUMVLPLayout
 from opengait_meshgait.walkers.sequence import film_walk
@@ -51,9 +46,7 @@ def write_walkers(
             dataset.
     """
     out = Path(out)
-    workers = os.cpu_count() or 1 if workers is None else workers
-    if workers < 1:
-        raise UserError(f"workers is {workers}: give at least 1.")
+    workers = count_workers(workers)
     layout = _choose_layout(options, raw)
     record = _describe(options, layout, load_body(), command)
     open_output(out, "dataset.json", record, ("version", "layout", "body", "options"), "walkers", _explain)
@@ -65,7 +58,8 @@ def write_walkers(
     total = record["counts"]["frames"]
     done = total - len(options.views) * sum(map(options.length, missing))
     with tqdm(total=total, initial=done, unit=" frames", desc=f"walkers in {out}") as bar:
-        for frames in _write_all(options, layout, out, missing, min(workers, len(missing))):
+        jobs = [(options, layout, out, walk) for walk in missing]
+        for frames in run_jobs(_write_walk, jobs, workers, _start):
             bar.update(frames)
     shutil.rmtree(out / UNFINISHED, ignore_errors=True)
     write_json(out / "partition.json", make_partition(options, layout.sequence_name))
@@ -125,49 +119,20 @@ def _complete(out: Path, folders: dict[Path, list[str]]) -> bool:
         return False
 
 
-def _write_all(options: WalkerSet, layout: Layout, out: Path, walks: list[WalkName], workers: int) -> Iterator[int]:
-    """Write the walks; yields for each how many frames it has in all views."""
-    if workers <= 1:
-        with _one_thread():
-            body = load_body()
-            for walk in walks:
-                yield _write_walk(body, options, layout, out, walk)
-        return
-    yield from in_processes(_work, [(options, layout, out, walk) for walk in walks], workers, _start_worker)
+_body: BodyModel
 
 
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Frames are small: more threads only wait for each other, and the order of a sum could depend on their number."""
-    before = torch.get_num_threads(), cv2.getNumThreads()
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before[0])
-        cv2.setNumThreads(before[1])
+def _start() -> None:
+    """Make a process ready."""
+    global _body
+    _body = load_body()
 
 
-_worker_body: BodyModel | None = None
-
-
-def _start_worker() -> None:
-    global _worker_body
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
-    _worker_body = load_body()
-
-
-def _work(options: WalkerSet, layout: Layout, out: Path, walk: WalkName) -> int:
-    return _write_walk(_worker_body, options, layout, out, walk)
-
-
-def _write_walk(body: BodyModel, options: WalkerSet, layout: Layout, out: Path, walk: WalkName) -> int:
+def _write_walk(options: WalkerSet, layout: Layout, out: Path, walk: WalkName) -> int:
     """Write those views of a walk that are not there yet, each folder whole or not at all; frames in all views."""
     length = options.length(walk)
     filmed = film_walk(
-        body,
+        _body,
         walk,
         options.views,
         length,
@@ -179,16 +144,7 @@ def _write_walk(body: BodyModel, options: WalkerSet, layout: Layout, out: Path, 
     )
     for view, (pictures, smpls) in filmed.items():
         folders = layout.folders(walk, view, length)
-        if _complete(out, folders):
-            continue
-        unfinished = out / UNFINISHED / sequence_name(walk, view)
-        shutil.rmtree(unfinished, ignore_errors=True)
-        for (folder, names), contents in zip(folders.items(), layout.contents(body, pictures, smpls), strict=True):
-            (unfinished / folder).mkdir(parents=True)
-            for name, content in zip(names, contents, strict=True):
-                (unfinished / folder / name).write_bytes(content)
-        for folder in folders:
-            shutil.rmtree(out / folder, ignore_errors=True)
-            (out / folder).parent.mkdir(parents=True, exist_ok=True)
-            (unfinished / folder).replace(out / folder)
+        if not _complete(out, folders):
+            for (folder, names), contents in zip(folders.items(), layout.contents(_body, pictures, smpls), strict=True):
+                write_folder(out, folder, dict(zip(names, contents, strict=True)))
     return length * len(filmed)
