@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from opengait_meshgait.body.layout import NUM_JOINTS
-from opengait_meshgait.walkers.wardrobe import Wardrobe
+from opengait_meshgait.walkers.clothing import Wardrobe
 
 _SEGMENTS, _RINGS = 20, 7
 _GIRDLE = 40  # vertices around the body whose extent stands for its girth

@@ -15,11 +15,9 @@ from opengait_meshgait.common.files import write_json
 from opengait_meshgait.common.jobs import count_workers, run_jobs
 from opengait_meshgait.common.output import UNFINISHED, Change, open_output, write_folder
 from opengait_meshgait.walkers.gait import FRAMES_PER_SECOND
-from opengait_meshgait.walkers.layout import Layout, OpenGaitLayout
-from opengait_meshgait.walkers.options import WalkerSet
-from opengait_meshgait.walkers.partition import make_partition
+from opengait_meshgait.walkers.layout import Gait3DLayout, Layout, OpenGaitLayout, OUMVLPLayout
+from opengait_meshgait.walkers.options import WalkerSet, make_partition
 from opengait_meshgait.walkers.person import WalkName
-from opengait_meshgait.walkers.raw import Gait3DLayout, OUMVLPLayout
 from opengait_meshgait.walkers.sequence import film_walk
 
 

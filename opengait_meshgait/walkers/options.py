@@ -1,12 +1,13 @@
-"""Which walkers a dataset holds."""
+"""Which walkers a dataset holds, who trains, who tests, and which sequences are probes."""
 
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from opengait_meshgait.common.errors import UserError, did_you_mean
-from opengait_meshgait.walkers.person import CONDITIONS, WalkName
+from opengait_meshgait.walkers.person import CONDITIONS, WalkName, sequence_name
 from opengait_meshgait.walkers.recorded import RecordedMotion
 
 CASIA_B_VIEWS = tuple(range(0, 181, 18))
@@ -146,3 +147,37 @@ def parse_seqs(text: str) -> dict[str, int]:
             raise UserError(f"Cannot read seqs '{text}': '{part}' {what}. Give for example nm:4,bg:2,cl:2.")
         seqs[match[1]] = int(match[2])
     return seqs
+
+
+def lone_testers(options: WalkerSet) -> list[str]:
+    """Labels of the test people who have a single walk."""
+    counts = Counter(walk.label for walk in options.walks() if walk.number > options.num_train + options.val)
+    return [label for label, count in counts.items() if count == 1]
+
+
+def make_partition(options: WalkerSet, name: Callable[[WalkName, int], str] = sequence_name) -> dict[str, list[str]]:
+    """The partition in OpenGait's form: lists of ids, and ``PROBE_SET`` of sequences ``id-type-view``.
+
+    The first people train, the next validate (``VAL_SET`` only if there are any), the rest test. Of each test person
+    the last walk of every condition is a probe, in all views; the other walks are the gallery, of which the first walk
+    is always one. With a single walk a person, one view of it is the probe, another one from person to person.
+
+    Args:
+        options: which walkers.
+        name: of a walk seen from a view, as ``PROBE_SET`` is to give it.
+    """
+    labels = [WalkName(number, "nm", 1).label for number in range(1, options.ids + 1)]
+    seen = options.num_train + options.val
+    partition = {"TRAIN_SET": labels[: options.num_train], "TEST_SET": labels[seen:]}
+    if options.val:
+        partition["VAL_SET"] = labels[options.num_train : seen]
+    probes = []
+    for number in range(seen + 1, options.ids + 1):
+        own = [walk for walk in options.walks() if walk.number == number]
+        takes = {walk.condition: walk.take for walk in own}
+        last = [walk for walk in own[1:] if walk.take == takes[walk.condition]]
+        if last:
+            probes += [name(walk, view) for walk in last for view in options.views]
+        elif len(options.views) > 1:
+            probes.append(name(own[0], options.views[number % len(options.views)]))
+    return partition | {"PROBE_SET": probes}

@@ -5,9 +5,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from opengait_meshgait.body.layout import NUM_BETAS
-from opengait_meshgait.walkers.habits import Habits
-from opengait_meshgait.walkers.style import GaitStyle
-from opengait_meshgait.walkers.wardrobe import Wardrobe
+from opengait_meshgait.walkers.clothing import Wardrobe
+from opengait_meshgait.walkers.style import GaitStyle, Habits
 
 CONDITIONS = ("nm", "bg", "cl")
 """Normal, with a bag, in a coat: CASIA-B's names."""
@@ -78,3 +77,13 @@ class WalkName:
         All words after the person's are positive, because NumPy's seeding takes a missing word for 0.
         """
         return np.random.default_rng([seed, self.number, CONDITIONS.index(self.condition) + 1, self.take, *purpose])
+
+
+def view_folder(view: int) -> str:
+    """The folder of a view, ``018``."""
+    return f"{view:03d}"
+
+
+def sequence_name(walk: WalkName, view: int) -> str:
+    """``id-type-view``."""
+    return f"{walk.label}-{walk.type}-{view_folder(view)}"

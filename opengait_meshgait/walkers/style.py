@@ -4,6 +4,9 @@ from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 
+from opengait_meshgait.body.layout import JOINT_NAMES
+from opengait_meshgait.walkers.rotations import matrices
+
 # Sagittal angles of the leg over one stride, degrees, as a mean and five harmonics (cosine, sine, cosine, …); phase 0
 # is the heel strike of the same leg. Least-squares fits to the natural-cadence means of D. A. Winter, "The Biomechanics
 # and Motor Control of Human Gait" (1991). The table reached us second-hand and not from the book, so take these as
@@ -16,6 +19,15 @@ _CURVES = {
 # How much each curve's mean (degrees) and amplitude (relative) differ between people.
 _CURVE_SPREAD = {"hip": (2.5, 0.08), "knee": (2.5, 0.07), "ankle": (2.0, 0.12)}
 _HARMONIC_SPREAD = 0.3  # degrees, of each coefficient on its own
+
+# Standard deviations between people at variety 1, degrees about each axis: how joints are held, how they swing.
+_HABIT_SPREAD = {
+    **dict.fromkeys(("spine1", "spine2", "spine3"), (2.0, 1.0)),
+    **dict.fromkeys(("neck", "head"), (3.0, 0.7)),
+    **dict.fromkeys(("left_collar", "right_collar"), (3.0, 1.4)),
+    **dict.fromkeys(("left_shoulder", "right_shoulder"), (6.0, 2.0)),
+}
+_HELD, _SWUNG = np.deg2rad([_HABIT_SPREAD.get(name, (0.0, 0.0)) for name in JOINT_NAMES]).T
 
 
 def _trait(mean: float, spread: float, low: float, high: float, looser: float = 0.0):
@@ -98,6 +110,36 @@ class GaitStyle:
             value = getattr(self, trait.name) + rng.normal(0, spread * (1 + wider) * amount)
             changed[trait.name] = float(np.clip(value, low - wider * (mean - low), high + wider * (high - mean)))
         return replace(self, **changed)
+
+
+@dataclass(frozen=True)
+class Habits:
+    """How a person holds and swings trunk, head and arms, beside the style of gait: rotations added to its own.
+
+    Attributes:
+        turns: rotation vectors, rad, [3, 24, 3]: held all the time, and times cosine and sine of the stride.
+    """
+
+    turns: np.ndarray
+
+    @classmethod
+    def draw(cls, rng: np.random.Generator, variety: float) -> "Habits":
+        """A new person's; none at 0."""
+        return cls(np.zeros((3, len(JOINT_NAMES), 3)))._spread(rng, variety)
+
+    def vary(self, rng: np.random.Generator, variety: float) -> "Habits":
+        """The same person's in another walk."""
+        return self._spread(rng, within_person(variety) * variety)
+
+    def at(self, phase: np.ndarray) -> np.ndarray:
+        """Rotation matrices at phases [T], in strides: [T, 24, 3, 3]."""
+        cycle = 2 * np.pi * phase
+        waves = np.stack([np.ones_like(cycle), np.cos(cycle), np.sin(cycle)], 1)
+        return matrices(np.einsum("tw,wjc->tjc", waves, self.turns))
+
+    def _spread(self, rng: np.random.Generator, amount: float) -> "Habits":
+        spread = amount * np.stack([_HELD, _SWUNG, _SWUNG])[..., None]
+        return Habits(self.turns + spread * rng.normal(size=self.turns.shape))
 
 
 def within_person(variety: float) -> float:

@@ -10,7 +10,7 @@ from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.common.files import read_pickle
 from opengait_meshgait.data import FrameSampling, GaitDataset
 from opengait_meshgait.walkers import Person, RecordedSet, WalkerSet, WalkName, write_walkers
-from opengait_meshgait.walkers.partition import make_partition
+from opengait_meshgait.walkers.options import make_partition
 from opengait_meshgait.walkers.sequence import film_walk
 
 
