@@ -30,7 +30,7 @@ def walking(body: BodyModel, people: range, seed: int) -> tuple[torch.Tensor, Cr
         name = WalkName(number, "nm", 1)
         scene = make_scene(body, name, FRAMES, seed)
         for view in VIEWS:
-            look = Camera.draw(view, name.rng(seed, view + 1)).look(scene.motion.pelvis, scene.stature)
+            look = Camera.draw(view, name.rng(seed, view + 1)).follow(scene.motion.pelvis, scene.stature)
             points = torch.from_numpy(look.orient(scene.joints)).float()
             joints.append(points)
             frames.append(crop_frame(torch.from_numpy(look.orient(scene.skin)), body.faces, points[:, 0]))

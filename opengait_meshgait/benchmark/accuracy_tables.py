@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from opengait_meshgait.evaluation.comparison import MEAN, Difference, compare_conditions
-from opengait_meshgait.evaluation.hits import read_hits
+from opengait_meshgait.evaluation.evaluators import read_hits
 
 _WILD = ("Rank-1", "Rank-5", "mAP", "mINP")
 _BODIES = {"MPJPE": "mpjpe_root_mm", "MPVPE": "mpvpe_root_mm", "PA-MPJPE": "mpjpe_pa_mm", "PA-MPVPE": "mpvpe_pa_mm"}

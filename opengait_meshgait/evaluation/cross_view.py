@@ -9,9 +9,15 @@ import torch
 
 from opengait_meshgait.common.errors import UserError, did_you_mean
 from opengait_meshgait.evaluation.distance import CHUNK, distance_blocks
-from opengait_meshgait.evaluation.hits import ProbeHits
-from opengait_meshgait.evaluation.inputs import Split, check_embeddings, codes, names
-from opengait_meshgait.evaluation.result import EVALUATORS, EvaluationResult
+from opengait_meshgait.evaluation.evaluators import (
+    EVALUATORS,
+    EvaluationResult,
+    ProbeHits,
+    Split,
+    as_numbers,
+    as_strings,
+    check_embeddings,
+)
 from opengait_meshgait.evaluation.retrieval import NEVER, first_match, rank_k, retrieve
 
 _RANKS = (1, 5)
@@ -57,7 +63,7 @@ def split_indoor_dataset(labels: Sequence, types: Sequence, views: Sequence, dat
             f"No cross-view protocol for test_dataset_name '{dataset}'. {did_you_mean(str(dataset), PROTOCOLS)}"
         )
     protocol = PROTOCOLS[dataset]
-    labels, types, views = names(labels), names(types), names(views)
+    labels, types, views = as_strings(labels), as_strings(types), as_strings(views)
     in_gallery = _matches(types, protocol.gallery)
     if not in_gallery.any():
         raise UserError(_nothing(dataset, "gallery", protocol.gallery, types))
@@ -125,12 +131,12 @@ def evaluate_indoor_dataset(
     check_embeddings(embeddings, labels, types, views)
     gallery, probes, notes = split_indoor_dataset(labels, types, views, dataset)
     used = np.concatenate([gallery, *probes.values()])
-    view_names, inverse = np.unique(names(views)[used], return_inverse=True)
+    view_names, inverse = np.unique(as_strings(views)[used], return_inverse=True)
     view = np.zeros(len(embeddings), dtype=np.int64)
     view[used] = inverse
     gallery = gallery[np.argsort(view[gallery], kind="stable")]
     bounds = np.searchsorted(view[gallery], np.arange(len(view_names) + 1))
-    label = codes(labels).to(embeddings.device)
+    label = as_numbers(labels).to(embeddings.device)
 
     compared = ~np.eye(len(view_names), dtype=bool) & (np.diff(bounds) > 0)
     gallery_view = torch.from_numpy(view[gallery]).to(embeddings.device)

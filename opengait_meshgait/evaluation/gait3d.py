@@ -7,9 +7,15 @@ import torch
 
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.evaluation.distance import CHUNK, distance_blocks
-from opengait_meshgait.evaluation.hits import ProbeHits
-from opengait_meshgait.evaluation.inputs import Split, check_embeddings, codes, names
-from opengait_meshgait.evaluation.result import EVALUATORS, EvaluationResult
+from opengait_meshgait.evaluation.evaluators import (
+    EVALUATORS,
+    EvaluationResult,
+    ProbeHits,
+    Split,
+    as_numbers,
+    as_strings,
+    check_embeddings,
+)
 from opengait_meshgait.evaluation.retrieval import Retrieval, rank_k, retrieve
 
 _RANKS = (1, 5, 10)
@@ -27,8 +33,8 @@ def split_Gait3D(labels: Sequence, types: Sequence, views: Sequence, probes: Col
     Raises:
         UserError: no sequence is a probe, none is gallery, or no probe's identity is in the gallery.
     """
-    labels = names(labels)
-    sequences = [f"{label}-{kind}-{view}" for label, kind, view in zip(labels, names(types), names(views))]
+    labels = as_strings(labels)
+    sequences = [f"{label}-{kind}-{view}" for label, kind, view in zip(labels, as_strings(types), as_strings(views))]
     wanted = {*probes}
     is_probe = np.asarray([name in wanted for name in sequences], dtype=bool)
     if not is_probe.any():
@@ -87,7 +93,7 @@ def evaluate_Gait3D(
     check_embeddings(embeddings, labels, types, views)
     gallery, by_condition, notes = split_Gait3D(labels, types, views, probes)
     probe = by_condition["all"]
-    label = codes(labels).to(embeddings.device)
+    label = as_numbers(labels).to(embeddings.device)
     blocks = []
     for rows, block in distance_blocks(embeddings[probe], embeddings[gallery], metric, chunk):
         blocks.append(retrieve(block, label[probe[rows], None] == label[gallery]))

@@ -1,6 +1,11 @@
-"""Convolution blocks that the backbones and the heatmap branch share."""
+"""Convolution blocks that the backbones and the heatmap branch share: over single frames, and over whole sequences.
+
+Frames are ``[n, c, h, w]``; sequences are ``[n, s, c, h, w]`` between all blocks.
+"""
 
 from torch import Tensor, nn
+
+from opengait_meshgait.networks.layers import SetBlockWrapper
 
 
 class BasicConv2d(nn.Module):
@@ -15,11 +20,18 @@ class BasicConv2d(nn.Module):
         return self.conv(x)
 
 
-def _shortcut(in_channels: int, out_channels: int, stride: int) -> nn.Sequential | None:
-    """The 1×1 projection that a residual block needs when its output has another shape than its input."""
-    if stride == 1 and in_channels == out_channels:
-        return None
-    return nn.Sequential(nn.Conv2d(in_channels, out_channels, 1, stride, bias=False), nn.BatchNorm2d(out_channels))
+def _shortcut(
+    in_channels: int,
+    channels: int,
+    stride: int,
+    conv: type[nn.Module] = nn.Conv2d,
+    norm: type[nn.Module] = nn.BatchNorm2d,
+) -> nn.Module:
+    """What is added to a block's output: its input, through a 1×1 projection where the shapes differ."""
+    if stride == 1 and in_channels == channels:
+        return nn.Identity()
+    stride = (1, stride, stride) if conv is nn.Conv3d else stride
+    return nn.Sequential(conv(in_channels, channels, 1, stride, bias=False), norm(channels))
 
 
 class BasicBlock(nn.Module):
@@ -46,7 +58,7 @@ class BasicBlock(nn.Module):
         """``[n, in_channels, h, w]`` to ``[n, channels, ceil(h / stride), ceil(w / stride)]``."""
         y = self.relu(self.bn1(self.conv1(x)))
         y = self.bn2(self.conv2(y))
-        return self.relu(y + (x if self.downsample is None else self.downsample(x)))
+        return self.relu(y + self.downsample(x))
 
 
 class Bottleneck(nn.Module):
@@ -74,7 +86,84 @@ class Bottleneck(nn.Module):
         y = self.relu(self.bn1(self.conv1(x)))
         y = self.relu(self.bn2(self.conv2(y)))
         y = self.bn3(self.conv3(y))
-        return self.relu(y + (x if self.downsample is None else self.downsample(x)))
+        return self.relu(y + self.downsample(x))
+
+
+def along_time(layer: nn.Module, x: Tensor) -> Tensor:
+    """Run a 3D layer, which wants channels before time, on ``[n, s, c, h, w]``."""
+    return layer(x.transpose(1, 2)).transpose(1, 2)
+
+
+class BasicBlock3D(nn.Module):
+    """:class:`BasicBlock` with 3×3×3 convolutions.
+
+    Args:
+        in_channels: channels that come in.
+        channels: channels that go out.
+        stride: of the first convolution, over rows and columns; every frame is kept.
+    """
+
+    def __init__(self, in_channels: int, channels: int, stride: int = 1):
+        super().__init__()
+        self.conv1 = nn.Conv3d(in_channels, channels, 3, (1, stride, stride), 1, bias=False)
+        self.bn1 = nn.BatchNorm3d(channels)
+        self.conv2 = nn.Conv3d(channels, channels, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm3d(channels)
+        self.relu = nn.ReLU(inplace=True)
+        self.downsample = _shortcut(in_channels, channels, stride, nn.Conv3d, nn.BatchNorm3d)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``[n, s, in_channels, h, w]`` to ``[n, s, channels, ceil(h / stride), ceil(w / stride)]``."""
+        x = x.transpose(1, 2)
+        y = self.relu(self.bn1(self.conv1(x)))
+        y = self.bn2(self.conv2(y))
+        return self.relu(y + self.downsample(x)).transpose(1, 2)
+
+
+class BasicBlockP3D(nn.Module):
+    """A residual block that looks at the plane and at time in turn (Qiu et al., "Pseudo-3D", ICCV 2017).
+
+    Between the two 3×3 convolutions over single frames, one over three frames is added to what passes through.
+    Arguments as :class:`BasicBlock3D`.
+    """
+
+    def __init__(self, in_channels: int, channels: int, stride: int = 1):
+        super().__init__()
+        self.conv1 = frame_convolution(in_channels, channels, stride)
+        self.shortcut3d = nn.Conv3d(channels, channels, (3, 1, 1), 1, (1, 0, 0), bias=False)
+        self.sbn = nn.BatchNorm3d(channels)
+        self.conv2 = SetBlockWrapper(
+            nn.Sequential(nn.Conv2d(channels, channels, 3, 1, 1, bias=False), nn.BatchNorm2d(channels))
+        )
+        self.relu = nn.ReLU(inplace=True)
+        self.downsample = _shortcut(in_channels, channels, stride, nn.Conv3d, nn.BatchNorm3d)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``[n, s, in_channels, h, w]`` to ``[n, s, channels, ceil(h / stride), ceil(w / stride)]``."""
+        y = self.conv1(x)
+        y = self.relu(y + self.sbn(self.shortcut3d(y.transpose(1, 2))).transpose(1, 2))
+        return self.relu(self.conv2(y) + along_time(self.downsample, x))
+
+
+RESIDUAL_BLOCKS = {"2d": BasicBlock, "3d": BasicBlock3D, "p3d": BasicBlockP3D}
+"""How far a residual stage looks: single frames, all directions at once, or the plane and time in turn."""
+
+
+def frame_convolution(in_channels: int, channels: int, stride: int = 1) -> SetBlockWrapper:
+    """A 3×3 convolution over single frames, normalised and rectified."""
+    convolution = nn.Conv2d(in_channels, channels, 3, stride, 1, bias=False)
+    return SetBlockWrapper(nn.Sequential(convolution, nn.BatchNorm2d(channels), nn.ReLU(inplace=True)))
+
+
+def residual_stage(mode: str, in_channels: int, channels: int, blocks: int, stride: int) -> nn.Module:
+    """``blocks`` residual blocks of a kind of :data:`RESIDUAL_BLOCKS`, the first with the stride.
+
+    Maps ``[n, s, in_channels, h, w]`` to ``[n, s, channels, ceil(h / stride), ceil(w / stride)]``.
+    """
+    block = RESIDUAL_BLOCKS[mode]
+    first = block(in_channels, channels, stride)
+    stage = nn.Sequential(first, *(block(channels, channels) for _ in range(blocks - 1)))
+    return SetBlockWrapper(stage) if mode == "2d" else stage
 
 
 def xavier_convolutions(net: nn.Module) -> None:

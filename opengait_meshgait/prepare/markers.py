@@ -7,9 +7,8 @@ import numpy as np
 from opengait_meshgait.benchmark.demo_results import markdown
 from opengait_meshgait.body.archetypes import farthest_point_markers, learn_markers
 from opengait_meshgait.body.files import load_body
-from opengait_meshgait.body.marker_errors import marker_errors, pose_body
-from opengait_meshgait.body.markers import VirtualMarkers, load_markers, save_markers
-from opengait_meshgait.body.mirror import mirror_errors
+from opengait_meshgait.body.markers import VirtualMarkers, load_markers, marker_errors, pose_body, save_markers
+from opengait_meshgait.body.model import mirror_errors
 from opengait_meshgait.body.pose_samples import sample_poses
 from opengait_meshgait.body.virtualmarker import (
     INDICES,

@@ -19,7 +19,7 @@ def walkers(standin):
         name = WalkName(number, "nm", 1)
         scene = make_scene(standin, name, 8, seed=5)
         for view in range(0, 360, 54):
-            look = Camera.draw(view, name.rng(5, view + 1)).look(scene.motion.pelvis, scene.stature)
+            look = Camera.draw(view, name.rng(5, view + 1)).follow(scene.motion.pelvis, scene.stature)
             joints.append(torch.from_numpy(look.orient(scene.joints)).float())
             frames.append(crop_frame(torch.from_numpy(look.orient(scene.skin)), standin.faces, joints[-1][:, 0]))
     return torch.cat(joints), torch.cat([f.origin for f in frames]), torch.cat([f.height for f in frames])

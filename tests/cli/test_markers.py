@@ -11,8 +11,7 @@ import scipy.sparse
 
 from opengait_meshgait.body.archetypes import farthest_point_markers
 from opengait_meshgait.body.files import load_body
-from opengait_meshgait.body.marker_errors import pose_body
-from opengait_meshgait.body.markers import load_markers
+from opengait_meshgait.body.markers import load_markers, pose_body
 from opengait_meshgait.body.pose_samples import sample_poses
 from opengait_meshgait.cli.main import main
 from opengait_meshgait.prepare import markers as marker_actions

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.networks import MeshGaitNet, count_flops
 from opengait_meshgait.networks.backbones import DeepGaitV2
-from opengait_meshgait.networks.blocks3d import BasicBlock3D, BasicBlockP3D
+from opengait_meshgait.networks.blocks import BasicBlock3D, BasicBlockP3D
 
 MODES = ["2d", "3d", "p3d"]
 SMALL = {"layers": [1, 2, 1, 1], "channels": [3, 4, 6, 8]}

@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from opengait_meshgait.common.errors import UserError, did_you_mean
-from opengait_meshgait.networks.arguments import require_counts
-from opengait_meshgait.networks.backbone import PartBackbone
-from opengait_meshgait.networks.blocks3d import RESIDUAL_BLOCKS, frame_convolution, residual_stage
+from opengait_meshgait.networks.backbone import PartBackbone, require_counts
+from opengait_meshgait.networks.blocks import RESIDUAL_BLOCKS, frame_convolution, residual_stage
 from opengait_meshgait.networks.layers import HorizontalPooling, PackSequence
 from opengait_meshgait.networks.registry import BACKBONES
 

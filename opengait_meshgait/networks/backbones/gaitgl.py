@@ -8,8 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.networks.arguments import require_counts
-from opengait_meshgait.networks.backbone import PartBackbone
+from opengait_meshgait.networks.backbone import PartBackbone, require_counts
 from opengait_meshgait.networks.blocks import xavier_convolutions
 from opengait_meshgait.networks.layers import HorizontalPooling
 from opengait_meshgait.networks.registry import BACKBONES

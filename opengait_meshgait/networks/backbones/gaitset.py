@@ -5,8 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from opengait_meshgait.networks.arguments import require_counts
-from opengait_meshgait.networks.backbone import PartBackbone
+from opengait_meshgait.networks.backbone import PartBackbone, require_counts
 from opengait_meshgait.networks.blocks import BasicConv2d, xavier_convolutions
 from opengait_meshgait.networks.layers import HorizontalPooling, PackSequence, SetBlockWrapper
 from opengait_meshgait.networks.registry import BACKBONES

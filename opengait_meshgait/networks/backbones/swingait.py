@@ -7,9 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.networks.arguments import require_counts
-from opengait_meshgait.networks.backbone import PartBackbone
-from opengait_meshgait.networks.blocks3d import frame_convolution, residual_stage
+from opengait_meshgait.networks.backbone import PartBackbone, require_counts
+from opengait_meshgait.networks.blocks import frame_convolution, residual_stage
 from opengait_meshgait.networks.layers import HorizontalPooling, PackSequence
 from opengait_meshgait.networks.registry import BACKBONES
 from opengait_meshgait.networks.windows import SwinBlock

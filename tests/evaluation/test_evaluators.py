@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.evaluation import PROTOCOLS, evaluate_Gait3D, evaluate_indoor_dataset
-from opengait_meshgait.evaluation.hits import ProbeHits, read_hits
+from opengait_meshgait.evaluation.evaluators import ProbeHits, read_hits
 
 TYPES, VIEWS = ["nm-01", "nm-02", "bg-01", "cl-01", "cl-02"], ["000", "090", "180"]
 
