@@ -42,7 +42,7 @@ def evaluate(
     Returns:
         ``matched`` (``embeddings`` or ``lda``), ``metrics`` (percent), ``rank1`` (over all conditions), ``views`` and
         ``tables`` (percent by probe and gallery view, None where nothing was compared), ``notes``, ``probes`` (by
-        condition and ``id/type/view``: Rank-1 as a text of :class:`~opengait_meshgait.evaluation.evaluators.ProbeHits`),
+        condition and ``id/type/view``: Rank-1 as :meth:`~opengait_meshgait.evaluation.evaluators.ProbeHits.texts`),
         ``bodies`` (mm), ``joints`` (mm, one number a joint) and ``bodies_by_view`` (as ``bodies``), all three None
         without bodies, ``sequences`` and ``seconds``. Other processes than the first get an empty mapping.
 

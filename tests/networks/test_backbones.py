@@ -61,7 +61,7 @@ def test_bottleneck_strides_on_the_middle_convolution():
 
 def test_a_block_that_keeps_the_shape_needs_no_projection():
     assert not list(BasicBlock(4, 4).downsample.parameters())
-    assert Bottleneck(8, 2).downsample is None
+    assert not list(Bottleneck(8, 2).downsample.parameters())
 
 
 def test_plain_is_the_layers_its_codes_say():
