@@ -21,12 +21,11 @@ from opengait_meshgait.networks.registry import BACKBONES
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-TINY_WALKERS = shlex.split("--ids 6 --train 4 --views 0,90 --seqs nm:2,bg:1,cl:1 --frames 5 --workers 1")
+TINY_WALKERS = shlex.split("--ids 6 --train 4 --views 0,90 --seqs nm:2 --frames 5 --workers 1")
 TINY = shlex.split(
-    "--set trainer_cfg.total_iter=2 trainer_cfg.save_iter=2 trainer_cfg.log_iter=1 trainer_cfg.sampler.batch_size=[2,2] "
+    "--set trainer_cfg.total_iter=2 trainer_cfg.save_iter=2 trainer_cfg.sampler.batch_size=[2,2] "
     "trainer_cfg.sampler.frames_num_fixed=3 trainer_cfg.enable_float16=false data_cfg.num_workers=0"
 )
-READ_A_CONFIG = ("doctor", "train", "test")
 
 
 def blocks(text, language):
@@ -59,9 +58,9 @@ def run(arguments):
     """Run a line of ``meshgait`` at tiny size."""
     if arguments[0] == "walkers":
         arguments = [*arguments, *TINY_WALKERS]
-    elif arguments[0] in READ_A_CONFIG:
-        arguments = [*arguments, *TINY, "--device", "cpu"]
-    elif arguments[0] in ("embed", "identify", "view"):
+    elif arguments[0] in ("doctor", "train", "test"):
+        arguments = [*arguments, *TINY]
+    if arguments[0] in ("train", "test", "lda", "embed", "identify", "view"):
         arguments = [*arguments, "--device", "cpu"]
     arguments = [word.replace("-01000.pt", "-00002.pt") for word in arguments]
     assert main(arguments) == 0, shlex.join(arguments)
