@@ -13,9 +13,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from opengait_meshgait.common.configs import CONFIG_NAMES
 
 from opengait_meshgait.cli.main import COMMANDS, main
+from opengait_meshgait.common.configs import CONFIG_NAMES
 from opengait_meshgait.common.files import read_pickle
 from opengait_meshgait.networks.registry import BACKBONES
 
