@@ -2,27 +2,52 @@
 
 import copy
 import sys
+from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import data.sampler as samplers
+import torch
 import torch.distributed as dist
 from modeling import losses
 from modeling.base_model import BaseModel
 from torch import Tensor
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Sampler
 from utils import get_attr_from, get_msg_mgr, get_valid_args
 
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.data import Batch, FrameSampling, GaitDataset
+from opengait_meshgait.data.collate import collate
+from opengait_meshgait.data.samplers import Key
 from opengait_meshgait.losses import loss_inputs
 from opengait_meshgait.opengait import checks
-from opengait_meshgait.opengait.loader import make_loader
 from opengait_meshgait.recipe.lda import fit_lda
 from opengait_meshgait.recipe.preparation import BatchPreparation, check_training_data
 from opengait_meshgait.recipe.training_step import network_to_train
 from opengait_meshgait.visual.tensorboard import training_picture
 
 Inputs = tuple[list[Any], Tensor, list[str], list[str], Tensor | None]
+
+
+class SeededBatches(Sampler[list[Key]]):
+    """The batches of one of OpenGait's samplers, each index with the seed of what is drawn for it.
+
+    Args:
+        sampler: yields lists of indices; has ``batch_size``.
+        training: draw new seeds for every batch; otherwise the index is the seed.
+    """
+
+    def __init__(self, sampler: Sampler[list[int]], training: bool):
+        self.sampler, self.training = sampler, training
+        self.batch_size = sampler.batch_size
+
+    def __len__(self) -> int:
+        return len(self.sampler)
+
+    def __iter__(self) -> Iterator[list[Key]]:
+        for indices in self.sampler:
+            seeds = torch.randint(2**62, (len(indices),)).tolist() if self.training else indices
+            yield list(zip(indices, seeds))
 
 
 class MeshGait(BaseModel):
@@ -89,7 +114,13 @@ class MeshGait(BaseModel):
             self.msg_mgr.log_info(f"MeshGait: {note}")
         Sampler = get_attr_from([samplers], cfg["type"])
         sampler = Sampler(dataset, **get_valid_args(Sampler, cfg, [*cfg]))
-        return make_loader(dataset, sampler, train, data_cfg["num_workers"])
+        return DataLoader(
+            dataset,
+            batch_sampler=SeededBatches(sampler, train),
+            collate_fn=partial(collate, packed=dataset.frames.length != "fixed"),
+            num_workers=data_cfg["num_workers"],
+            pin_memory=torch.cuda.is_available(),
+        )
 
     def inputs_pretreament(self, inputs: Batch) -> Inputs:
         """A batch on the device; in training with its targets, computed outside of autocast."""
