@@ -102,13 +102,13 @@ def _over_strides(points: Tensor, side: Tensor, flip: Tensor) -> Tensor:
     waves = [(angle.cos(), opposite), (angle.sin(), opposite)]
     waves += [(second - second @ share.T @ windows, shared), ((2 * angle).sin(), shared)]
     found = [_amplitudes(wave, motion, windows) for wave, motion in waves]
-    best = sum(gain for _, gain in found).argmax(1, keepdim=True)  # [n, 1, windows]
+    best = torch.stack([gain for _, gain in found]).sum(0).argmax(1, keepdim=True)  # [n, 1, windows]
     amplitudes = [torch.take_along_dim(every, best[..., None], 1)[:, 0].unflatten(2, (-1, 3)) for every, _ in found]
     # Legs and arms swing against each other, above and below the centre.
     lever = (side * points[..., 1].mean(1))[:, None]
     sine, cosine = ((lever * amplitudes[place][..., 2]).sum(-1)[..., None, None] for place in (1, 0))
     phase = torch.atan2(sine, cosine)
-    turned = _turn(*amplitudes[:2], phase) + _turn(*amplitudes[2:], 2 * phase)
+    turned = _turn(amplitudes[0], amplitudes[1], phase) + _turn(amplitudes[2], amplitudes[3], 2 * phase)
     weight = windows.mean(1)
     parts = [points.mean(1), *(torch.einsum("w,nwkc->nkc", weight, part) for part in turned)]
     return torch.cat([*(part.flatten(1) for part in parts), periods[best[:, 0]] @ weight[:, None] / 100], dim=1)

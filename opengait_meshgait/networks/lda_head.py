@@ -49,6 +49,9 @@ class LDAHead(nn.Module):
         UserError: a number out of range.
     """
 
+    side: Tensor
+    flip: Tensor
+
     def __init__(
         self,
         features: int,
@@ -68,7 +71,8 @@ class LDAHead(nn.Module):
             )
         self.channels, self.marker_weight = channels, marker_weight
         with_markers = bool(markers and marker_weight)
-        self.silhouettes, self.markers = _Projection(features, channels, components, shrinkage, with_markers), None
+        self.silhouettes = _Projection(features, channels, components, shrinkage, with_markers)
+        self.markers: _Projection | None = None
         if with_markers:
             self.markers = _Projection(descriptor_size(markers), channels, components, marker_shrinkage, with_markers)
             # In the checkpoint, because inference knows no body.
@@ -100,7 +104,7 @@ class LDAHead(nn.Module):
             seqL: int ``[1, n]``, lengths of the packed sequences.
         """
         found = [embeddings.float().flatten(1)]
-        if self.markers is None:
+        if self.markers is None or markers is None:
             return found
         return [*found, gait_descriptor(markers, self.side, self.flip, seqL), viewing_angle(markers, self.side, seqL)]
 
@@ -125,20 +129,28 @@ class LDAHead(nn.Module):
         Raises:
             UserError: fewer than two people, or nobody has two sequences that differ.
         """
-        flat, descriptor, angle = features if self.markers is not None else (*features, None, None)
-        self.silhouettes.fit(flat, angle, labels)
-        if self.markers is not None:
+        if self.markers is None:
+            self.silhouettes.fit(features[0], None, labels)
+        else:
+            flat, descriptor, angle = features
+            self.silhouettes.fit(flat, angle, labels)
             self.markers.fit(descriptor, angle, labels)
 
     def reset(self) -> None:
         """Make the head unfitted: the network's weights are no longer those that it was fitted to."""
-        for projection in self.children():
+        for projection in filter(None, (self.silhouettes, self.markers)):
             projection.basis.zero_()
             projection.fitted = False
 
 
 class _Projection(nn.Module):
     """Principal components, and as many again for each function of the viewing angle; on these, LDA."""
+
+    mean: Tensor
+    components: Tensor
+    basis: Tensor
+    offset: Tensor
+    reach: Tensor
 
     def __init__(self, features: int, channels: int, components: int, shrinkage: float, with_angle: bool):
         super().__init__()

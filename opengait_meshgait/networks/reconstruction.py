@@ -22,6 +22,12 @@ class Reconstruction(nn.Module):
         ValueError: the matrices do not fit each other.
     """
 
+    interpolation: Tensor
+    joint_interpolation: Tensor
+    side: Tensor
+    flip: Tensor
+    start: Tensor
+
     def __init__(self, interpolation: Tensor, joint_regressor: Tensor, side: Tensor, flip: Tensor, start: Tensor):
         super().__init__()
         if interpolation.dim() != 2 or joint_regressor.shape[1:] != interpolation.shape[:1]:

@@ -25,11 +25,11 @@ class VolumeExtent:
     def axes(self, volume: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Coordinates of the cells' centres of ``volume [..., D, h, w]``: x ``[w]``, y ``[h]``, z ``[D]``."""
         depth, rows, columns = volume.shape[-3:]
-        like = {"device": volume.device, "dtype": torch.promote_types(volume.dtype, torch.float32)}
+        device, dtype = volume.device, torch.promote_types(volume.dtype, torch.float32)
         return (
-            torch.linspace(-self.half_width, self.half_width, columns, **like),
-            torch.linspace(0.0, 1.0, rows, **like),
-            torch.linspace(-self.depth_range, self.depth_range, depth, **like),
+            torch.linspace(-self.half_width, self.half_width, columns, device=device, dtype=dtype),
+            torch.linspace(0.0, 1.0, rows, device=device, dtype=dtype),
+            torch.linspace(-self.depth_range, self.depth_range, depth, device=device, dtype=dtype),
         )
 
 
