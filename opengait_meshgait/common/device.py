@@ -16,7 +16,7 @@ def pick_device(name: str) -> torch.device:
     if name == "cpu" or (name == "auto" and not torch.cuda.is_available()):
         return torch.device("cpu")
     if not torch.cuda.is_available():
-        raise UserError("--device cuda: PyTorch sees no CUDA device here. Use --device cpu, or mend the driver.")
+        raise UserError("--device cuda: PyTorch sees no CUDA device here. Use --device cpu, or fix the driver.")
     local = int(os.environ.get("LOCAL_RANK", 0))
     if local >= torch.cuda.device_count():
         raise UserError(

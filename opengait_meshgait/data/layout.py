@@ -1,4 +1,4 @@
-"""What lies where in a dataset folder: ``root/id/type/view/*.pkl``, told apart by name, and the partition JSON."""
+"""What lies where in a dataset folder: ``root/id/type/view/*.pkl``, distinguished by name, and the partition JSON."""
 
 import logging
 import os

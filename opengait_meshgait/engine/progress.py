@@ -79,7 +79,7 @@ class Progress:
 
     Args:
         folder: of the run.
-        start: the iteration it goes on from; records of later ones are removed, because they will come again.
+        start: the iteration it resumes at; records of later ones are removed, because they will come again.
         total: iterations in all.
         quiet: no bar and no lines, only files.
     """

@@ -13,7 +13,7 @@ from opengait_meshgait.engine.schema import Config
 from opengait_meshgait.engine.state import TrainingState
 from opengait_meshgait.networks import load_checkpoint
 
-# What may change between two sittings of one run; body and training set are compared by their fingerprints.
+# What may change between two sessions of one run; body and training set are compared by their fingerprints.
 _FREE = (
     "evaluator_cfg",
     "model_cfg.body_cfg",
@@ -53,7 +53,7 @@ def restore(state: TrainingState, config: Config, about: Mapping[str, Any], chec
     if not named:
         check_same_run(content, config, about["data"], path)
         state.iteration = content.get("iteration", 0)
-    # A run that goes on from its own newest checkpoint after a kill must not begin with a new optimizer.
+    # A run that resumes from its own newest checkpoint after a kill must not begin with a new optimizer.
     keep = {"optimizer": not (named and cfg.optimizer_reset), "scheduler": not (named and cfg.scheduler_reset)}
     unmatched = state.load(content, path, cfg.restore_ckpt_strict, **keep)
     say(f"Starting with the weights of {path}." if named else f"Going on from {path}, iteration {state.iteration}.")

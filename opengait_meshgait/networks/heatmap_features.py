@@ -20,7 +20,7 @@ class HeatmapFeatures(nn.Module):
     Args:
         in_channels: K·D.
         channels: width after the first convolution, then of each residual block.
-        feedback: share of the recognition losses' gradient that goes on into the heatmaps, 0 to 1. The
+        feedback: share of the recognition losses' gradient that flows back into the heatmaps, 0 to 1. The
             body losses are means over hundreds of coordinates, the triplet loss is not: unscaled, its gradient is
             about 50 times as large at the start and drives the markers out of the volume before they are learnt.
 

@@ -37,7 +37,7 @@ class LDAHead(nn.Module):
         features: of the embeddings, channels × parts.
         markers: K, or 0 without a heatmap branch.
         channels: of each part.
-        components: number of principal components that the analysis is fitted to, or all if there are fewer.
+        components: principal components that the discriminant analysis is fitted to, or all if there are fewer.
         shrinkage: share of the mean variance within people that is added in every direction of the embeddings. Large,
             because a network knows its training people by heart: other people differ from sequence to sequence by much
             more.

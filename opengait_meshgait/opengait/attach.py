@@ -1,6 +1,6 @@
 """Writes into an OpenGait checkout what makes its own command find Mesh-Gait, and takes it out again.
 
-Every file written begins with a line that holds the hash of the rest. By it a file of ours is told from a foreign one,
+Every file written begins with a line that holds the hash of the rest. It distinguishes our files from others,
 and from one of ours that somebody has edited since.
 """
 

@@ -55,7 +55,7 @@ def read_bvh(path: str | Path) -> BvhMotion:
         raise UserError(f"Cannot read {path}: {error.strerror}.") from error
     motion = re.search(r"(?m)^[ \t]*MOTION\b", text)
     if not text.lstrip().startswith("HIERARCHY") or not motion:
-        raise UserError(f"{path} is not a BVH file: that begins with a part HIERARCHY and goes on with a part MOTION.")
+        raise UserError(f"{path} is not a BVH file: that begins with a part HIERARCHY, which a part MOTION follows.")
     hierarchy, frames = text[: motion.start()], text[motion.end() :]
     joints = _hierarchy(path, hierarchy)
     first = 1 + text[: motion.end()].count("\n")

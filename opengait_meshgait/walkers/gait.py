@@ -79,7 +79,7 @@ def walk(
     waver = rng.normal(0, 0.004) * np.sin(2 * np.pi * (time / 3 + rng.random()))
     phase = rng.random() + time / stride.duration + waver
 
-    # The pelvis goes on with the phase, so a wavering beat does not make planted feet slide.
+    # The pelvis advances with the phase, so a wavering beat does not make planted feet slide.
     way = stride.length * (phase - phase.mean())
     pelvis = np.stack([pelvis_sway(style, phase), at(stride.height, phase), way], -1)
     world = np.tile(np.eye(3), (frames, NUM_JOINTS, 1, 1))

@@ -63,11 +63,12 @@ def find_joints(names: Sequence[str], parents: Sequence[int]) -> Skeleton:
     if not missing:
         both = [set(_ancestors(joints[f"{side}_shoulder"], parents)) for side in ("left", "right")]
         spine = sorted((both[0] & both[1]) - {joints["pelvis"], *_ancestors(joints["pelvis"], parents)})
-        if spine and not (astray := _astray(joints, parents)):
+        if spine and not (misplaced := _misplaced(joints, parents)):
             return Skeleton(joints, tuple(spine))
         if spine:
             raise UserError(
-                f"The joint {names[joints[astray[1]]]} should hang from {names[joints[astray[0]]]}. {_found(names)}"
+                f"The joint {names[joints[misplaced[1]]]} should hang from {names[joints[misplaced[0]]]}. "
+                f"{_found(names)}"
             )
         missing = ["spine"]
     wanted["spine"] = ("any joint between the hips and both arms",)
@@ -99,7 +100,7 @@ def _ancestors(joint: int, parents: Sequence[int]) -> list[int]:
     return found
 
 
-def _astray(joints: dict[str, int], parents: Sequence[int]) -> tuple[str, str] | None:
+def _misplaced(joints: dict[str, int], parents: Sequence[int]) -> tuple[str, str] | None:
     """An upper and a lower joint of a limb of which the lower does not hang from the upper."""
     for side in ("left", "right"):
         for limb in _LIMBS:

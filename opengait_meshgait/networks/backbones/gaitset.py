@@ -23,7 +23,7 @@ class GaitSet(PartBackbone):
     """Frame by frame, pooled over the set at three depths (Chao et al., "GaitSet", AAAI 2019 and TPAMI 2022).
 
     Three blocks see single frames. The maximum over the frames (set pooling) after each of them feeds the multilayer
-    global pipeline, which goes on with the whole set in one map. Frames may come in any order and number.
+    global pipeline, which continues with the whole set in one map. Frames may come in any order and number.
 
     The parts are the strips of the last set pooling, then those of the global pipeline. State-dict keys are OpenGait's.
     The defaults suit CASIA-B; OUMVLP takes ``channels: [64, 128, 256]``, a small test ``[8, 16, 32]``.
