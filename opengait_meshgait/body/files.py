@@ -21,7 +21,7 @@ SMPL_MIRROR = "vert_sym_idxs"
 WANTED = (*REQUIRED, *OPTIONAL, SMPL_MIRROR, "name", "licence")
 INTEGERS = ("kintree_table", "f", "mirror")
 WITHOUT_SMPL = (
-    "SMPL's own files (SMPL_NEUTRAL.pkl) are handed out at https://smpl.is.tue.mpg.de to whoever registers. To try "
+    "SMPL's own files (SMPL_NEUTRAL.pkl) can be downloaded from https://smpl.is.tue.mpg.de after registration. To try "
     "things without, write 'body: null' in a config's model_cfg.body_cfg, or leave --body out: that is the stand-in "
     "body of this package."
 )
@@ -110,7 +110,7 @@ class BodyUnpickler(ArrayUnpickler):
 
 
 def _is_mirror(pairs: Any, num_vertices: int) -> bool:
-    """Whether an entry that nobody needs is what its name says; else the nearest vertices serve."""
+    """Whether this optional entry is a permutation as its name says; else the nearest vertices are taken."""
     if not isinstance(pairs, np.ndarray) or pairs.dtype.kind not in "iu" or pairs.shape != (num_vertices,):
         return False
     own = np.arange(num_vertices)

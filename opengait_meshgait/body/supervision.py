@@ -104,7 +104,7 @@ class BodySupervision(nn.Module):
 
         Parameters are posed. Of joints alone (see :mod:`opengait_meshgait.body.joint_crop`), markers and vertices stay
         unknown and have no weight. A frame has no weight at all if it holds a number that is not finite, if its pose
-        or its joints are all zeros (as trackers write where they found nobody), or if no body comes out of it.
+        or its joints are all zeros (as trackers write where they found nobody), or if posing it gives no finite body.
 
         Args:
             bodies: camera (3, not used: the crop takes scale and translation away), axis-angle pose (72, rad, the root

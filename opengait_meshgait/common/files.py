@@ -123,7 +123,7 @@ def read_npz(path: str | Path, wanted: Container[str] | None = None) -> dict[str
             come as None, for their names are enough to tell what the file is.
 
     Raises:
-        ValueError: why it cannot be read, to be told with what the file was to be.
+        ValueError: why it cannot be read; the caller adds what the file should have been.
     """
     try:
         # np.load would take a renamed .npy or pickle as well, and complain about something else.

@@ -63,7 +63,7 @@ def make_loader(
         num_workers=num_workers,
         persistent_workers=num_workers > 0,
         pin_memory=pin_memory,
-        # Its own: a loader draws from the global generator otherwise, and a resumed run would go on differently.
+        # Its own: a loader draws from the global generator otherwise, and a resumed run would continue differently.
         generator=torch.Generator().manual_seed(0),
     )
 

@@ -83,8 +83,8 @@ class InferenceSampler(Sampler[list[Key]]):
     """Every sequence once, in order, shared out evenly.
 
     All processes take the same number of batches, and the i-th batches of all of them are equally long, so that they
-    can be gathered. Where the last ones would not be, sequences from the beginning come a second time: whoever gathers
-    results must store them by ``Batch.indices``, and the repeated ones fall on themselves.
+    can be gathered. Where the last ones would not be, sequences from the beginning come a second time: gathered
+    results must be stored by ``Batch.indices``, and the repeated ones fall on themselves.
 
     Args:
         dataset: what to go through.

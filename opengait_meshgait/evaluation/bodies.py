@@ -81,7 +81,7 @@ class BodyErrors:
     def metrics(self) -> dict[str, float]:
         """Means over frames and points in mm: ``mpjpe_mm``, ``mpjpe_root_mm``…; without those known in no frame.
 
-        And ``legs_swapped_percent``, the share of frames that take the left leg for the right one.
+        And ``legs_swapped_percent``, the share of frames with a left/right swap of the legs.
         """
         found = {f"{name}_mm": float(sums.mean()) / self.frames[name] for name, sums in self._known().items()}
         if self.frames.get("mpjpe"):

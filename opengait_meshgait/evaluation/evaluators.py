@@ -1,4 +1,4 @@
-"""What the evaluators share: the split into gallery and probes, their checks, and what an evaluation hands over."""
+"""What the evaluators share: the split into gallery and probes, their checks, and what an evaluation returns."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -84,8 +84,8 @@ class OpenGaitLayout(Layout):
 class Gait3DLayout(Layout):
     """Gait3D's silhouettes, with bodies as ROMP (version 1) writes them, one file a frame.
 
-    Bodies come before their silhouettes: two folders cannot appear at once, and whoever looks for sequences looks for
-    silhouettes. So they do in :class:`OUMVLPLayout`.
+    Bodies come before their silhouettes: two folders cannot appear at once, and sequences are
+    found by their silhouettes. The same holds for :class:`OUMVLPLayout`.
     """
 
     name = "gait3d"

@@ -29,9 +29,9 @@ class WalkerSet:
         train: how many people to train on; None is two thirds of those who are not in ``val``.
         val: how many people to validate on.
         same_body: all have the body and the clothes of the first, and differ in their gait alone.
-        variety: of the ways to walk, 0 … 1. At 0 everybody is upright and alike on both sides, and hardly walks another
-            way the next time. At 1 everybody has habits of trunk, head and arms, speeds differ more, and the walks of
-            one person differ half as much as those of two.
+        variety: of gait, 0 … 1. At 0 gait is nearly symmetric, with little intra-subject variation. At 1 it is
+            asymmetric (habits of trunk, head and arms), speeds differ more, and the walks of one person differ half as
+            much as those of two.
 
     Raises:
         UserError: a value is out of range; the message says what is allowed.
@@ -73,7 +73,7 @@ class WalkerSet:
         if not 0 <= self.noise <= 1:
             raise UserError(f"noise is {self.noise}: give a level from 0 (whole) to 1 (heavy).")
         if not 0 <= self.variety <= 1:
-            raise UserError(f"variety is {self.variety}: give a level from 0 (all alike) to 1 (all sorts of walks).")
+            raise UserError(f"variety is {self.variety}: give a level from 0 (all alike) to 1 (the widest variety).")
         if self.val < 0 or self.num_train < 0 or self.num_train + self.val > self.ids:
             raise UserError(
                 f"train is {self.num_train} and val is {self.val}, of {self.ids} people: neither may be negative, and "

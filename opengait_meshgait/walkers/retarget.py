@@ -18,7 +18,7 @@ _NUMBER = {name: number for number, name in enumerate(JOINT_NAMES)}
 _SPINE = [_NUMBER[name] for name in ("spine1", "spine2", "spine3")]
 _LIMBS = (("hip", "knee"), ("knee", "ankle"), ("shoulder", "elbow"), ("elbow", "wrist"))
 _UPRIGHT = np.cos(np.deg2rad(40))  # between the vertical and legs and trunk, of a skeleton that stands
-_STANDING = 0.2  # m/s: whoever is slower has no direction of walking
+_STANDING = 0.2  # m/s: slower than that is no walking, and has no direction
 _GROUND = 10  # percentile of the frames' lowest points that is put on the ground
 
 
@@ -31,7 +31,7 @@ def retarget(recorded: RecordedMotion, joints: np.ndarray, feet: tuple[Foot, Foo
     of the hips is scaled by the length of the legs. Recorded toes are not used, for motion capture hardly sees them:
     the body's bend up while the heel is up.
 
-    Whoever does not get on keeps the direction in which the hips face.
+    A person who stays in place keeps the direction in which the hips face.
 
     Args:
         recorded: the motion.

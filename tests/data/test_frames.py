@@ -46,7 +46,7 @@ def test_unordered_is_not_sorted():
 @given(LENGTHS, LENGTHS, st.integers(0, 10), SEEDS)
 def test_ordered_walks_forward_through_one_window(frames, number, skip, seed):
     chosen = draw(FrameSampling("fixed_ordered", number, frames_skip_num=skip), frames, seed)
-    # Undo the repetition of a short sequence: from one frame to the next it goes on by 1…skip + 1.
+    # Undo the repetition of a short sequence: from one frame to the next it advances by 1…skip + 1.
     steps = (np.diff(chosen) - 1) % frames + 1
     if frames >= number + skip:
         assert (np.diff(chosen) > 0).all()

@@ -47,8 +47,8 @@ def standing():
 def test_a_body_that_stands(supervision, standing):
     assert check_bodies(supervision(standing)).startswith("100% of its frames have a valid body, mean weight 1.00, 1.")
     standing[:, :2] = 0
-    told = check_bodies(supervision(standing, torch.tensor([[1, 1, 1, 0.5, 0]])))
-    assert told.startswith("40% of its frames have a valid body, mean weight 0.30, 1.")
+    found = check_bodies(supervision(standing, torch.tensor([[1, 1, 1, 0.5, 0]])))
+    assert found.startswith("40% of its frames have a valid body, mean weight 0.30, 1.")
 
 
 def test_a_body_on_its_head(supervision, standing):
@@ -98,9 +98,9 @@ def test_a_sample_is_spread_evenly(tmp_path):
     sample = read_sample(survey_sequences(tmp_path, labels, with_bodies=True).found, 4)
     assert [*sample.lengths] == ["00-nm-01-000", "03-nm-01-000", "06-nm-01-000", "09-nm-01-000"]
     assert sample.example.label == "06"
-    told = check_lengths(sample, 5)
-    assert told.startswith("read 4 of 10 sequences: 1 to 10 frames, median 7; 1 have one frame only ['00-nm-01-000'];")
-    assert "2 have fewer than 5 and give some twice" in told
+    found = check_lengths(sample, 5)
+    assert found.startswith("read 4 of 10 sequences: 1 to 10 frames, median 7; 1 have one frame only ['00-nm-01-000'];")
+    assert "2 have fewer than 5 and give some twice" in found
     assert "fewer" not in check_lengths(sample, None)
 
 

@@ -70,10 +70,10 @@ def test_lost_tracking_is_bridged(tmp_path, clip, write_npz):
     smooth = load_recording(write_npz(tmp_path / "smooth.npz", clip)).resampled(25)
     damaged = clip["local_rot"].copy()
     damaged[20, 4] = damaged[20, 4] @ turn("Y", 2.0)[0]
-    mended = load_recording(write_npz(tmp_path / "damaged.npz", clip | {"local_rot": damaged})).resampled(25)
-    changed = degrees(mended.rotations.swapaxes(-1, -2) @ smooth.rotations).reshape(40, 24)
+    repaired = load_recording(write_npz(tmp_path / "damaged.npz", clip | {"local_rot": damaged})).resampled(25)
+    changed = degrees(repaired.rotations.swapaxes(-1, -2) @ smooth.rotations).reshape(40, 24)
     assert changed[:, 4].max() < 5 and changed[:18].max() < 1e-5 and np.delete(changed, 4, 1).max() < 1e-5
-    steps = mended.rotations[:-1].swapaxes(-1, -2) @ mended.rotations[1:]
+    steps = repaired.rotations[:-1].swapaxes(-1, -2) @ repaired.rotations[1:]
     assert degrees(steps).max() < 28.8
 
 

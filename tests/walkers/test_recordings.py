@@ -85,9 +85,9 @@ def test_the_command(tmp_path, files, capsys):
     motion = shlex.join(map(str, files))
     command = f"walkers --motion {motion} --frames 2 --views 90,0 --workers 1 --train 0 --out {tmp_path / 'set'}"
     assert main(shlex.split(command)) == 0
-    told = capsys.readouterr().out
-    assert "2 people, 6 sequences, 12 frames" in told
-    assert "1 have one walk only (0001)" in told
+    output = capsys.readouterr().out
+    assert "2 people, 6 sequences, 12 frames" in output
+    assert "1 have one walk only (0001)" in output
     for option in ("--ids 3", "--seqs nm:2", "--variety 1"):
         assert main(shlex.split(f"walkers --motion {files[0]} {option} --out {tmp_path / 'other'}")) == 1
         assert f"{option.split()[0]} and --motion contradict" in capsys.readouterr().err
@@ -104,11 +104,11 @@ def test_one_walk_twice_is_refused(tmp_path, files):
         RecordedSet.of_files([files[1], files[0], files[1]])
 
 
-def test_a_wrong_file_is_told_before_anything_is_written(tmp_path, files, capsys):
+def test_a_wrong_file_is_reported_before_anything_is_written(tmp_path, files, capsys):
     files[0].write_text(files[0].read_text().rsplit(" ", 1)[0])
     assert main(shlex.split(f"walkers --motion {shlex.join(map(str, files))} --out {tmp_path / 'set'}")) == 1
-    told = capsys.readouterr().err
-    assert "Zoe_b.bvh, line" in told and "values, where 75 are expected" in told
+    output = capsys.readouterr().err
+    assert "Zoe_b.bvh, line" in output and "values, where 75 are expected" in output
     assert not (tmp_path / "set").exists()
 
 

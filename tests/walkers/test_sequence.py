@@ -118,12 +118,12 @@ def test_variety_changes_the_walk_and_not_the_person(body):
     np.testing.assert_array_equal(loose.faces, strict.faces)
     assert Person.draw(0, 3).wardrobe == Person.draw(0, 3, variety=1.0).wardrobe
 
-    def lopsided(scene):
+    def uneven(scene):
         """How far the middle of the shoulders is from that of the hips to the side, m, mean of the stride."""
         return abs(scene.joints[:, [16, 17], 0].mean() - scene.joints[:, [1, 2], 0].mean())
 
     def crowd(variety):
-        return [lopsided(make_scene(body, WalkName(number, "nm", 1), 25, 0, variety=variety)) for number in range(1, 9)]
+        return [uneven(make_scene(body, WalkName(number, "nm", 1), 25, 0, variety=variety)) for number in range(1, 9)]
 
     assert np.mean(crowd(0.0)) < 0.005 < 0.01 < np.mean(crowd(1.0))
 

@@ -107,7 +107,7 @@ class SwinGait(PartBackbone):
     """
 
     keeps_its_start = True
-    """Whoever initialises whole networks must leave these weights alone: attention begins small."""
+    """Code that initialises whole networks must leave these weights alone: attention begins small."""
 
     def __init__(
         self,
