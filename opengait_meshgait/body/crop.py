@@ -82,11 +82,6 @@ def to_crop(points: torch.Tensor, frame: CropFrame) -> torch.Tensor:
     return (points - frame.origin[..., None, :]) / frame.height[..., None, None]
 
 
-def from_crop(points: torch.Tensor, frame: CropFrame) -> torch.Tensor:
-    """Points in crop space, crop heights, [..., P, 3] -> camera orientation, m. The inverse of :func:`to_crop`."""
-    return points * frame.height[..., None, None] + frame.origin[..., None, :]
-
-
 def flip_crop(points: torch.Tensor, flip: torch.Tensor) -> torch.Tensor:
     """The body's mirror image: x changes its sign and left changes places with right.
 

@@ -104,7 +104,7 @@ def prepare(preparation: Preparation, out: str | Path, workers: int | None = Non
         summary["complete"] = preparation.reading.drop_bad or not problems
         if summary["iou"]:
             # Not above, as in _describe.
-            from opengait_meshgait.prepare.worst import draw_worst
+            from opengait_meshgait.prepare.contact_sheet import draw_worst
 
             draw_worst(records, out, preparation.body, out / SHEET)
         write_json(out / SUMMARY, summary)

@@ -7,7 +7,7 @@ import pytest
 
 from opengait_meshgait.body.layout import BETAS
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.data.poses import dataset_poses
+from opengait_meshgait.prepare.markers import dataset_poses
 
 
 def write(root, person, sequence, frames, name="1-smpls.pkl"):
