@@ -23,7 +23,7 @@ from opengait_meshgait.engine.state import TrainingState
 from opengait_meshgait.losses import NonFiniteLossError
 from opengait_meshgait.recipe.preparation import check_training_data
 from opengait_meshgait.recipe.training_step import StepResult, TrainingStep
-from opengait_meshgait.visual.tensorboard import training_picture
+from opengait_meshgait.visual.figures import training_picture
 
 
 class Trainer:

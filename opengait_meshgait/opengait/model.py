@@ -24,7 +24,7 @@ from opengait_meshgait.opengait import checks
 from opengait_meshgait.recipe.lda import fit_lda
 from opengait_meshgait.recipe.preparation import BatchPreparation, check_training_data
 from opengait_meshgait.recipe.training_step import network_to_train
-from opengait_meshgait.visual.tensorboard import training_picture
+from opengait_meshgait.visual.figures import training_picture
 
 Inputs = tuple[list[Any], Tensor, list[str], list[str], Tensor | None]
 

@@ -3,12 +3,16 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import torch
 from matplotlib.figure import Figure
+from torch import Tensor
 
-from opengait_meshgait.visual.drawing import draw_grid, draw_heatmaps, draw_silhouette, draw_text
+from opengait_meshgait.networks.meshgait import MeshGaitOutput
+from opengait_meshgait.visual.drawing import draw_grid, draw_heatmaps, draw_markers, draw_silhouette, draw_text
 from opengait_meshgait.visual.frames import BodyFrame, BodyFrames, draw_frame
 
 RUN_COLOURS = ("#c2703d", "#2f6db5", "#4c9a5a", "#8a5aa8")
+_TRAINING_FRAMES = 6
 _SIDES = {"": 0.0, ",\nfrom the right": 90.0}
 
 
@@ -47,6 +51,32 @@ def heatmaps_figure(sample: BodyFrame, markers: Mapping[str, int]) -> np.ndarray
     return draw_grid([camera, right], ["from the\ncamera", "from the\nright"], [*columns])
 
 
+@torch.no_grad()
+def training_picture(sils: Tensor, output: MeshGaitOutput, true_markers: Tensor | None = None) -> Tensor:
+    """For TensorBoard: frames of the batch's first sequence, side by side.
+
+    Upper row: silhouettes with true (green) and estimated (red) markers. With heatmaps, they are in a lower row.
+
+    Args:
+        sils: what the network saw, [n, s, h, w], 0…1.
+        output: what it found.
+        true_markers: crop space, [n, s, K, 3], all 0 in a frame where they are not known, or None.
+
+    Returns:
+        [3, h', w'], 0…1, on the CPU.
+    """
+    silhouettes = np.rint(_first(sils) * 255).astype(np.uint8)
+    none = [None] * len(silhouettes)
+    found, true = (none if points is None else _first(points) for points in (output.markers, true_markers))
+    known = [None if points is None or not points.any() else points for points in true]
+    rows = [np.hstack([draw_markers(*frame) for frame in zip(silhouettes, found, known)])]
+    if output.heatmaps is not None:
+        height, width = silhouettes.shape[1:]
+        volumes = zip(_first(output.heatmaps), silhouettes)
+        rows.append(np.hstack([draw_heatmaps(each, width / height / 2, sil) for each, sil in volumes]))
+    return torch.from_numpy(np.vstack(rows)).permute(2, 0, 1) / 255
+
+
 def curves_figure(curves: Mapping[str, Mapping[str, tuple[Sequence[int], Sequence[float]]]]) -> Figure:
     """One panel a quantity, one line a run; ``curves[quantity][run] = (iterations, values)``."""
     figure = Figure(figsize=(2.9 * len(curves), 2.4), layout="constrained")
@@ -79,3 +109,8 @@ def views_figure(matrices: Mapping[str, np.ndarray], views: Sequence[str]) -> Fi
         ax.set_yticklabels([str(int(v)) for v in views], fontsize=8)
         ax.set_title(run, fontsize=10)
     return figure
+
+
+def _first(values: Tensor) -> np.ndarray:
+    """The first frames of the first sequence."""
+    return values[0, :_TRAINING_FRAMES].float().cpu().numpy()

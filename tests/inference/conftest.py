@@ -102,16 +102,16 @@ def checkpoint(make_raw, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def analysed(make_raw, tmp_path_factory):
-    """Such a model whose training ended in a discriminant analysis."""
+def with_lda_head(make_raw, tmp_path_factory):
+    """Such a model with a fitted LDA head."""
     torch.manual_seed(0)
     raw = make_raw()
     # Less steep directions than two people's few sequences make, or rounding would show.
     raw["model_cfg"]["Discriminant"] = {"channels": 4, "shrinkage": 2.0, "marker_shrinkage": 1.0}
-    found = train(make_config(raw), device="cpu", quiet=True, output=tmp_path_factory.mktemp("analysed"))
+    found = train(make_config(raw), device="cpu", quiet=True, output=tmp_path_factory.mktemp("with_lda_head"))
     state = load_checkpoint(found.checkpoint)
     weights = state["model"]
-    # After two iterations a body has no left and right, and its heading would hang on the last digits.
+    # After two iterations a body has no left and right, and its viewing angle would depend on rounding.
     weights["HeatmapEstimator.anchors.bias"].view(-1, 3)[:, 0] += 0.1 * weights["Discriminant.side"]
     torch.save(state, found.checkpoint)
     return load(found.checkpoint, device="cpu")

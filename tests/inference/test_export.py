@@ -81,10 +81,10 @@ def test_embeddings_are_the_models(exported, model, sequences):
     assert made.shape == [1, 8, 4]
 
 
-def test_an_analysis_goes_along(analysed, sequences, tmp_path):
-    assert main(["export", "--ckpt", str(analysed.source), "--out", str(tmp_path / "model.onnx")]) == 0
+def test_a_fitted_lda_head_is_exported(with_lda_head, sequences, tmp_path):
+    assert main(["export", "--ckpt", str(with_lda_head.source), "--out", str(tmp_path / "model.onnx")]) == 0
     session = onnxruntime.InferenceSession(str(tmp_path / "model.onnx"))
-    for sils, expected in zip(sequences, analysed.embed(sequences)):
+    for sils, expected in zip(sequences, with_lda_head.embed(sequences)):
         (found,) = session.run(["embeddings"], {"silhouettes": (sils[:, :, 10:54] / 255).astype(np.float32)[None]})
         np.testing.assert_allclose(found[0], expected, atol=1e-4)
 

@@ -24,10 +24,10 @@ def yaml_file(raw, tmp_path):
     return path
 
 
-def test_importing_the_package_loads_no_torch():
+def test_importing_the_package_loads_no_torch(checkpoint, model):
     code = "import sys, opengait_meshgait; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
-    assert opengait_meshgait.load is load
+    assert opengait_meshgait.load(checkpoint, device="cpu").fingerprint == model.fingerprint
     with pytest.raises(AttributeError, match="no attribute 'lode'"):
         opengait_meshgait.lode  # noqa: B018
 
@@ -60,11 +60,11 @@ def test_batches_hold_all_and_not_too_much(monkeypatch):
     assert list(model_file._batches([])) == []
 
 
-def test_a_fitted_head_is_what_is_matched(analysed, sequences):
-    together = analysed.embed(sequences)
-    assert together.shape == (len(sequences), *analysed.embedding_shape) == (len(sequences), 4, 2)
-    assert analysed.matched == "lda"
-    np.testing.assert_allclose(together, np.concatenate([analysed.embed(one) for one in sequences]), atol=1e-4)
+def test_a_fitted_head_is_what_is_matched(with_lda_head, sequences):
+    together = with_lda_head.embed(sequences)
+    assert together.shape == (len(sequences), *with_lda_head.embedding_shape) == (len(sequences), 4, 2)
+    assert with_lda_head.matched == "lda"
+    np.testing.assert_allclose(together, np.concatenate([with_lda_head.embed(one) for one in sequences]), atol=1e-4)
 
 
 def test_forms_of_the_same_silhouettes(model, sequences):
