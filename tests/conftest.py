@@ -1,8 +1,12 @@
 """Settings for the whole suite, and a tiny dataset in OpenGait's layout with configs for it."""
 
+import importlib.util
 import json
 import os
 import pickle
+import sys
+from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -126,3 +130,30 @@ def baseline(raw):
     for section in ("trainer_cfg", "evaluator_cfg"):
         raw[section]["transform"] = raw[section]["transform"][:1]
     return raw
+
+
+@pytest.fixture
+def load_opengait(monkeypatch):
+    """A function that loads modules of an OpenGait checkout by path, without its package, which needs torchvision.
+
+    It takes their folder, what they find in OpenGait's ``utils``, and their names, in an order that imports allow.
+    """
+    if not (root := os.environ.get("OPENGAIT_ROOT")):
+        pytest.skip("OPENGAIT_ROOT names no OpenGait checkout")
+
+    def load(folder, utils, *names):
+        place = Path(root) / "opengait" / folder
+        stand_in, package = ModuleType("utils"), ModuleType("opengait_by_path")
+        vars(stand_in).update(utils)
+        package.__path__ = [str(place)]
+        monkeypatch.setitem(sys.modules, "utils", stand_in)
+        monkeypatch.setitem(sys.modules, package.__name__, package)
+        found = []
+        for name in names:
+            spec = importlib.util.spec_from_file_location(f"{package.__name__}.{name}", place / f"{name}.py")
+            found.append(importlib.util.module_from_spec(spec))
+            monkeypatch.setitem(sys.modules, spec.name, found[-1])
+            spec.loader.exec_module(found[-1])
+        return found
+
+    return load

@@ -114,10 +114,7 @@ def evaluate_indoor_dataset(
 
     Args:
         embeddings: ``[n, c, p]`` on any device.
-        labels: ``n`` identities.
-        types: ``n`` sequence types.
-        views: ``n`` views.
-        dataset: a key of :data:`PROTOCOLS`.
+        labels, types, views, dataset: see :func:`split_indoor_dataset`.
         metric: ``euc`` or ``cos``.
         chunk: probes compared at a time.
 

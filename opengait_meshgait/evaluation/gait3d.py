@@ -76,10 +76,7 @@ def evaluate_Gait3D(
 
     Args:
         embeddings: ``[n, c, p]`` on any device.
-        labels: ``n`` identities, as the partition names them.
-        types: ``n`` sequence types.
-        views: ``n`` views.
-        probes: names ``id-type-view`` of the probes, the partition's ``PROBE_SET``.
+        labels, types, views, probes: see :func:`split_Gait3D`.
         metric: ``euc`` or ``cos``.
         chunk: probes compared at a time.
 

@@ -14,7 +14,7 @@ from opengait_meshgait.common.errors import UserError, list_names
 from opengait_meshgait.common.files import list_folder, read_json, read_npz_objects, read_pickle
 from opengait_meshgait.common.pictures import FrameKey, by_frame, frame_key
 from opengait_meshgait.prepare.parameters import BodyKeys, parse
-from opengait_meshgait.prepare.pictures import silhouette_pickle
+from opengait_meshgait.prepare.silhouettes import silhouette_pickle
 
 _ENDINGS = (".npz", ".json", ".pkl")
 _TURN = np.diag([1.0, -1.0, -1.0])  # y up, z to the camera -> y down, z away: half a turn about x

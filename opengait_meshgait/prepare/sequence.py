@@ -1,4 +1,4 @@
-"""One raw sequence becomes the arrays that training reads, and an record of every frame."""
+"""One raw sequence becomes the arrays that training reads, and a record of every frame."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -9,8 +9,8 @@ from opengait_meshgait.body.layout import FRAME_SIZE, head_below_feet
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.prepare.bodies import Bodies, read_raw_bodies
 from opengait_meshgait.prepare.parameters import BodyKeys
-from opengait_meshgait.prepare.pictures import Silhouettes, read_raw_silhouettes
 from opengait_meshgait.prepare.raw import RawSequence
+from opengait_meshgait.prepare.silhouettes import Silhouettes, read_raw_silhouettes
 
 if TYPE_CHECKING:
     from opengait_meshgait.body.model import BodyModel
