@@ -19,8 +19,8 @@ from opengait_meshgait.body.virtualmarker import (
     read_published_markers,
 )
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.common.files import atomic_path
 from opengait_meshgait.data.reader import read_bodies
+from opengait_meshgait.visual.drawing import write_png
 from opengait_meshgait.visual.markers import markers_figure
 
 Poses = tuple[np.ndarray, np.ndarray]
@@ -68,8 +68,7 @@ def show(body_file: str | None, markers_file: str | None, out: Path) -> None:
     markers = load_markers(markers_file, body)
     points = (tensor.numpy() for tensor in (body.v_template, body.faces, markers.vertex_ids, markers.flip))
     title = f"{markers.name}: {markers.num_markers} virtual markers of {body.name}"
-    with atomic_path(out) as temporary:
-        markers_figure(*points, title).savefig(temporary, format="png", dpi=150)
+    write_png(out, markers_figure(*points, title))
     print(f"{out}: {title}")
 
 
