@@ -37,6 +37,10 @@ class VirtualMarkers(nn.Module):
         fingerprint: 16 hexadecimal digits that stand for the arrays.
     """
 
+    interpolation: torch.Tensor
+    vertex_ids: torch.Tensor
+    flip: torch.Tensor
+
     def __init__(self, arrays: Mapping[str, np.ndarray], name: str, body_name: str, body_fingerprint: str):
         super().__init__()
         self.name = name

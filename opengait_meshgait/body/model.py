@@ -33,6 +33,17 @@ class BodyModel(nn.Module):
         betas_samples: ``[N, 10]`` of people as they are, or None where the file has none.
     """
 
+    v_template: torch.Tensor
+    shapedirs: torch.Tensor
+    posedirs: torch.Tensor | None
+    J_regressor: torch.Tensor
+    weights: torch.Tensor
+    betas_samples: torch.Tensor | None
+    faces: torch.Tensor
+    mirror: torch.Tensor
+    joint_template: torch.Tensor
+    joint_shapedirs: torch.Tensor
+
     def __init__(self, arrays: Mapping[str, np.ndarray], name: str, licence: str):
         super().__init__()
         self.name = name

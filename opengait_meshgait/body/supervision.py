@@ -63,6 +63,8 @@ class BodySupervision(nn.Module):
         markers: picks the virtual markers from its vertices.
     """
 
+    joint_flip: torch.Tensor
+
     def __init__(self, body: BodyModel, markers: VirtualMarkers):
         super().__init__()
         self.body = body

@@ -63,7 +63,7 @@ def _run_here(function: Callable, jobs: Sequence[tuple], start: Callable, settin
         return
     start(*settings)
     torch = sys.modules.get("torch")  # silhouettes alone do without
-    before = cv2.getNumThreads(), torch and torch.get_num_threads()
+    before = cv2.getNumThreads(), torch.get_num_threads() if torch else None
     _set_threads(1, 1)
     try:
         for job in jobs:

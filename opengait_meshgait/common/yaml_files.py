@@ -1,7 +1,7 @@
 """YAML as this package reads, merges and writes it."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ class _Dumper(yaml.SafeDumper):
     def ignore_aliases(self, data: Any) -> bool:
         return True
 
-    def represent_list(self, data: list) -> yaml.Node:
+    def represent_list(self, data: Iterable[Any]) -> yaml.SequenceNode:
         plain = not any(isinstance(value, (list, dict)) for value in data)
         return self.represent_sequence("tag:yaml.org,2002:seq", data, flow_style=plain)
 

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
@@ -30,14 +31,14 @@ class _Batches(Dataset):
 
 
 class _Loader(DataLoader):
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]  # of PyTorch's private class
         for batch in super().__iter__():
             if isinstance(batch, UserError):
                 raise batch
             yield batch
 
 
-def _as_it_is(batch: Batch | UserError) -> Batch | UserError:
+def _as_it_is(batch: Any) -> Any:
     return batch
 
 

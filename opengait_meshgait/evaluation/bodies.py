@@ -117,9 +117,9 @@ def body_errors(output: Any, targets: Any) -> BodyErrors:
             each - bodies.joints[known][:, PELVIS : PELVIS + 1] for each, bodies in zip(points, (output, targets))
         ]
         pairs = {name: points, f"{name}_root": aligned, f"{name}_pa": (procrustes(*points), points[1])}
-        for key, pair in pairs.items():
+        for key, (predicted, true) in pairs.items():
             frames[key] = int(known.sum())
-            sums[key] = point_errors(*pair, height).sum(0, dtype=torch.float64).cpu()
+            sums[key] = point_errors(predicted, true, height).sum(0, dtype=torch.float64).cpu()
         if attribute == "joints":
             swapped = _legs_swapped(*aligned)
     return BodyErrors(frames, sums, swapped)

@@ -154,7 +154,7 @@ def evaluate_indoor_dataset(
                 for column in np.flatnonzero(np.diff(bounds)):
                     table[row, column] = rank_k(ranks[view[probe] == row, column], k)
             tables[f"{condition}@R{k}"] = table
-        has_others = compared.any(1)[view[probe]]
+        has_others = compared[view[probe]].any(1)
         by_view = [float(ap[(view[probe] == row) & has_others].mean()) for row in np.unique(view[probe][has_others])]
         precision[f"{condition}@mAP"] = 100 * float(np.mean(by_view))
         found = np.where(compared[view[probe]], ranks.numpy() < 1, np.float32("nan"))

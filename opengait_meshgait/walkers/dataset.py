@@ -1,6 +1,7 @@
 """Walkers on disk: whole sequences only, and a run that resumes where it was stopped."""
 
 import shutil
+from collections.abc import Iterable
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -103,7 +104,8 @@ def _explain(difference: Change) -> Change:
     key, before, now = difference
     if key != "recordings":
         return difference
-    first, second = next(pair for pair in zip_longest(before or [], now or [], fillvalue={}) if pair[0] != pair[1])
+    pairs: Iterable[tuple[dict, dict]] = zip_longest(before or [], now or [], fillvalue={})
+    first, second = next(pair for pair in pairs if pair[0] != pair[1])
     names = [recording.get("file", "none") for recording in (first, second)]
     changed = ", whose content has changed" if names[0] == names[1] else ""
     return f"recording {(first or second)['id']}/{(first or second)['type']}", names[0], names[1] + changed

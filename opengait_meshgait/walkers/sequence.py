@@ -89,7 +89,8 @@ def make_scene(
     weights = body.weights.numpy()
     offsets = clothing_offsets(body, rest, person.wardrobe, coat=name.condition == "cl")
     dressed = rest + offsets
-    feet = tuple(_foot(dressed, weights, joints, side) for side in SIDES)
+    left, right = (_foot(dressed, weights, joints, side) for side in SIDES)
+    feet = left, right
     if recorded:
         motion = retarget(recorded, joints, feet, frames)
     else:

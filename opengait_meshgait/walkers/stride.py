@@ -94,7 +94,7 @@ def make_stride(style: GaitStyle, joints: np.ndarray, feet: tuple[Foot, Foot]) -
     return Stride(length, duration, height, ankle, pitch, flexion)
 
 
-def _pace(style: GaitStyle, leg: float) -> tuple[float, float]:
+def _pace(style: GaitStyle, leg: float | np.floating) -> tuple[float, float]:
     """Length, m, and duration, s, of a stride: speed scales with the root of the leg's length, the ratio with it."""
     speed = style.speed * np.sqrt(leg / _REFERENCE_LEG)
     step = np.sqrt(60 * speed * style.walk_ratio * leg / _REFERENCE_LEG)

@@ -1,6 +1,7 @@
 """What makes one person's gait differ from another's."""
 
 from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 import numpy as np
 
@@ -89,7 +90,7 @@ class GaitStyle:
     @classmethod
     def draw(cls, rng: np.random.Generator, variety: float = 0.0) -> "GaitStyle":
         """A new person's style."""
-        curves = {name: np.array(curve) for name, curve in _CURVES.items()}
+        curves: dict[str, Any] = {name: np.array(curve) for name, curve in _CURVES.items()}
         traits = {trait.name: trait.metadata["mean"] for trait in _traits()}
         return cls(**curves, **traits)._spread(rng, 1.0, variety)
 
