@@ -1,4 +1,4 @@
-"""Who is it: for each probe the nearest people of a gallery, or nobody."""
+"""Open-set identification: for each probe the nearest people of a gallery, or "unknown"."""
 
 from dataclasses import asdict, dataclass
 from typing import Any

@@ -141,7 +141,7 @@ class GaitModel:
         Args:
             sils: ``[s, 64, 64]``, ``[s, 64, 44]`` or raw ``[s, h, w]``, as for :meth:`embed`.
             stature: the person's height, m, which only :meth:`BodySequence.metres` uses.
-            heatmaps: hand the heatmaps on too, some 0.4 MB a frame.
+            heatmaps: return the heatmaps too, some 0.4 MB a frame.
 
         Raises:
             UserError: the network has no heatmap branch, the sequence cannot be used, or the body here is not the one

@@ -1,4 +1,4 @@
-"""From which distance on a person is unknown, learnt from people who are known."""
+"""The rejection threshold of open-set identification, learnt for a false-accept rate (FAR)."""
 
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -14,16 +14,15 @@ from opengait_meshgait.inference.search import distance_pieces
 
 @dataclass(frozen=True)
 class Threshold:
-    """A probe is known where its nearest person is nearer than ``value``.
+    """A rejection threshold: a probe is unknown if nobody in the gallery is nearer than ``value``.
 
     Attributes:
         value: the distance.
-        metric: ``euc`` or ``cos``, the distance that is meant.
-        model: the fingerprint of the model whose embeddings are meant.
-        far: the false-accept rate that was asked for, 0…1.
-        accepted: share of validation sequences that would be taken for somebody else if they themselves were not in
-            the gallery, 0…1, at most ``far``.
-        missed: share of validation sequences that would be unknown although they are in the gallery, 0…1.
+        metric: ``euc`` or ``cos``.
+        model: the fingerprint of the model whose embeddings are compared.
+        far: the largest false-accept rate that was asked for, 0…1.
+        accepted: the false-accept rate on the validation set, each person out of the gallery in turn, 0…1.
+        missed: the miss rate on it: share of sequences rejected although their person is in the gallery, 0…1.
         sequences: of the validation set.
         people: of the validation set.
     """
@@ -39,13 +38,13 @@ class Threshold:
 
 
 def learn_threshold(validation: Embeddings, far: float, metric: str, device: torch.device) -> Threshold:
-    """The largest distance at which not more strangers than ``far`` are taken for somebody.
+    """The rejection threshold for FAR ≤ ``far``: the largest distance with so few false accepts.
 
-    Each sequence is a probe once, and all others are the gallery. Its nearest sequence of another person is what would
-    be found if it were a stranger: these distances, sorted, give the threshold. Its nearest of its own person is what
-    is to be found: those beyond the threshold are misses (open-set identification: Phillips, Grother, Micheals,
-    "Evaluation Methods in Face Recognition", Handbook of Face Recognition, 2011). A larger gallery has more to be
-    taken for: the rates hold in a gallery as large as the validation set.
+    Each sequence is a probe once, and all others are the gallery. The distance to its nearest sequence of another
+    person is that of a false accept if its own person is not enrolled: sorted, these give the threshold. The distance
+    to the nearest of its own person is that of a miss if it lies beyond (open-set identification: Phillips, Grother,
+    Micheals, "Evaluation Methods in Face Recognition", Handbook of Face Recognition, 2011). A larger gallery has more
+    false accepts: the rates hold for a gallery as large as the validation set.
 
     Args:
         validation: people who were not trained on, two sequences or more of some of them.

@@ -1,6 +1,6 @@
 """What a network finds in one sequence, as a page, a film, a sheet of pictures or a mesh."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -135,30 +135,25 @@ def reconstruct_frames(model: GaitModel, sequence: InputSequence, frames: np.nda
     found = model.reconstruct(sequence.silhouettes, heatmaps=True).at(frames)
     size = model.transform(torch.from_numpy(found.silhouettes[:1])).shape[-2:]
     extent = model.net.HeatmapEstimator.extent(*size)
+    meshes = [None] * len(frames) if found.vertices is None else found.vertices
+    bodies = [
+        BodyFrame(silhouette, heatmaps, extent, markers, vertices, found.faces)
+        for silhouette, heatmaps, markers, vertices in zip(found.silhouettes, found.heatmaps, found.markers, meshes)
+    ]
     notes, errors = list(sequence.notes), None
-    count = len(frames)
-    vertices = [None] * count if found.vertices is None else found.vertices
-    true_markers, true_vertices = [None] * count, [None] * count
     if model.no_body:
         notes.append(f"{model.no_body}: markers only, no mesh")
     elif sequence.bodies is not None:
-        weights = None if sequence.weights is None else torch.from_numpy(sequence.weights[frames])[None]
-        weights = None if weights is None else weights.to(model.device)
-        targets = model.body(torch.from_numpy(sequence.bodies[frames])[None].to(model.device), weights)
-        known = (targets.mesh_weights[0] > 0).tolist()
-        errors = point_errors(torch.from_numpy(found.markers), targets.markers[0].cpu(), targets.height[0].cpu())
-        errors = np.where(known, errors.mean(-1).numpy(), np.nan)
-        true_markers, true_vertices = (
-            [points if there else None for points, there in zip(each[0].cpu().numpy(), known)]
-            for each in (targets.markers, targets.vertices)
-        )
-        if not all(known):
-            notes.append(f"of {known.count(False)} of these frames no true body is known")
-    each = zip(found.silhouettes, found.heatmaps, found.markers, vertices, true_markers, true_vertices)
-    bodies = [
-        BodyFrame(silhouette, heatmaps, extent, markers, mesh, found.faces, *true)
-        for silhouette, heatmaps, markers, mesh, *true in each
-    ]
+        given = (values for values in (sequence.bodies, sequence.weights) if values is not None)
+        targets = model.body(*(torch.from_numpy(values[frames])[None].to(model.device) for values in given))
+        markers, vertices, height = (each[0].cpu() for each in (targets.markers, targets.vertices, targets.height))
+        known = (targets.mesh_weights[0] > 0).cpu().numpy()
+        errors = np.where(known, point_errors(torch.from_numpy(found.markers), markers, height).mean(-1), np.nan)
+        for place in np.flatnonzero(known):
+            true = {"true_markers": markers[place].numpy(), "true_vertices": vertices[place].numpy()}
+            bodies[place] = replace(bodies[place], **true)
+        if not known.all():
+            notes.append(f"of {int((~known).sum())} of these frames no true body is known")
     return BodyFrames(sequence.name, frames, bodies, found.stature, errors, notes)
 
 
