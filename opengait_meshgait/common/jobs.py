@@ -3,7 +3,7 @@
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
@@ -25,7 +25,9 @@ def count_workers(workers: int | None) -> int:
     return workers or os.cpu_count() or 1
 
 
-def run_jobs(function: Callable, jobs: Sequence[tuple], workers: int, start: Callable, *settings: Any) -> Iterator[Any]:
+def run_jobs(
+    function: Callable, jobs: Sequence[tuple], workers: int, start: Callable, *settings: Any
+) -> Generator[Any, None, None]:
     """Call ``function(*job)`` for all jobs; what comes back is yielded in the order in which jobs are done.
 
     With several workers their processes start at once; else the jobs are done in this process, one by one. Each
@@ -58,7 +60,9 @@ def _can_fork() -> bool:
     return sys.platform == "linux" and threading.active_count() == 1 and "torch" not in sys.modules
 
 
-def _run_here(function: Callable, jobs: Sequence[tuple], start: Callable, settings: tuple) -> Iterator[Any]:
+def _run_here(
+    function: Callable, jobs: Sequence[tuple], start: Callable, settings: tuple
+) -> Generator[Any, None, None]:
     if not jobs:
         return
     start(*settings)
@@ -83,7 +87,7 @@ def _set_threads(of_cv2: int, of_torch: int | None) -> None:
         torch.set_num_threads(of_torch)
 
 
-def _results(pool: ProcessPoolExecutor, futures: list[Future]) -> Iterator[Any]:
+def _results(pool: ProcessPoolExecutor, futures: list[Future]) -> Generator[Any, None, None]:
     try:
         for future in as_completed(futures):
             yield future.result()

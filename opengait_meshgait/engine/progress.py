@@ -60,7 +60,8 @@ class Window:
             self._sums[name] = self._sums.get(name, 0) + value.to(self.device)
         self._count += 1
         now = time.monotonic()
-        self._seconds, self._clock = self._seconds + now - self._clock, now
+        self._seconds += now - self._clock
+        self._clock = now
 
     def take(self) -> tuple[dict[str, float], float]:
         """Means over the iterations and all processes, and seconds of an iteration; then begin anew."""

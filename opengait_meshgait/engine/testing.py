@@ -85,4 +85,4 @@ def find_checkpoint(config: Config, iteration: int | str | None, folder: Path) -
         if not (folder / BEST).is_file():
             raise UserError(f"{folder} has no {BEST}: train with trainer_cfg.with_test: true, or test `--iter last`.")
         hint = read_json(folder / BEST)["iteration"]
-    return checkpoints.find(saved[-1] if hint in ("last", 0) else hint)
+    return checkpoints.find(saved[-1] if hint in ("last", 0) else int(hint))

@@ -2,7 +2,7 @@
 
 import time
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,7 +96,7 @@ def write_embeddings(
     path: str | Path,
     blocks: Iterable[np.ndarray],
     shape: tuple[int, int, int],
-    texts: dict[str, Sequence[str]],
+    texts: Mapping[str, Sequence[str]],
     model: str,
     metric: str,
 ) -> None:

@@ -214,7 +214,8 @@ class GaitModel:
 
 def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
     """Places of sequences that go together: of like lengths, and not too many frames in all."""
-    batch, frames = [], 0
+    batch: list[int] = []
+    frames = 0
     for place in sorted(range(len(lengths)), key=lengths.__getitem__):
         if batch and frames + lengths[place] > _FRAMES_AT_ONCE:
             yield batch

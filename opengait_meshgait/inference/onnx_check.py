@@ -60,7 +60,7 @@ class OnnxCheck:
             "onnxruntime": lambda: session.run([OUTPUT], {INPUT: sils.numpy()}),
             "PyTorch": lambda: self._net(sils),
         }
-        times = {name: [] for name in runs}
+        times: dict[str, list[float]] = {name: [] for name in runs}
         with torch.inference_mode():
             for _ in range(_RUNS):
                 for name, run in runs.items():

@@ -93,7 +93,7 @@ def normalize_sequence(sils: Any, name: str = "The sequence") -> tuple[np.ndarra
     return _normalize_raw(pictures, name)
 
 
-def _normalize_raw(pictures: Sequence[np.ndarray], name: str) -> tuple[np.ndarray, np.ndarray]:
+def _normalize_raw(pictures: np.ndarray | Sequence[np.ndarray], name: str) -> tuple[np.ndarray, np.ndarray]:
     """The same for raw pictures, uint8 [h, w], 0…255, which may differ in size."""
     found = [normalize_silhouette(picture, SIZE) for picture in pictures]
     kept = [frame for frame, picture in enumerate(found) if picture is not None]
@@ -112,7 +112,8 @@ def _in_folder(root: Path) -> list[Source]:
         return [Source(root.resolve().name, "", "", partial(_read_pickle, find_sequence(root).sils_path))]
     raw = sorted({picture.parent for picture in root.glob("*/*/*/*.png")})
     if raw:
-        return [Source(*folder.relative_to(root).parts, partial(_read_pictures, folder)) for folder in raw]
+        names = [folder.relative_to(root).parts for folder in raw]
+        return [Source(a, b, c, partial(_read_pictures, root / a / b / c)) for a, b, c in names]
     people = sorted(entry.name for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
     survey = survey_sequences(root, people, with_bodies=False)
     if survey.problems:

@@ -66,16 +66,16 @@ def resolve_paths(cfgs: Mapping[str, Any], root: Path) -> dict[str, Any]:
 
     A relative path is looked up in the working directory first, then in the checkout.
     """
-    cfgs = copy.deepcopy(dict(cfgs))
-    places = [(cfgs["data_cfg"], key) for key in ("dataset_root", "dataset_partition")]
-    places += [(cfgs["model_cfg"].get("body_cfg") or {}, key) for key in ("body", "markers")]
-    places += [(cfgs[f"{section}_cfg"], "restore_hint") for section in ("trainer", "evaluator")]
+    found = copy.deepcopy(dict(cfgs))
+    places = [(found["data_cfg"], key) for key in ("dataset_root", "dataset_partition")]
+    places += [(found["model_cfg"].get("body_cfg") or {}, key) for key in ("body", "markers")]
+    places += [(found[f"{section}_cfg"], "restore_hint") for section in ("trainer", "evaluator")]
     for section, key in places:
         value = section.get(key)
         if isinstance(value, str):
             candidates = [Path(value).expanduser().absolute(), root / value]
             section[key] = str(next((path for path in candidates if path.exists()), candidates[0]))
-    return cfgs
+    return found
 
 
 def _go_on(cfgs: dict[str, Any], root: Path) -> None:

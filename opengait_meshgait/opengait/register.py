@@ -1,5 +1,6 @@
 """Makes the classes of this package known to OpenGait, by the names that its YAML files use."""
 
+from collections.abc import Callable
 from functools import cache
 from types import ModuleType
 
@@ -24,9 +25,10 @@ def register() -> None:
     for entry in BACKBONES.entries.values():
         if not hasattr(backbones, entry.__name__):
             setattr(backbones, entry.__name__, entry)
-    body_losses = [(losses, _as_base_loss(loss)) for loss in (JointLoss, MarkerLoss, MeshLoss)]
-    for module, entry in (*body_losses, (evaluators, evaluate_walkers), (models, MeshGait)):
-        _add(module, entry)
+    for loss in (JointLoss, MarkerLoss, MeshLoss):
+        _add(losses, _as_base_loss(loss))
+    _add(evaluators, evaluate_walkers)
+    _add(models, MeshGait)
 
 
 @cache
@@ -39,7 +41,7 @@ def _as_base_loss(loss: type[PointLoss]) -> type[PointLoss]:
     return type(loss.__name__, (loss, BaseLoss), {"__doc__": loss.__doc__})
 
 
-def _add(module: ModuleType, entry: type) -> None:
+def _add(module: ModuleType, entry: Callable) -> None:
     present = getattr(module, entry.__name__, entry)
     if present is not entry:
         raise UserError(

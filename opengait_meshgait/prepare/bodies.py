@@ -58,8 +58,9 @@ def read_raw_bodies(folder: str, frames: list[FrameKey], named: bool, keys: Body
         UserError: no file belongs to any frame, a file for all does not fit their number, or files differ in kind.
     """
     files = _files(folder) if Path(folder).is_dir() else []
+    unreadable: list[str] = []
     if len(files) == 1 and (single := _one_for_all(files[0].path, frames, keys)) is not None:
-        found, unreadable = single, []
+        found = single
     else:
         found, unreadable = _one_a_frame(files, frames, named, folder, keys)
     shapes = {row.shape for row in found.values()}

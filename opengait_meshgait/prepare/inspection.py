@@ -112,7 +112,8 @@ class Sample:
 
 def read_sample(seqs: Sequence[SequenceInfo], number: int = 64) -> Sample:
     """Read an evenly spread sample of so many sequences, all files of each."""
-    lengths, infos, sizes, problems, bodiless = {}, {}, Counter(), [], []
+    sizes: Counter = Counter()
+    lengths, infos, problems, bodiless = {}, {}, [], []
     for index in np.unique(np.linspace(0, len(seqs) - 1, min(number, len(seqs))).round().astype(int)):
         info = seqs[index]
         try:

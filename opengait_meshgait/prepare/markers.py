@@ -66,9 +66,9 @@ def show(body_file: str | None, markers_file: str | None, out: Path) -> None:
     """Draw markers on the body at rest."""
     body = load_body(body_file)
     markers = load_markers(markers_file, body)
-    points = (tensor.numpy() for tensor in (body.v_template, body.faces, markers.vertex_ids, markers.flip))
+    vertices, faces = body.v_template.numpy(), body.faces.numpy()
     title = f"{markers.name}: {markers.num_markers} virtual markers of {body.name}"
-    write_png(out, markers_figure(*points, title))
+    write_png(out, markers_figure(vertices, faces, markers.vertex_ids.numpy(), markers.flip.numpy(), title))
     print(f"{out}: {title}")
 
 

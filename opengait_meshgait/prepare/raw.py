@@ -133,8 +133,8 @@ def _three_levels(root: str | Path) -> Iterator[tuple[str, str, str, str]]:
 def _join_folders(silhouettes: Path, bodies: Path | None, layout: str) -> RawDataset:
     """The sequences of two folders, which may be the same, that both lie as ``id/type/view``."""
     sequences = [
-        RawSequence(*names, path, None if bodies is None else str(bodies.joinpath(*names)))
-        for *names, path in _three_levels(silhouettes)
+        RawSequence(label, kind, view, path, None if bodies is None else str(bodies / label / kind / view))
+        for label, kind, view, path in _three_levels(silhouettes)
     ]
     known = {sequence.name for sequence in sequences}
     alone = [] if bodies in (None, silhouettes) else ["/".join(names) for *names, _ in _three_levels(bodies)]

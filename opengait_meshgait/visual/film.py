@@ -29,7 +29,7 @@ def write_film(path: str | Path, shown: BodyFrames) -> None:
             for picture in _pictures(shown):
                 if writer is None:
                     size = picture.shape[1::-1]
-                    writer = cv2.VideoWriter(str(film), cv2.VideoWriter_fourcc(*"mp4v"), _FPS, size)
+                    writer = cv2.VideoWriter(str(film), cv2.VideoWriter.fourcc(*"mp4v"), _FPS, size)
                     if not writer.isOpened():
                         raise UserError(
                             f"OpenCV {cv2.__version__} cannot write {path} here: its build has no FFMPEG with an "
