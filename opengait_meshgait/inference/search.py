@@ -15,27 +15,20 @@ _PIECE = 4096
 
 def distance_pieces(
     probes: Embeddings, gallery: Embeddings, metric: str, device: torch.device
-) -> Iterator[tuple[slice, Iterator[tuple[slice, slice, torch.Tensor]]]]:
+) -> Iterator[tuple[slice, slice, torch.Tensor]]:
     """Distances as :func:`~opengait_meshgait.evaluation.distance.distance_blocks` gives them, in bounded memory.
 
     Yields:
-        The rows of a piece of the probes, and an iterator over blocks of it: their rows, their columns in the gallery,
-        and the distances, on ``device``.
+        The rows of a block among the probes, its columns in the gallery, and the distances, on ``device``.
 
     Raises:
         UserError: an embedding is NaN or infinite.
     """
     for rows in _pieces(len(probes)):
-        yield rows, _blocks(probes, rows, gallery, metric, device)
-
-
-def _blocks(
-    probes: Embeddings, rows: slice, gallery: Embeddings, metric: str, device: torch.device
-) -> Iterator[tuple[slice, slice, torch.Tensor]]:
-    left = _loaded(probes, rows, device)
-    for columns in _pieces(len(gallery)):
-        for part, block in distance_blocks(left, _loaded(gallery, columns, device), metric):
-            yield slice(rows.start + part.start, rows.start + part.stop), columns, block
+        left = _loaded(probes, rows, device)
+        for columns in _pieces(len(gallery)):
+            for part, block in distance_blocks(left, _loaded(gallery, columns, device), metric):
+                yield slice(rows.start + part.start, rows.start + part.stop), columns, block
 
 
 def nearest(
@@ -59,24 +52,19 @@ def nearest(
     people, codes = np.unique(gallery.labels, return_inverse=True)
     codes = torch.from_numpy(codes).to(device)
     top = min(top, len(people))
-    distances, places = [], []
-    for rows, blocks in distance_pieces(probes, gallery, metric, device):
-        best = torch.full((rows.stop - rows.start, top), torch.inf, device=device)
-        where = torch.full_like(best, -1, dtype=torch.long)
-        for part, columns, block in blocks:
-            here = slice(part.start - rows.start, part.stop - rows.start)
-            values, found = _nearest_of_block(block, codes[columns], top)
-            values = torch.cat([best[here], values], 1)
-            found = torch.cat([where[here], found + columns.start], 1)
-            values, order = values.sort(dim=1, stable=True)
-            found = found.gather(1, order)
-            # Empty places, -1, are no person: infinitely far, they stay behind whoever they are taken for.
-            values[~_first_of_each(torch.where(found < 0, -1, codes[found]))] = torch.inf
-            best[here], order = values.topk(top, largest=False)
-            where[here] = found.gather(1, order)
-        distances.append(best.cpu().numpy())
-        places.append(where.cpu().numpy())
-    return np.concatenate(distances), np.concatenate(places)
+    best = torch.full((len(probes), top), torch.inf, device=device)
+    where = torch.full_like(best, -1, dtype=torch.long)
+    for rows, columns, block in distance_pieces(probes, gallery, metric, device):
+        values, found = _nearest_of_block(block, codes[columns], top)
+        values = torch.cat([best[rows], values], 1)
+        found = torch.cat([where[rows], found + columns.start], 1)
+        values, order = values.sort(dim=1, stable=True)
+        found = found.gather(1, order)
+        # Empty places, -1, are no person: infinitely far, they stay behind whoever they are taken for.
+        values[~_first_of_each(torch.where(found < 0, -1, codes[found]))] = torch.inf
+        best[rows], order = values.topk(top, largest=False)
+        where[rows] = found.gather(1, order)
+    return best.cpu().numpy(), where.cpu().numpy()
 
 
 def _nearest_of_block(block: torch.Tensor, codes: torch.Tensor, top: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -112,10 +112,9 @@ def _nearest_own_and_other(
     own = torch.full((len(validation),), torch.inf, device=device)
     other = own.clone()
     places = torch.arange(len(validation), device=device)
-    for _, blocks in distance_pieces(validation, validation, metric, device):
-        for rows, columns, block in blocks:
-            same = codes[rows, None] == codes[columns]
-            oneself = places[rows, None] == places[columns]
-            own[rows] = own[rows].minimum(block.masked_fill(~same | oneself, torch.inf).amin(1))
-            other[rows] = other[rows].minimum(block.masked_fill(same, torch.inf).amin(1))
+    for rows, columns, block in distance_pieces(validation, validation, metric, device):
+        same = codes[rows, None] == codes[columns]
+        oneself = places[rows, None] == places[columns]
+        own[rows] = own[rows].minimum(block.masked_fill(~same | oneself, torch.inf).amin(1))
+        other[rows] = other[rows].minimum(block.masked_fill(same, torch.inf).amin(1))
     return own.cpu().numpy(), other.cpu().numpy()
