@@ -38,7 +38,7 @@ def build_preparation(config: Config, training: bool) -> BatchPreparation:
 
 def build_network(config: Config, supervision: BodySupervision | None) -> MeshGaitNet:
     """The network of ``model_cfg``, ready for ``loss_cfg``; with ``supervision``, it can reconstruct bodies."""
-    terms = [loss.get("log_prefix") for loss in config.loss_cfg]
+    terms = [str(loss.get("log_prefix")) for loss in config.loss_cfg]
     return network_to_train(config.model_cfg.model_dump(exclude_none=True), supervision, terms)
 
 
@@ -84,14 +84,15 @@ def build_train_set(config: Config, with_bodies: bool) -> GaitDataset:
 def fit_head(
     net: MeshGaitNet, dataset: GaitDataset, config: Config, preparation: BatchPreparation, quiet: bool = False
 ) -> None:
-    """Fit the LDA head of ``net``, which is left in evaluation mode, to the training sequences.
+    """Fit the LDA head of ``net``, if it has one, to the training sequences; it is left in evaluation mode.
 
     Raises:
         UserError: the training set has too few people or sequences.
     """
     sampler, workers = config.evaluator_cfg.sampler, config.data_cfg.num_workers
     frames = FrameSampling.from_config(sampler.model_dump())
-    fit_lda(net.eval(), net.Discriminant, dataset, frames, preparation, sampler.batch_size, workers, quiet)
+    if net.Discriminant is not None:
+        fit_lda(net.eval(), net.Discriminant, dataset, frames, preparation, sampler.batch_size, workers, quiet)
 
 
 def build_test_set(config: Config, split: str, with_bodies: bool) -> GaitDataset:

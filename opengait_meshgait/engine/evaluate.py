@@ -103,7 +103,8 @@ def _embed(
     sampler = InferenceSampler(dataset, cfg.sampler.batch_size, rank(), world_size())
     loader = make_loader(dataset, sampler, config.data_cfg.num_workers, pin_memory=device.type == "cuda")
     half = cfg.enable_float16 and device.type == "cuda"
-    indices, features, errors = [], [], {}
+    indices, features = [], []
+    errors: dict[str, BodyErrors] = {}
     silent = True if quiet or rank() else None
     for number, batch in enumerate(tqdm(loader, "testing", leave=False, dynamic_ncols=True, disable=silent)):
         batch = batch.to(device)
@@ -111,8 +112,8 @@ def _embed(
             output = net(preparation.for_test(batch), seqL=batch.seqL, reconstruct=with_bodies)
         indices.append(batch.indices.cpu())
         features.append(getattr(output, matched).float().cpu())
-        if with_bodies:
-            targets = preparation.test_targets(batch)
+        targets = preparation.test_targets(batch)
+        if targets is not None:
             for view in sorted(set(batch.views)):
                 pairs = zip(sampler.first_time[number], batch.views)
                 chosen = torch.tensor([new and seen == view for new, seen in pairs], device=device)

@@ -55,5 +55,5 @@ def add_lda_head(
     kept = {key: state[key] for key in ("iteration", "seed", "body", "data") if key in state}
     weights = {name: value.cpu() for name, value in net.state_dict().items()}
     with atomic_path(out) as temporary:
-        torch.save({"model": weights, **kept, "config": checked.model_dump()}, temporary)
+        torch.save(kept | {"model": weights, "config": checked.model_dump()}, temporary)
     return Path(out)

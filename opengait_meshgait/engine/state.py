@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.networks import load_weights
+from opengait_meshgait.networks import MeshGaitNet, load_weights
 
 
 @dataclass
@@ -24,7 +24,7 @@ class TrainingState:
         iteration: batches seen.
     """
 
-    net: nn.Module
+    net: MeshGaitNet
     optimizer: torch.optim.Optimizer
     scheduler: torch.optim.lr_scheduler.LRScheduler
     scaler: torch.amp.GradScaler

@@ -1,6 +1,6 @@
 """The whole network: silhouettes in, embeddings out, a body on request."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from opengait_meshgait.networks.backbone import FrameBackbone, PartBackbone
 from opengait_meshgait.networks.estimator import HeatmapEstimator
 from opengait_meshgait.networks.fusion import build_fusion
 from opengait_meshgait.networks.layers import HorizontalPooling, PackSequence
+from opengait_meshgait.networks.lda_head import LDAHead
 from opengait_meshgait.networks.reconstruction import Reconstruction
 from opengait_meshgait.networks.registry import BACKBONES, LAYERS
 from opengait_meshgait.networks.soft_argmax import soft_argmax
@@ -79,11 +80,14 @@ class MeshGaitNet(nn.Module):
         self.Backbone = _build_backbone(backbone_cfg, bin_num)
         parts, maps = _dry_run(self.Backbone.with_maps, frames)
         channels, parts_num = parts.shape[1:]
-        self.HeatmapEstimator = self.HeatmapFeatures = self.Discriminant = self.reconstruction = None
+        self.HeatmapEstimator: HeatmapEstimator | None = None
+        self.HeatmapFeatures: nn.Module | None = None
+        self.Discriminant: LDAHead | None = None
+        self.reconstruction: Reconstruction | None = None
         markers = 0
         if heatmap_cfg is not None:
-            self.HeatmapEstimator = _build_estimator(heatmap_cfg, maps)
-            volumes = _dry_run(self.HeatmapEstimator, maps if self.HeatmapEstimator.reads == "backbone" else frames)
+            estimator = self.HeatmapEstimator = _build_estimator(heatmap_cfg, maps)
+            volumes = _dry_run(estimator, maps if estimator.reads == "backbone" else frames)
             markers, depth = volumes.shape[2:4]
             if HeatmapFeatures is not None:
                 self.HeatmapFeatures = _build_layer("HeatmapFeatures", HeatmapFeatures, in_channels=markers * depth)
@@ -99,14 +103,14 @@ class MeshGaitNet(nn.Module):
         if Discriminant is not None:
             sizes = {"features": out_channels * parts_num, "markers": markers}
             self.Discriminant = LAYERS.build({**Discriminant, **sizes, "type": "Discriminant"})
-        if markers and not self.sees_body and self.HeatmapEstimator.reads == "silhouettes":
+        if self.HeatmapEstimator and not self.sees_body and self.HeatmapEstimator.reads == "silhouettes":
             raise UserError(
                 "heatmap_cfg reads silhouettes, and neither HeatmapFeatures nor a Discriminant with a marker_weight is "
                 "there: recognition would see nothing of the heatmaps. Write one of them, `Discriminant: {}` say, or "
                 "heatmap_cfg.reads: backbone, or heatmap_cfg: null."
             )
-        if markers and reconstruction is not None:
-            self._know_body(reconstruction, markers)
+        if self.HeatmapEstimator and reconstruction is not None:
+            self._know_body(self.HeatmapEstimator, reconstruction, markers)
 
     def forward(self, sils: Tensor, seqL: Tensor | None = None, reconstruct: bool | None = None) -> MeshGaitOutput:
         """Recognise, and reconstruct where asked to.
@@ -127,10 +131,11 @@ class MeshGaitNet(nn.Module):
         parts, maps = self.Backbone.with_maps(frames, seqL)
         reconstruct = self.training if reconstruct is None else reconstruct
         body, markers = {}, None
-        if self.HeatmapEstimator is not None and (self.sees_body or reconstruct):
-            seen = maps if self.HeatmapEstimator.reads == "backbone" else frames
-            heatmaps = self.HeatmapEstimator(seen, seqL)
-            markers = soft_argmax(heatmaps, self.HeatmapEstimator.extent(*seen.shape[-2:]))
+        estimator = self.HeatmapEstimator
+        if estimator is not None and (self.sees_body or reconstruct):
+            seen = frames if maps is None or estimator.reads == "silhouettes" else maps
+            heatmaps = estimator(seen, seqL)
+            markers = soft_argmax(heatmaps, estimator.extent(*seen.shape[-2:]))
             if self.HeatmapFeatures is not None:
                 parts = self.Fusion(parts, self._heatmap_parts(heatmaps, seqL))
             if reconstruct:
@@ -138,13 +143,9 @@ class MeshGaitNet(nn.Module):
         embeddings = self.FCs(parts)
         _, logits = self.BNNecks(embeddings)
         # The head's own mode: inside OpenGait the parts of this network are switched, not the network.
-        lda = self.Discriminant(embeddings, markers, seqL) if self.has_lda and not self.Discriminant.training else None
+        head = self.Discriminant
+        lda = None if head is None or head.training or not head.fitted else head(embeddings, markers, seqL)
         return MeshGaitOutput(embeddings, logits, lda, **body)
-
-    @property
-    def has_lda(self) -> bool:
-        """Whether there is an LDA head, and it is fitted."""
-        return self.Discriminant is not None and self.Discriminant.fitted
 
     def matched(self, match: str | None = None) -> str:
         """The features to be matched, by their name in :class:`MeshGaitOutput`.
@@ -157,13 +158,14 @@ class MeshGaitNet(nn.Module):
         """
         if match not in (None, *MATCHED):
             raise UserError(f"Cannot match '{match}'. {did_you_mean(str(match), MATCHED)}")
-        if match == "lda" and not self.has_lda:
+        fitted = self.Discriminant is not None and self.Discriminant.fitted
+        if match == "lda" and not fitted:
             absent = "has no LDA head" if self.Discriminant is None else "has an LDA head that is not fitted yet"
             raise UserError(
                 f"These weights cannot be matched by lda: the network {absent}. Match embeddings, or fit a head with "
                 "`meshgait lda --ckpt C.pt --out C_lda.pt`."
             )
-        return match or ("lda" if self.has_lda else "embeddings")
+        return match or ("lda" if fitted else "embeddings")
 
     @property
     def sees_body(self) -> bool:
@@ -174,12 +176,12 @@ class MeshGaitNet(nn.Module):
 
     def feature_shape(self, matched: str) -> tuple[int, int]:
         """(c, p), channels and parts of the features that :meth:`matched` names."""
-        if matched == "lda":
+        if matched == "lda" and self.Discriminant is not None:
             return self.Discriminant.shape
         parts, _, channels = self.FCs.fc_bin.shape
         return channels, parts
 
-    def _know_body(self, reconstruction: Reconstruction, markers: int) -> None:
+    def _know_body(self, estimator: HeatmapEstimator, reconstruction: Reconstruction, markers: int) -> None:
         """Take what is known of the body before training: whose markers they are, where they start, left and right."""
         expected = reconstruction.interpolation.shape[1]
         if expected != markers:
@@ -188,7 +190,7 @@ class MeshGaitNet(nn.Module):
                 "or name another marker set in body_cfg."
             )
         self.reconstruction = reconstruction
-        self.HeatmapEstimator.start_at(reconstruction.start)
+        estimator.start_at(reconstruction.start)
         if self.Discriminant is not None:
             self.Discriminant.set_sides(reconstruction.side, reconstruction.flip)
 
@@ -204,7 +206,7 @@ class MeshGaitNet(nn.Module):
         return body
 
 
-def _dry_run(forward: Callable[[Tensor], Any], x: Tensor) -> Any:
+def _dry_run(forward: Any, x: Tensor | None) -> Any:
     """One forward pass of a module, or of a method of it, that leaves batch normalisation's statistics alone."""
     module = getattr(forward, "__self__", forward)
     module.eval()
@@ -247,7 +249,7 @@ def _require(key: str, cfg: Mapping[str, Any], fits: bool) -> None:
         )
 
 
-def _build_layer(name: str, cfg: Mapping[str, Any], **found: int) -> nn.Module:
+def _build_layer(name: str, cfg: Mapping[str, Any], **found: int) -> Any:
     """Build the layer ``name`` for the sizes ``found`` by the dry run, which ``cfg`` may repeat but not contradict."""
     for key, value in found.items():
         if cfg.get(key) not in (None, value):

@@ -37,7 +37,7 @@ class SeededBatches(Sampler[list[Key]]):
         training: draw new seeds for every batch; otherwise the index is the seed.
     """
 
-    def __init__(self, sampler: Sampler[list[int]], training: bool):
+    def __init__(self, sampler: Any, training: bool):
         self.sampler, self.training = sampler, training
         self.batch_size = sampler.batch_size
 

@@ -6,11 +6,12 @@ from typing import Any
 
 import torch
 
-from opengait_meshgait.body.supervision import BodySupervision, BodyTargets, load_supervision
+from opengait_meshgait.body.supervision import BodyTargets, load_supervision
 from opengait_meshgait.common.distributed import rank, world_size
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.data import Batch, GaitDataset, TripletSampler, build_transforms, check_sequences
-from opengait_meshgait.data.augmentation import augmentation_from
+from opengait_meshgait.data.augmentation import PairedAugmentation, augmentation_from
+from opengait_meshgait.data.transforms import Transform
 
 # So many sequences, evenly spread, are read before the first iteration: a damaged file is reported early.
 _READ_FIRST = 1000
@@ -39,9 +40,9 @@ class BatchPreparation:
         augment_cfg: Mapping[str, Any] | None = None,
     ):
         with_bodies = body_cfg is not None
-        self.supervision: BodySupervision | None = load_supervision(**body_cfg) if with_bodies else None
+        self.supervision = None if body_cfg is None else load_supervision(**body_cfg)
         self.test_transform, self.transform_test_bodies = build_transforms(test_transforms, with_bodies)
-        self.augmentation = None
+        self.augmentation: PairedAugmentation | None = None
         if transforms is not None:
             self.transform, self.transform_bodies = build_transforms(transforms, with_bodies)
             flips = None if self.supervision is None else self.supervision.flips
@@ -49,33 +50,34 @@ class BatchPreparation:
 
     def for_training(self, batch: Batch) -> tuple[torch.Tensor, BodyTargets | None]:
         """Silhouettes float32 ``[n, s, h, w]`` or packed ``[1, sum of seqL, h, w]``, 0…1, and their bodies' targets."""
-        sils, targets = self.transform(batch.sils), None
-        if self.supervision is not None:
-            targets = self._targets(self.transform_bodies(batch.bodies), batch)
-        return (sils, targets) if self.augmentation is None else self._augment(sils, targets, batch)
+        sils, targets = self.transform(batch.sils), self._targets(self.transform_bodies, batch)
+        return (sils, targets) if self.augmentation is None else self._augment(self.augmentation, sils, targets, batch)
 
     def for_test(self, batch: Batch) -> torch.Tensor:
         """Silhouettes float32 ``[n, s, h, w]`` or packed ``[1, sum of seqL, h, w]``, 0…1."""
         return self.test_transform(batch.sils)
 
-    def test_targets(self, batch: Batch) -> BodyTargets:
-        """What the bodies of a test batch are compared with; there is a :attr:`supervision`."""
-        return self._targets(self.transform_test_bodies(batch.bodies), batch)
+    def test_targets(self, batch: Batch) -> BodyTargets | None:
+        """What the bodies of a test batch are compared with; None without :attr:`supervision`."""
+        return self._targets(self.transform_test_bodies, batch)
 
-    def _targets(self, bodies: torch.Tensor, batch: Batch) -> BodyTargets:
-        return self.supervision.to(bodies.device)(bodies, batch.weights)
+    def _targets(self, transform: Transform | None, batch: Batch) -> BodyTargets | None:
+        if self.supervision is None or transform is None or batch.bodies is None:
+            return None
+        return self.supervision.to(batch.bodies.device)(transform(batch.bodies), batch.weights)
 
+    @staticmethod
     def _augment(
-        self, sils: torch.Tensor, targets: BodyTargets | None, batch: Batch
+        augmentation: PairedAugmentation, sils: torch.Tensor, targets: BodyTargets | None, batch: Batch
     ) -> tuple[torch.Tensor, BodyTargets | None]:
         if batch.seqL is None:
-            return self.augmentation(sils, targets, batch.seeds)
+            return augmentation(sils, targets, batch.seeds)
         # Packed sequences are changed one by one: they differ in length.
         lengths = batch.seqL[0].tolist()
         tensors = [sils] if targets is None else [sils, *(getattr(targets, field.name) for field in fields(targets))]
         parts = []
         for seed, part in zip(batch.seeds, zip(*(tensor.split(lengths, dim=1) for tensor in tensors))):
-            moved, bodies = self.augmentation(part[0], None if targets is None else BodyTargets(*part[1:]), [seed])
+            moved, bodies = augmentation(part[0], None if targets is None else BodyTargets(*part[1:]), [seed])
             parts.append([moved] if bodies is None else [moved, *(getattr(bodies, f.name) for f in fields(bodies))])
         sils, *bodies = (torch.cat(tensors, dim=1) for tensors in zip(*parts))
         return sils, BodyTargets(*bodies) if bodies else None
