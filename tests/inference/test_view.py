@@ -90,6 +90,8 @@ def test_pages(checkpoint, dataset, tmp_path, capsys):
     assert frames_of_the_page.count('"mesh3d"') == 2 * frames
     assert f"{frames - 1}, marker error " in page
     assert "true mesh" in page
+    assert "<h1>0003-nm-01-090</h1>" in page
+    assert re.search(r"Mean error of the markers: \d+ mm\.", page)
 
 
 def test_films(checkpoint, stack, tmp_path, monkeypatch):
