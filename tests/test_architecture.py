@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "recipe": {"data", "body", "networks", "losses"},
     "engine": {"recipe", "visual", "data", "body", "networks", "losses", "evaluation"},
     "inference": {"recipe", "visual", "data", "body", "networks", "evaluation"},
-    "opengait": {"recipe", "visual", "data", "body", "networks", "losses", "evaluation"},
+    "opengait": {"engine", "recipe", "visual", "data", "body", "networks", "losses", "evaluation"},
     "prepare": {"recipe", "visual", "data", "body"},
 }
 MAY_IMPORT["benchmark"] = set(MAY_IMPORT) - {"prepare"}

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from opengait_meshgait.benchmark.accuracy_tables import Contestant
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.common.files import read_json
 from opengait_meshgait.data import build_transforms
@@ -33,30 +34,23 @@ _NOT_TRAINING = {
 _NOT_TESTING = {"save_name": True, "restore_hint": True, "restore_ckpt_strict": True, "sampler": {"batch_size"}}
 
 
-@dataclass(frozen=True)
-class Entry:
-    """One config of the table.
+@dataclass(kw_only=True)
+class Planned(Contestant):
+    """A contestant and how it comes to its runs. ``parameters`` and ``gflops`` are those of :data:`FRAMES` frames.
 
     Attributes:
-        name: of its row.
         source: its file.
-        config: as read, before a seed is set.
-        training: a hash of all that decides over its weights, but the seed.
+        config: as loaded, before a seed is set.
+        training: a hash of all that decides its weights, but the seed.
         testing: a hash of how it is tested.
-        parameters, gflops: of inference on one sequence of :data:`FRAMES` frames.
-        baseline: name of the entry that is the same network without the heatmap branch, or None.
         on: folder of the data to test on, or None for the config's own.
     """
 
-    name: str
     source: str
     config: Config
     training: str
     testing: str
-    parameters: int
-    gflops: float
-    baseline: str | None
-    on: Path | None = None
+    on: Path | None
 
     def run(self, seed: int) -> Config:
         """The config that trains one run. Its name holds the hash: another training goes to another folder."""
@@ -74,7 +68,7 @@ class Entry:
         return run_folder(self.run(seed), output, training=True) / f"bench-{split}-{self.testing}.json"
 
 
-def plan(sources: Sequence[str], overrides: Sequence[str], split: str, on: Path | None = None) -> list[Entry]:
+def plan(sources: Sequence[str], overrides: Sequence[str], split: str, on: Path | None = None) -> list[Planned]:
     """Read the configs, and find now what would stop a run later.
 
     Args:
@@ -104,18 +98,23 @@ def plan(sources: Sequence[str], overrides: Sequence[str], split: str, on: Path 
     _check_alike(sources, configs)
     names = _names(sources, configs)
     baselines = {_network(config): name for name, config in zip(names, configs) if not config.model_cfg.heatmap_cfg}
-    return [
-        Entry(
-            name,
-            source,
-            config,
-            *found,
-            *_cost(config, split, on),
-            baseline=baselines.get(_network(config)) if config.model_cfg.heatmap_cfg else None,
-            on=on,
+    planned = []
+    for name, source, config, (training, testing) in zip(names, sources, configs, hashes):
+        parameters, gflops = _cost(config, split, on)
+        planned.append(
+            Planned(
+                name=name,
+                parameters=parameters,
+                gflops=gflops,
+                baseline=baselines.get(_network(config)) if config.model_cfg.heatmap_cfg else None,
+                source=source,
+                config=config,
+                training=training,
+                testing=testing,
+                on=on,
+            )
         )
-        for name, source, config, found in zip(names, sources, configs, hashes)
-    ]
+    return planned
 
 
 def _tested(config: Config, on: Path | None) -> Config:
@@ -211,7 +210,7 @@ def _check_split(config: Config, split: str) -> None:
 
 
 def _cost(config: Config, split: str, on: Path | None) -> tuple[int, float]:
-    """Parameters and GFLOPs. On the way everything is built that a run will need, so that mistakes are told now."""
+    """Parameters and GFLOPs. On the way everything is built that a run will need, so that mistakes are reported now."""
     data = config.data_cfg.model_copy(update={"cache": False})
     config = config.model_copy(update={"data_cfg": data})
     net = build.build_network(config, None)

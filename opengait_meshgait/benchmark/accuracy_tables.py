@@ -1,4 +1,4 @@
-"""Tables of ``meshgait bench accuracy``: means and spreads over seeds, and which differences are more than chance."""
+"""Tables and notes of ``meshgait bench accuracy``: means over seeds, and which differences are more than chance."""
 
 import statistics
 from collections.abc import Callable, Mapping, Sequence
@@ -11,6 +11,7 @@ from opengait_meshgait.evaluation.comparison import MEAN, Difference, compare_co
 from opengait_meshgait.evaluation.evaluators import read_hits
 
 _WILD = ("Rank-1", "Rank-5", "mAP", "mINP")
+_ALIKE = 1.1  # costs that differ by less are called equal
 _BODIES = {"MPJPE": "mpjpe_root_mm", "MPVPE": "mpvpe_root_mm", "PA-MPJPE": "mpjpe_pa_mm", "PA-MPVPE": "mpvpe_pa_mm"}
 
 
@@ -174,6 +175,53 @@ def difference_table(found: Mapping[tuple[str, str], Mapping[str, Difference]]) 
             # Gait3D's protocol has one condition, of all probes.
             rows.append([name, reference, condition, f"{each.difference:+.1f}", interval, each.verdict])
     return rows
+
+
+def notes(contestants: Sequence[Contestant], frames: int) -> list[str]:
+    """One sentence each.
+
+    Args:
+        contestants: with their runs, the reference first.
+        frames: of the sequence whose GFLOPs were counted.
+    """
+    entered = [one for one in contestants if one.runs]
+    runs = [run for one in entered for run in one.runs.values()]
+    seeds = min(len(one.runs) for one in entered)
+    lines = [
+        f"GFLOPs of one sequence of {frames} frames at inference, parameters without the class head; mean ± standard "
+        "deviation over seeds."
+    ]
+    if len(entered) > 1:
+        lines.append(
+            "Differences are paired over seeds and probes; their 95 % intervals cover other people and "
+            + ("other seeds" if seeds > 1 else "no other seed, as there is one only")
+            + ", each for itself: of 20 without any true difference one is expected to stand out."
+        )
+        if seeds == 2:
+            lines.append("With two seeds the interval holds the truth in as few as 89 of 100 cases; three are better.")
+    lines += _unlike(entered)
+    commits = sorted({run["commit"] or "unknown" for run in runs})
+    if len(commits) > 1:
+        lines.append(f"The runs were made by different commits of this package: {', '.join(commits)}.")
+    return lines + [*dict.fromkeys(note for run in runs for note in run["notes"])]
+
+
+def _unlike(entered: Sequence[Contestant]) -> list[str]:
+    """Where a difference may come from more work rather than from a better network."""
+    lines = []
+    cheapest = min(entered, key=lambda one: one.gflops)
+    dearer = [one for one in entered if one.gflops > _ALIKE * cheapest.gflops]
+    if dearer:
+        ratios = ", ".join(f"{one.name} {one.gflops / cheapest.gflops:.1f}" for one in dearer)
+        lines.append(f"Costs differ: times the GFLOPs of {cheapest.name}, {ratios}.")
+    budgets = {}
+    for one in entered:
+        run = next(iter(one.runs.values()))
+        budgets[one.name] = f"{run['iterations']} × {run['sequences_per_iteration']}"
+    if len(set(budgets.values())) > 1:
+        listed = ", ".join(f"{name} {budget}" for name, budget in budgets.items())
+        lines.append(f"Training budgets differ (iterations × sequences in each): {listed}.")
+    return lines
 
 
 def _scores(probes: Mapping[str, str]) -> np.ndarray:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from opengait_meshgait.benchmark.demo_results import RunResult, table
+from opengait_meshgait.benchmark.demo_results import RunResult, demo_table
 from opengait_meshgait.body.layout import JOINT_NAMES
 from opengait_meshgait.body.markers import VirtualMarkers
 from opengait_meshgait.body.model import BodyModel
@@ -75,7 +75,7 @@ def write_report(
             "bag, CL wears a coat. MPJPE and MPVPE: mean errors of joints and vertices, pelvis aligned. Parameters "
             f"without the class head; GFLOPs of one sequence of {ours.frames} frames at inference, where only "
             "silhouettes are used.",
-            table=table(runs),
+            table=demo_table(runs),
         ),
         PageSection(
             "The walkers",

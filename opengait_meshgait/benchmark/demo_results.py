@@ -4,8 +4,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-SCHEMA = 1
-
 
 @dataclass(frozen=True)
 class RunResult:
@@ -44,10 +42,10 @@ class RunResult:
 
 def results_json(runs: Sequence[RunResult], verdict: str, context: dict) -> dict:
     """The content of ``results.json``; ``context`` holds versions, seed, command, machine and data."""
-    return {"schema": SCHEMA, "verdict": verdict, **context, "runs": [asdict(run) for run in runs]}
+    return {"schema": 1, "verdict": verdict, **context, "runs": [asdict(run) for run in runs]}
 
 
-def table(runs: Sequence[RunResult]) -> list[list[str]]:
+def demo_table(runs: Sequence[RunResult]) -> list[list[str]]:
     """Rows of cells, the first row the header: what stands in the report, in the README and on the screen."""
     conditions = list(runs[0].rank1)
     header = [
@@ -74,13 +72,6 @@ def table(runs: Sequence[RunResult]) -> list[list[str]]:
             ]
         )
     return rows
-
-
-def markdown(rows: Sequence[Sequence[str]]) -> str:
-    """``rows`` as a Markdown table."""
-    lines = ["| " + " | ".join(row) + " |" for row in rows]
-    lines.insert(1, "|" + "---|" + "---:|" * (len(rows[0]) - 1))
-    return "\n".join(lines)
 
 
 def verdict(baseline: RunResult, ours: RunResult, people: int) -> str:

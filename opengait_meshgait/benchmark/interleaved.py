@@ -1,10 +1,11 @@
-"""Things measured in turns, each in a process of its own.
+"""Interleaved measurements, each contender in a process of its own.
 
-On a machine that others use too, the same work takes now longer, now shorter. What is to be compared is therefore run A
-B C A B C…, so that a slow minute meets all alike. A process of its own gives each its own peak of memory.
+On a busy machine the same work takes now longer, now shorter. What is to be compared is therefore run A B C A B C…, so
+that a slow minute meets all alike. A process of its own gives each its own peak of memory.
 """
 
 import multiprocessing
+import os
 import resource
 import signal
 import sys
@@ -12,22 +13,28 @@ import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from statistics import median
 from typing import Any
 
 import torch
 
+from opengait_meshgait.common import provenance
 from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.common.files import atomic_path, write_json
+from opengait_meshgait.engine.progress import say
 
+CLOCKS = {"wall": "seconds", "processor": "processor_seconds"}
+"""Clocks, and the figure of a :class:`Measurement` that each is."""
 _KILOBYTE = 1 if sys.platform == "darwin" else 1024  # the unit of ru_maxrss
 
 
 @dataclass(frozen=True)
-class Trial:
-    """What an entrant made of itself, in its process.
+class Workload:
+    """What an entrant is ready to do, in its process.
 
     Attributes:
         facts: by name, to be handed over once.
@@ -48,24 +55,24 @@ class Entrant:
 
     Attributes:
         name: for messages and tables.
-        build: gives the trial; a function of a module, for it is called in another process.
+        build: gives the workload; a function of a module, because it is called in another process.
         arguments: of ``build``.
     """
 
     name: str
-    build: Callable[..., Trial]
+    build: Callable[..., Workload]
     arguments: tuple
 
 
 @dataclass(frozen=True)
-class Turn:
+class Measurement:
     """One measurement.
 
     Attributes:
         seconds: on the clock on the wall.
         processor_seconds: of all threads together; on a busy machine the steadier figure.
         peak_bytes: of memory: on a CPU what the process has held at most so far, on a GPU what PyTorch had allocated
-            at most in this turn.
+            at most in this measurement.
         value: what the task returned.
     """
 
@@ -77,32 +84,33 @@ class Turn:
 
 @dataclass
 class Measured:
-    """An entrant's facts, and its turns by task."""
+    """An entrant's facts, and its measurements by task, one a round."""
 
     name: str
     facts: Mapping[str, Any]
-    turns: dict[str, list[Turn]]
+    rounds: dict[str, list[Measurement]]
 
     def median(self, task: str, figure: str = "seconds") -> float:
         """Over all rounds."""
-        return median(getattr(turn, figure) for turn in self.turns[task])
+        return median(getattr(one, figure) for one in self.rounds[task])
 
     def ratio(self, first: "Measured", task: str, figure: str = "seconds") -> float:
-        """How often the time of ``first``: the median over rounds of the ratio in each."""
-        pairs = zip(self.turns[task], first.turns[task])
+        """Time divided by that of ``first``: the median over rounds of the ratio in each."""
+        pairs = zip(self.rounds[task], first.rounds[task])
         return median(getattr(mine, figure) / getattr(other, figure) for mine, other in pairs)
 
+    def peak(self, task: str) -> float:
+        """GiB."""
+        return max(one.peak_bytes for one in self.rounds[task]) / 2**30
 
-def measure_in_turns(
-    entrants: Sequence[Entrant], rounds: int, warm_up: int = 1, say: Callable[[str], None] = lambda line: None
-) -> list[Measured]:
+
+def measure_interleaved(entrants: Sequence[Entrant], rounds: int, warm_up: int = 1) -> list[Measured]:
     """Run every task of every entrant in every round.
 
     Args:
-        entrants: all are started at once, and wait for their turns.
+        entrants: all are started at once, and wait until they are asked.
         rounds: how many measurements of each task.
         warm_up: rounds before these, which are not counted.
-        say: told what is done.
 
     Raises:
         UserError: of an entrant, or its process died.
@@ -112,7 +120,7 @@ def measure_in_turns(
     try:
         measured = []
         for entrant in entrants:
-            say(f"building {entrant.name}")
+            say(f"== building {entrant.name}")
             here, there = context.Pipe()
             process = context.Process(target=_serve, args=(there, entrant.build, entrant.arguments), daemon=True)
             process.start()
@@ -121,14 +129,14 @@ def measure_in_turns(
             facts, tasks = _receive(here, entrant.name)
             measured.append(Measured(entrant.name, facts, {task: [] for task in tasks}))
         for number in range(-warm_up, rounds):
-            say("warming up" if number < 0 else f"round {number + 1} of {rounds}")
+            say("== warming up" if number < 0 else f"== round {number + 1} of {rounds}")
             for one, (_, connection) in zip(measured, running):
-                for task, turns in one.turns.items():
-                    with suppress(BrokenPipeError):  # whoever is dead is told by what follows
+                for task, done in one.rounds.items():
+                    with suppress(BrokenPipeError):  # _receive reports a process that died
                         connection.send(task)
-                    turn = _receive(connection, one.name)
+                    measurement = _receive(connection, one.name)
                     if number >= 0:
-                        turns.append(turn)
+                        done.append(measurement)
         return measured
     finally:
         for process, connection in running:
@@ -137,11 +145,36 @@ def measure_in_turns(
             process.join()
 
 
+def write_measured(path: Path, text: str, measured: Sequence[Measured], device: str, load: float, **more: Any) -> str:
+    """Write ``<path>.md`` for people and ``<path>.json`` with all measurements.
+
+    Args:
+        path: without suffix.
+        text: Markdown; what it was measured on is added to its last line.
+        measured: all that took part.
+        device: as for ``--device``.
+        load: of the machine before.
+        more: for the JSON file.
+
+    Returns:
+        The Markdown.
+    """
+    load_now = os.getloadavg()[0]
+    text += f"; {provenance.machine(device)}; load {load:.1f} to {load_now:.1f}."
+    turns = [{task: [asdict(one) for one in done] for task, done in each.rounds.items()} for each in measured]
+    entrants = [{"name": each.name, **each.facts, "turns": own} for each, own in zip(measured, turns)]
+    content = {"schema": 1, **provenance.origin(device), "load": [load, load_now], **more, "entrants": entrants}
+    write_json(path.with_suffix(".json"), content)
+    with atomic_path(path.with_suffix(".md")) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
+    return text
+
+
 def _receive(connection: Connection, name: str) -> Any:
     try:
         kind, content = connection.recv()
     except (EOFError, ConnectionResetError):
-        raise UserError(f"The process of {name} died, perhaps for want of memory. Give it less to do.") from None
+        raise UserError(f"The process of {name} died, perhaps because memory ran out. Give it less to do.") from None
     if kind == "mistake":
         raise UserError(f"{name}: {content}")
     if kind == "failure":
@@ -149,15 +182,15 @@ def _receive(connection: Connection, name: str) -> Any:
     return content
 
 
-def _serve(connection: Connection, build: Callable[..., Trial], arguments: tuple) -> None:
+def _serve(connection: Connection, build: Callable[..., Workload], arguments: tuple) -> None:
     """What runs in the process of an entrant."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process hears it too, and ends this one
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process receives it too, and ends this one
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):
         try:
-            trial = build(*arguments)
-            connection.send(("fine", (dict(trial.facts), [*trial.tasks])))
+            work = build(*arguments)
+            connection.send(("fine", (dict(work.facts), [*work.tasks])))
             while True:
-                connection.send(("fine", _turn(trial, connection.recv())))
+                connection.send(("fine", _measure(work, connection.recv())))
         except UserError as error:
             connection.send(("mistake", str(error)))
         except EOFError:
@@ -166,17 +199,17 @@ def _serve(connection: Connection, build: Callable[..., Trial], arguments: tuple
             connection.send(("failure", traceback.format_exc()))
 
 
-def _turn(trial: Trial, task: str) -> Turn:
-    cuda, calls = trial.device.type == "cuda", trial.calls.get(task, 1)
+def _measure(work: Workload, task: str) -> Measurement:
+    cuda, calls = work.device.type == "cuda", work.calls.get(task, 1)
     if cuda:
-        torch.cuda.synchronize(trial.device)
-        torch.cuda.reset_peak_memory_stats(trial.device)
+        torch.cuda.synchronize(work.device)
+        torch.cuda.reset_peak_memory_stats(work.device)
     began, processor = time.perf_counter(), time.process_time()
     for _ in range(calls):
-        value = trial.tasks[task]()
+        value = work.tasks[task]()
     if cuda:
-        torch.cuda.synchronize(trial.device)
+        torch.cuda.synchronize(work.device)
     spent = (time.perf_counter() - began) / calls, (time.process_time() - processor) / calls
     if cuda:
-        return Turn(*spent, torch.cuda.max_memory_allocated(trial.device), value)
-    return Turn(*spent, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _KILOBYTE, value)
+        return Measurement(*spent, torch.cuda.max_memory_allocated(work.device), value)
+    return Measurement(*spent, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _KILOBYTE, value)

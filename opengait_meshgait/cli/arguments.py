@@ -1,14 +1,10 @@
 """Arguments that several subcommands share."""
 
 import argparse
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from opengait_meshgait.common.errors import UserError
-
-CLOCKS = {"wall": "seconds", "processor": "processor_seconds"}
-"""Clocks of measurements, and the figure of a turn that each is."""
 
 
 def add_config(parser: argparse.ArgumentParser) -> None:
@@ -47,13 +43,27 @@ def add_model(parser: argparse.ArgumentParser) -> None:
 
 
 def add_clock(parser: argparse.ArgumentParser) -> None:
-    """``--clock``; :data:`CLOCKS` are its values."""
+    """``--clock``."""
     parser.add_argument(
         "--clock",
-        choices=[*CLOCKS],
+        choices=["wall", "processor"],
         default="wall",
         help="processor: the time that all threads spent computing, steadier where others use the machine too "
         "(default: %(default)s)",
+    )
+
+
+def add_opengait(parser: argparse.ArgumentParser) -> None:
+    """``--opengait`` and ``--nproc``."""
+    group = parser.add_argument_group("OpenGait")
+    group.add_argument("--opengait", metavar="ROOT", help="hand over to the OpenGait checkout in ROOT (needs CUDA)")
+    group.add_argument("--nproc", type=int, metavar="N", help="processes; default: one for each GPU")
+
+
+def add_out_folder(parser: argparse.ArgumentParser, default: Path, content: str) -> None:
+    """``--out``, a folder."""
+    parser.add_argument(
+        "--out", type=Path, default=default, metavar="DIR", help=f"folder for {content} (default: %(default)s)"
     )
 
 
@@ -68,13 +78,8 @@ def positive(least: int) -> Callable[[str], int]:
     return convert
 
 
-def say(line: str) -> None:
-    """Tell what is being done, where it does not mix with results."""
-    print(f"== {line}", file=sys.stderr, flush=True)
-
-
 def check_out(path: Path, suffix: str, option: str = "--out") -> None:
-    """See to it, before the work, that a file of this kind can be written at ``path``, which came by ``option``.
+    """Make sure, before the work, that a file of this kind can be written at ``path``, which came by ``option``.
 
     Raises:
         UserError: another suffix, a folder, or a place where nothing can be written.

@@ -1,30 +1,159 @@
-"""``meshgait bench``: tables that compare networks."""
+"""``meshgait bench``: tables that compare networks, and metrics."""
 
 import argparse
-import importlib
-from types import ModuleType
+from pathlib import Path
 
-BENCHMARKS = {
-    "accuracy": "train and test configs with several seeds, and tell which differences are more than chance",
-    "speed": "time and memory of recognition and training, beside OpenGait's own models",
-    "evaluation": "check and time Gait3D's and the cross-view metrics, beside OpenGait's own",
-}
+from opengait_meshgait.cli.arguments import add_clock, add_device, add_out_folder, add_set, positive
+
+OUT = Path("output/bench")
 
 
 def parser(prog: str) -> argparse.ArgumentParser:
-    """Arguments of the command; each benchmark is a module ``bench_<name>`` beside this one."""
+    """Arguments of the command."""
     result = argparse.ArgumentParser(prog=prog, description=__doc__.splitlines()[0])
-    benchmarks = result.add_subparsers(dest="benchmark", required=True, metavar="BENCHMARK")
-    for name, summary in BENCHMARKS.items():
-        module = _module(name)
-        module.add_arguments(benchmarks.add_parser(name, help=summary, description=module.DESCRIPTION))
+    benchmarks = result.add_subparsers(required=True, metavar="BENCHMARK")
+    for name, (function, summary, description, add_arguments) in BENCHMARKS.items():
+        benchmark = benchmarks.add_parser(name, help=summary, description=description)
+        benchmark.set_defaults(benchmark=function)
+        add_arguments(benchmark)
+        add_device(benchmark)
     return result
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run one benchmark."""
-    return _module(arguments.benchmark).run(arguments)
+    """Run one benchmark, and print its tables."""
+    print(arguments.benchmark(arguments))
+    return 0
 
 
-def _module(name: str) -> ModuleType:
-    return importlib.import_module(f"opengait_meshgait.cli.bench_{name}")
+def _accuracy_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--cfgs",
+        required=True,
+        nargs="+",
+        metavar="FILE",
+        help="YAML files; each is compared with its silhouette-only baseline if that is among them, or the first",
+    )
+    parser.add_argument(
+        "--seeds", required=True, type=_seeds, metavar="0,1,2", help="of the trainings, the same for all configs"
+    )
+    add_set(parser, "change keys of all files: trainer_cfg.total_iter=100")
+    parser.add_argument(
+        "--split",
+        choices=["test", "val"],
+        default="test",
+        help="people to test on: choose by val, report test (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--on",
+        type=Path,
+        metavar="DIR",
+        help="test on the people in this folder, by its partition.json, rather than on those of the configs' own data: "
+        "noisy silhouettes, recorded walks",
+    )
+    add_out_folder(parser, OUT, "results.json, rank1.png and all runs, which several tables may share")
+
+
+def _accuracy(arguments: argparse.Namespace) -> str:
+    from opengait_meshgait.benchmark.accuracy import bench_accuracy
+
+    asked = (arguments.cfgs, arguments.set, arguments.seeds, arguments.split)
+    return bench_accuracy(*asked, arguments.device, arguments.out, arguments.on)
+
+
+def _speed_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--cfgs", required=True, nargs="+", metavar="FILE", help="YAML files; all are compared with the first"
+    )
+    add_set(parser, "change keys of all files")
+    parser.add_argument("--opengait", type=Path, metavar="ROOT", help="time the models of this checkout as well")
+    parser.add_argument("--models", nargs="+", metavar="NAME", help="of OpenGait's models only these")
+    parser.add_argument("--frames", type=positive(1), default=30, help="of a sequence (default: %(default)s)")
+    parser.add_argument(
+        "--batch",
+        type=positive(2),
+        nargs=2,
+        default=[2, 2],
+        metavar=("P", "K"),
+        help="people, and sequences of each, in a training step (default: 2 2)",
+    )
+    parser.add_argument("--half", action="store_true", help="float16 on a GPU")
+    parser.add_argument("--rounds", type=positive(1), default=5, help="of measurements (default: %(default)s)")
+    add_clock(parser)
+    add_out_folder(parser, OUT, "speed.json and speed.md")
+
+
+def _speed(arguments: argparse.Namespace) -> str:
+    from opengait_meshgait.benchmark.speed import SpeedCase, bench_speed
+
+    case = SpeedCase(*arguments.batch, arguments.frames, arguments.half)
+    measured = (case, arguments.rounds, arguments.clock, arguments.device, arguments.out)
+    return bench_speed(arguments.cfgs, arguments.set, *measured, arguments.opengait, arguments.models)
+
+
+def _evaluation_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--opengait", type=Path, metavar="ROOT", help="the checkout to compare with")
+    parser.add_argument("--probes", type=positive(10), default=5000, help="default: %(default)s")
+    parser.add_argument("--gallery", type=positive(10), default=20000, help="default: %(default)s")
+    parser.add_argument(
+        "--shape",
+        type=positive(1),
+        nargs=2,
+        default=[256, 16],
+        metavar=("C", "P"),
+        help="channels and parts of an embedding (default: 256 16)",
+    )
+    parser.add_argument("--metric", choices=["euc", "cos"], default="euc", help="default: %(default)s")
+    parser.add_argument("--rounds", type=positive(1), default=1, help="of measurements (default: %(default)s)")
+    add_clock(parser)
+    add_out_folder(parser, OUT, "evaluation.json and evaluation.md")
+
+
+def _evaluation(arguments: argparse.Namespace) -> str:
+    from opengait_meshgait.benchmark.evaluation import EvaluationCase, bench_evaluation
+
+    case = EvaluationCase(arguments.probes, arguments.gallery, *arguments.shape, arguments.metric)
+    measured = (case, arguments.rounds, arguments.clock, arguments.device, arguments.out)
+    return bench_evaluation(*measured, arguments.opengait)
+
+
+def _seeds(text: str) -> list[int]:
+    parts = text.split(",")
+    if not all(part.strip().isdecimal() for part in parts):
+        raise argparse.ArgumentTypeError(f"found '{text}'; expected whole numbers from 0 with commas between, 0,1,2")
+    seeds = [int(part) for part in parts]
+    if len(set(seeds)) < len(seeds):
+        raise argparse.ArgumentTypeError(f"found '{text}'; each seed once, the same seed gives the same run again")
+    return seeds
+
+
+BENCHMARKS = {
+    "accuracy": (
+        _accuracy,
+        "train and test configs with several seeds, and say which differences are more than chance",
+        "Train each config with each seed, test it, and print Markdown tables: means and standard deviations over "
+        "seeds, Rank-1 by difference of views, and the difference of each config from its silhouette-only baseline, or "
+        "else from the first config, with a 95 % confidence interval over people and seeds. Run the same command again "
+        "after a stop: finished runs are kept, a run in the middle resumes from its checkpoint, a changed config is "
+        "trained anew beside the old one.",
+        _accuracy_arguments,
+    ),
+    "speed": (
+        _speed,
+        "time and memory of recognition and training, beside OpenGait's own models",
+        "Parameters, operations, time and memory of the networks of configs and of OpenGait's own models, without "
+        "data. Each has a process of its own, and their measurements are interleaved, so that a slow minute of the "
+        "machine meets all alike; figures are medians over rounds, × is the median over rounds of the time divided by "
+        "that of the first row.",
+        _speed_arguments,
+    ),
+    "evaluation": (
+        _evaluation,
+        "check and time Gait3D's and the cross-view metrics, beside OpenGait's own",
+        "Evaluate random features with planted identities by Gait3D's protocol and by OUMVLP's cross-view protocol, "
+        "and with --opengait by OpenGait's own functions as well: whether the figures are the same, how long it takes, "
+        "how much memory. Each has a process of its own, and their measurements are interleaved. Exit code 1 where the "
+        "figures differ.",
+        _evaluation_arguments,
+    ),
+}

@@ -2,15 +2,9 @@
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from opengait_meshgait.cli.arguments import add_device, check_out
 from opengait_meshgait.common.errors import UserError
-
-if TYPE_CHECKING:
-    from opengait_meshgait.inference.embeddings import Embeddings
-    from opengait_meshgait.inference.identify import Identification
-    from opengait_meshgait.inference.threshold import Threshold
 
 
 def parser(prog: str) -> argparse.ArgumentParser:
@@ -51,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     from opengait_meshgait.common.files import write_json
     from opengait_meshgait.inference.embeddings import check_comparable, read_embeddings
     from opengait_meshgait.inference.identify import identify
-    from opengait_meshgait.inference.threshold import learn_threshold, write_threshold
+    from opengait_meshgait.inference.threshold import learn_threshold, parse_threshold, write_threshold
 
     device = pick_device(arguments.device)
     gallery, probes = read_embeddings(arguments.gallery), read_embeddings(arguments.probe)
@@ -62,53 +56,15 @@ def run(arguments: argparse.Namespace) -> int:
         validation = read_embeddings(arguments.validation)
         check_comparable(gallery, validation)
         threshold = learn_threshold(validation, arguments.far, metric, device)
-        print(in_words(threshold))
+        print(threshold.in_words())
         if arguments.save is not None:
             write_threshold(arguments.save, threshold)
     elif arguments.unknown is not None:
-        threshold = _threshold(arguments.unknown)
+        threshold = parse_threshold(arguments.unknown)
     found = identify(gallery, probes, arguments.top, metric, threshold, device)
     if arguments.json is not None:
         write_json(arguments.json, {"gallery": gallery.source, "probe": probes.source, **found.to_json()})
     else:
-        print("\n".join(table(found)))
-    print(_summary(found, gallery))
+        print("\n".join(found.lines()))
+    print(found.summary(gallery))
     return 0
-
-
-def in_words(threshold: "Threshold") -> str:
-    """What was learnt."""
-    return (
-        f"Unknown from a distance of {threshold.value:.4g} on ({threshold.metric}), learnt from {threshold.sequences} "
-        f"sequences of {threshold.people} people: in a gallery of that size {threshold.accepted:.2%} of strangers pass "
-        f"for somebody (asked: at most {threshold.far:.2%}), and {threshold.missed:.2%} of the people in it are missed."
-    )
-
-
-def table(found: "Identification") -> list[str]:
-    """One line a probe: the nearest people and their distances."""
-    lines = []
-    for row, name in enumerate(found.probes):
-        ranked = ", ".join(f"{who} {far:.4g}" for who, far in zip(found.people[row], found.distances[row]))
-        stranger = found.known is not None and not found.known[row]
-        lines.append(f"{name}: {f'unknown (nearest: {ranked})' if stranger else ranked}")
-    return lines
-
-
-def _summary(found: "Identification", gallery: "Embeddings") -> str:
-    unknown = "" if found.known is None else f", {int((~found.known).sum())} of them unknown"
-    people = len(set(gallery.labels.tolist()))
-    line = f"{len(found.probes)} probes{unknown}; the gallery has {len(gallery)} sequences of {people} people"
-    learnt_from = getattr(found.threshold, "sequences", len(gallery))
-    if learnt_from < len(gallery):
-        line += f": more than the {learnt_from} that the threshold was learnt from, so that more strangers pass"
-    return line
-
-
-def _threshold(text: str) -> "Threshold | float":
-    from opengait_meshgait.inference.threshold import read_threshold
-
-    try:
-        return float(text)
-    except ValueError:
-        return read_threshold(text)

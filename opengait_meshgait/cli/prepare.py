@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-DATASETS = {
+_LAYOUTS = {
     "gait3d": "ROOT/2D_Silhouettes/<id>/<camera>/<sequence>/*.png and ROOT/3D_SMPLs/<id>/<camera>/<sequence>/*.npz",
     "oumvlp": "ROOT/Silhouette_VVV-SS/<id>/*.png and OUMVLP-Mesh/<id>/<VVV_SS>/*.json",
     "generic": "ROOT/<id>/<type>/<view>/ with *.png or one pickle of silhouettes, and .npz or .pkl of bodies, one a "
@@ -17,26 +17,20 @@ def parser(prog: str) -> argparse.ArgumentParser:
         prog=prog,
         description="Normalise the silhouettes of a raw dataset, join them with their bodies frame by frame, by the "
         "names of the files, and weigh each body by its overlap with the silhouette. Run again after a stop to resume.",
-        epilog="Layouts. " + ". ".join(f"{name}: {layout}" for name, layout in DATASETS.items()) + ".",
+        epilog="Layouts. " + ". ".join(f"{name}: {layout}" for name, layout in _LAYOUTS.items()) + ".",
     )
-    result.add_argument("dataset", choices=DATASETS, help="how the raw dataset lies on disk")
-    add_arguments(result)
-    return result
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """All but the dataset's name."""
-    parser.add_argument("--root", required=True, type=Path, help="folder of the raw dataset")
-    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder of the prepared dataset")
-    parser.add_argument("--workers", type=int, help="processes (default: one a CPU core)")
-    parser.add_argument("--size", type=int, default=64, help="of the silhouettes, px (default: %(default)s)")
-    parser.add_argument(
+    result.add_argument("dataset", choices=_LAYOUTS, help="how the raw dataset lies on disk")
+    result.add_argument("--root", required=True, type=Path, help="folder of the raw dataset")
+    result.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder of the prepared dataset")
+    result.add_argument("--workers", type=int, help="processes (default: one a CPU core)")
+    result.add_argument("--size", type=int, default=64, help="of the silhouettes, px (default: %(default)s)")
+    result.add_argument(
         "--drop-bad",
         action="store_true",
         help="drop frames that cannot be read, and leave out sequences that cannot be used; without it they are listed "
         "and the command fails once the others are done",
     )
-    bodies = parser.add_argument_group("bodies")
+    bodies = result.add_argument_group("bodies")
     bodies.add_argument("--silhouettes-only", action="store_true", help="leave bodies alone")
     bodies.add_argument("--bodies", type=Path, metavar="DIR", help="folder of the bodies, if not the usual one")
     bodies.add_argument("--pose-key", metavar="KEY", help="name of the pose in body files")
@@ -52,20 +46,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="IOU",
         help="bodies that overlap their silhouette less get weight 0 (default: %(default)s)",
     )
+    return result
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Prepare."""
-    from opengait_meshgait.common.errors import UserError
     from opengait_meshgait.prepare.parameters import keys_of
     from opengait_meshgait.prepare.records import describe_summary, read_records
     from opengait_meshgait.prepare.run import RECORDS, Preparation, prepare
     from opengait_meshgait.prepare.sequence import Reading
 
-    if arguments.size < 2 or arguments.size % 2:
-        raise UserError(f"--size is {arguments.size}: give an even number of pixels, such as 64.")
-    if not 0 <= arguments.min_iou <= 1:
-        raise UserError(f"--min-iou is {arguments.min_iou}: an overlap lies between 0 and 1.")
     named = {name: getattr(arguments, f"{name}_key") for name in ("pose", "betas", "cam", "joints")}
     reading = Reading(
         size=arguments.size,

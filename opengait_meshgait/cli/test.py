@@ -4,8 +4,7 @@ import argparse
 from collections.abc import Mapping
 from typing import Any
 
-from opengait_meshgait.cli.arguments import add_config, add_device
-from opengait_meshgait.cli.handover import add_opengait, hand_over
+from opengait_meshgait.cli.arguments import add_config, add_device, add_opengait
 from opengait_meshgait.common.errors import UserError
 
 
@@ -28,14 +27,18 @@ def parser(prog: str) -> argparse.ArgumentParser:
 
 def run(arguments: argparse.Namespace) -> int:
     """Test, and print a table."""
+    from opengait_meshgait.engine.config import load_config
+
+    config = load_config(arguments.cfgs, arguments.set)
     if arguments.opengait:
+        from opengait_meshgait.opengait.launch import hand_over
+
         if arguments.match:
             raise UserError("OpenGait matches lda where a head is fitted: leave out --match, or --opengait.")
-        return hand_over(arguments, "test", arguments.iter)
-    from opengait_meshgait.engine.config import load_config
+        return hand_over(arguments.opengait, config, "test", arguments.device, arguments.nproc, arguments.iter)
     from opengait_meshgait.engine.testing import test
 
-    result = test(load_config(arguments.cfgs, arguments.set), arguments.iter, arguments.device, match=arguments.match)
+    result = test(config, arguments.iter, arguments.device, match=arguments.match)
     if result:
         print("\n".join(table(result)))
     return 0

@@ -3,8 +3,7 @@
 import argparse
 import os
 
-from opengait_meshgait.cli.arguments import add_config, add_device
-from opengait_meshgait.cli.handover import add_opengait, hand_over
+from opengait_meshgait.cli.arguments import add_config, add_device, add_opengait
 
 
 def parser(prog: str) -> argparse.ArgumentParser:
@@ -22,12 +21,17 @@ def parser(prog: str) -> argparse.ArgumentParser:
 
 def run(arguments: argparse.Namespace) -> int:
     """Train."""
-    if arguments.opengait:
-        return hand_over(arguments, "train", fresh=arguments.fresh)
     from opengait_meshgait.engine.config import load_config
+
+    config = load_config(arguments.cfgs, arguments.set)
+    if arguments.opengait:
+        from opengait_meshgait.opengait.launch import hand_over
+
+        where = (arguments.device, arguments.nproc)
+        return hand_over(arguments.opengait, config, "train", *where, fresh=arguments.fresh)
     from opengait_meshgait.engine.training import train
 
-    result = train(load_config(arguments.cfgs, arguments.set), arguments.device, fresh=arguments.fresh)
+    result = train(config, arguments.device, fresh=arguments.fresh)
     if int(os.environ.get("RANK", 0)) == 0:
         print(f"Iteration {result.iteration}: {result.checkpoint}")
     return 0

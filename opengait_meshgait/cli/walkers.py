@@ -1,8 +1,6 @@
 """``meshgait walkers``: write a dataset of synthetic people, who walk by themselves or as recorded."""
 
 import argparse
-import shlex
-import sys
 
 
 def parser(prog: str) -> argparse.ArgumentParser:
@@ -10,7 +8,7 @@ def parser(prog: str) -> argparse.ArgumentParser:
     result = argparse.ArgumentParser(
         prog=prog,
         description="Write a synthetic dataset of walking people in OpenGait's layout: silhouettes, bodies as frames "
-        "of 85 numbers, partition.json, dataset.json. Run again after a stop to go on.",
+        "of 85 numbers, partition.json, dataset.json. Run again after a stop to continue.",
     )
     result.add_argument("--out", required=True, metavar="DIR", help="folder of the dataset")
     result.add_argument(
@@ -45,8 +43,8 @@ def parser(prog: str) -> argparse.ArgumentParser:
         "--variety",
         type=float,
         metavar="LEVEL",
-        help="let people walk in all sorts of ways: 0 upright and the same way each time, 1 lopsided, faster or "
-        "slower, and another way each time (default: 0)",
+        help="how gaits vary: 0 upright, symmetric and the same each time, 1 asymmetric gait, more speeds, and "
+        "intra-subject variation (default: 0)",
     )
     result.add_argument("--workers", type=int, help="processes (default: one a CPU core)")
     result.add_argument(
@@ -69,42 +67,19 @@ def parser(prog: str) -> argparse.ArgumentParser:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the dataset."""
-    from opengait_meshgait.common.errors import UserError
-    from opengait_meshgait.walkers import RecordedSet, WalkerSet, lone_testers, parse_seqs, parse_views, write_walkers
+    from opengait_meshgait.common.provenance import command
+    from opengait_meshgait.walkers import choose_walkers, parse_seqs, parse_views, partition_notes, write_walkers
 
-    given = {
-        "views": parse_views(arguments.views),
-        "seed": arguments.seed,
-        "noise": arguments.noise,
-        "train": arguments.train,
-        "val": arguments.val,
-        "same_body": arguments.same_body,
-    }
-    if arguments.frames is not None:
-        given["frames"] = arguments.frames
-    if arguments.motion is None:
-        if arguments.ids is not None:
-            given["ids"] = arguments.ids
-        if arguments.seqs is not None:
-            given["seqs"] = parse_seqs(arguments.seqs)
-        if arguments.variety is not None:
-            given["variety"] = arguments.variety
-        options = WalkerSet(**given)
-    else:
-        for name in ("ids", "seqs", "variety"):
-            if getattr(arguments, name) is not None:
-                raise UserError(
-                    f"--{name} and --motion contradict each other: the recordings say who walks, and how. Give one."
-                )
-        options = RecordedSet.of_files(arguments.motion, **given)
-    command = shlex.join(["meshgait", *sys.argv[1:]])
-    record = write_walkers(options, arguments.out, arguments.workers, command, arguments.raw)
+    names = ("ids", "frames", "seed", "noise", "train", "val", "same_body", "variety")
+    options = choose_walkers(
+        arguments.motion,
+        views=parse_views(arguments.views),
+        seqs=None if arguments.seqs is None else parse_seqs(arguments.seqs),
+        **{name: getattr(arguments, name) for name in names},
+    )
+    record = write_walkers(options, arguments.out, arguments.workers, command(), arguments.raw)
     counts = record["counts"]
     print(f"{arguments.out}: {counts['ids']} people, {counts['sequences']} sequences, {counts['frames']} frames")
-    if lone := lone_testers(options):
-        print(
-            f"Note: of the people to test on, {len(lone)} have one walk only ({', '.join(lone[:5])}"
-            f"{', …' if len(lone) > 5 else ''}). A probe and a gallery need two: of theirs one view is the probe, and "
-            "other views of the same walk are its gallery."
-        )
+    for note in partition_notes(options):
+        print(f"Note: {note}")
     return 0

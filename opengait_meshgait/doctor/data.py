@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from opengait_meshgait.body.model import BodyModel
-from opengait_meshgait.body.supervision import BodySupervision
+from opengait_meshgait.body.supervision import BodySupervision, load_supervision
 from opengait_meshgait.common.errors import UserError, did_you_mean
 from opengait_meshgait.common.files import read_json
 from opengait_meshgait.data import build_transforms
@@ -63,7 +63,7 @@ class Findings:
     def supervision(self) -> BodySupervision | None:
         """What poses the bodies; None without bodies, or where its files cannot be used, which checks of theirs say."""
         try:
-            return build.build_preparation(self.config, training=True).supervision
+            return load_supervision(**self.config.model_cfg.body_cfg.model_dump()) if self.bodies else None
         except UserError:
             return None
 
@@ -110,7 +110,7 @@ def check_root(findings: Findings) -> str:
         folders = sum(path.is_dir() for path in root.iterdir())
     except OSError as error:
         raise UserError(
-            f"data_cfg.dataset_root: {root} cannot be read: {error.strerror}: {error.filename}. Mend its rights."
+            f"data_cfg.dataset_root: {root} cannot be read: {error.strerror}: {error.filename}. Change its permissions."
         ) from error
     return f"{root}, {folders:,} folders"
 

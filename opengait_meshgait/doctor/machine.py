@@ -18,7 +18,7 @@ _AS_GOOD = {
 _FOR_DEVELOPERS = "dev"
 
 
-def check_packages() -> str:
+def check_python_packages() -> str:
     """Python and the packages this one needs, against the ranges that it asks for.
 
     Raises:

@@ -1,12 +1,12 @@
 """What the doctor asks of an OpenGait checkout that is to train a config."""
 
-from opengait_meshgait.cli.handover import spelled_out
 from opengait_meshgait.data import SequenceTable
 from opengait_meshgait.doctor.data import Findings
 from opengait_meshgait.doctor.preflight import collect, unless
 from opengait_meshgait.opengait.attach import is_attached
 from opengait_meshgait.opengait.checkout import Checkout
 from opengait_meshgait.opengait.checks import check, check_test_set, normalize
+from opengait_meshgait.opengait.launch import spelled_out
 
 
 def check_checkout(findings: Findings) -> str:
@@ -20,14 +20,14 @@ def check_checkout(findings: Findings) -> str:
     return f"{checkout.root}, commit {checkout.commit}; {attached}"
 
 
-def check_packages(findings: Findings) -> str:
+def check_opengait_packages(findings: Findings) -> str:
     """What importing its models takes."""
     Checkout(findings.opengait).require_packages()
     return "all that its models import are installed"
 
 
 def check_config(findings: Findings) -> str:
-    """What OpenGait would take without a word, and what will be put right."""
+    """What OpenGait would accept silently, and what will be normalised."""
     cfgs, losses, problems = spelled_out(findings.config), Checkout(findings.opengait).losses(), []
     for training in (True, False):
         collect(problems, check, cfgs, training, losses)

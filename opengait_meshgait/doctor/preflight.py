@@ -1,4 +1,4 @@
-"""Checks that are run one after the other, and told one numbered line each."""
+"""Checks that are run one after the other and reported in one numbered line each."""
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -22,7 +22,7 @@ class Check:
     Attributes:
         name: of what is looked at.
         run: is given what all checks share, and answers with what was found; raises UserError where something must be
-            mended, or :class:`NotApplicable`.
+            fixed, or :class:`NotApplicable`.
         needs: names of earlier checks without whose success this one makes no sense.
     """
 
@@ -39,7 +39,7 @@ class Outcome:
         number: of the check, from 1.
         name: of the check.
         mark: :data:`PASSED`, :data:`FAILED` or :data:`SKIPPED`.
-        text: what was found, what must be mended, or why nothing was looked at.
+        text: what was found, what must be fixed, or why nothing was looked at.
     """
 
     number: int
@@ -93,22 +93,24 @@ def unless(problems: list[str], found: str) -> str:
     return found
 
 
-def tell(outcome: Outcome) -> None:
+def print_outcome(outcome: Outcome) -> None:
     """Print an outcome; further lines of it are indented."""
     first, *rest = outcome.text.splitlines() or [""]
-    say("\n".join([f"{outcome.number:2} {outcome.mark} {outcome.name}: {first}", *(f"     {line}" for line in rest)]))
+    print_plainly(
+        "\n".join([f"{outcome.number:2} {outcome.mark} {outcome.name}: {first}", *(f"     {line}" for line in rest)])
+    )
 
 
 def summary(outcomes: Sequence[Outcome]) -> str:
-    """How many checks there were of each kind, and which must be mended."""
+    """How many checks there were of each kind, and which must be fixed."""
     failed = [str(outcome.number) for outcome in outcomes if outcome.mark == FAILED]
     skipped = sum(outcome.mark == SKIPPED for outcome in outcomes)
     passed = len(outcomes) - len(failed) - skipped
-    end = f"Mend {', '.join(failed)} and run it again." if failed else "Ready to train."
+    end = f"Fix {', '.join(failed)} and run it again." if failed else "Ready to train."
     return f"{len(outcomes)} checks: {passed} passed, {len(failed)} failed, {skipped} skipped. {end}"
 
 
-def say(text: str) -> None:
+def print_plainly(text: str) -> None:
     """Print at once, with what the terminal's encoding lacks replaced."""
     encoding = sys.stdout.encoding or "ascii"
     try:

@@ -9,7 +9,8 @@ import torch
 from opengait_meshgait.body.files import load_body
 from opengait_meshgait.body.markers import load_markers
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.data import InferenceSampler, SequenceTable, TripletSampler
+from opengait_meshgait.data import InferenceSampler, SequenceTable, TripletSampler, build_transforms
+from opengait_meshgait.data.augmentation import augmentation_from
 from opengait_meshgait.data.layout import SPLITS, shorten
 from opengait_meshgait.doctor.data import Findings
 from opengait_meshgait.doctor.preflight import NotApplicable, collect, unless
@@ -40,7 +41,10 @@ def check_network(findings: Findings) -> str:
     losses = f"{len(config.loss_cfg)} losses"
     if not findings.opengait:  # it has losses of its own; how many of them fit is checked with it
         collect(problems, build.build_losses, config)
-    collect(problems, build.build_preparation, config, True)
+    flips = None if findings.supervision is None else findings.supervision.flips
+    collect(problems, augmentation_from, config.model_cfg.augment_cfg, flips)
+    for section in (config.trainer_cfg, config.evaluator_cfg):
+        collect(problems, build_transforms, section.transform, findings.bodies)
     if net is not None:
         optimizer = collect(problems, build.build_optimizer, config, net)
         if optimizer is not None:
@@ -96,8 +100,8 @@ def check_outputs(findings: Findings) -> str:
             pass
     except OSError as error:
         raise UserError(
-            f"{folder} cannot be written: {error.strerror}: {error.filename}. Mend its rights, or start where you may "
-            "write."
+            f"{folder} cannot be written: {error.strerror}: {error.filename}. Change its permissions, or start "
+            "where you may write."
         ) from error
     newest = max(Checkpoints(folder).iterations(), default=0)
     coming = {*range(trainer.save_iter, trainer.total_iter + 1, trainer.save_iter), trainer.total_iter}
@@ -112,7 +116,7 @@ def check_outputs(findings: Findings) -> str:
             f"{folder} will hold {wanted}, and {_megabytes(free)} are free. Make room, or raise "
             f"trainer_cfg.save_iter ({trainer.save_iter})."
         )
-    earlier = f"; a run of that name is at iteration {newest:,} there and goes on" if newest else ""
+    earlier = f"; a run of that name is at iteration {newest:,} there and will be resumed" if newest else ""
     return f"{folder}: {wanted}; {_megabytes(free)} free{earlier}"
 
 

@@ -45,6 +45,25 @@ class Identification:
             probes.append({"name": str(name), "known": known, "candidates": candidates})
         return {"metric": self.metric, "threshold": threshold, "probes": probes}
 
+    def lines(self) -> list[str]:
+        """One line a probe: the nearest people and their distances."""
+        lines = []
+        for row, name in enumerate(self.probes):
+            ranked = ", ".join(f"{who} {far:.4g}" for who, far in zip(self.people[row], self.distances[row]))
+            stranger = self.known is not None and not self.known[row]
+            lines.append(f"{name}: {f'unknown (nearest: {ranked})' if stranger else ranked}")
+        return lines
+
+    def summary(self, gallery: Embeddings) -> str:
+        """How many probes were identified in which gallery."""
+        unknown = "" if self.known is None else f", {int((~self.known).sum())} of them unknown"
+        people = len(set(gallery.labels.tolist()))
+        line = f"{len(self.probes)} probes{unknown}; the gallery has {len(gallery)} sequences of {people} people"
+        learnt_from = getattr(self.threshold, "sequences", len(gallery))
+        if learnt_from < len(gallery):
+            line += f": more than the {learnt_from} that the threshold was learnt from, so that more strangers pass"
+        return line
+
 
 def identify(
     gallery: Embeddings,

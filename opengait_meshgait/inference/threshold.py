@@ -36,6 +36,14 @@ class Threshold:
     sequences: int
     people: int
 
+    def in_words(self) -> str:
+        """One sentence."""
+        return (
+            f"Unknown from a distance of {self.value:.4g} on ({self.metric}), learnt from {self.sequences} sequences "
+            f"of {self.people} people: in a gallery of that size {self.accepted:.2%} of strangers pass for somebody "
+            f"(asked: at most {self.far:.2%}), and {self.missed:.2%} of the people in it are missed."
+        )
+
 
 def learn_threshold(validation: Embeddings, far: float, metric: str, device: torch.device) -> Threshold:
     """The rejection threshold for FAR ≤ ``far``: the largest distance with so few false accepts.
@@ -101,6 +109,18 @@ def read_threshold(path: str | Path) -> Threshold:
     if not isinstance(content, dict) or content.keys() != names or not isinstance(content["value"], float | int):
         raise UserError(f"{path} is no threshold. `meshgait identify --validation V.npz --save {path}` writes one.")
     return Threshold(**content)
+
+
+def parse_threshold(text: str) -> Threshold | float:
+    """A threshold as typed: a distance, or a file of :func:`write_threshold`.
+
+    Raises:
+        UserError: it is neither.
+    """
+    try:
+        return float(text)
+    except ValueError:
+        return read_threshold(text)
 
 
 def _nearest_own_and_other(

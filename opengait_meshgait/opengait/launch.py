@@ -14,8 +14,55 @@ import yaml
 
 import opengait_meshgait
 from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.engine.config import save_name
+from opengait_meshgait.engine.schema import Config
 from opengait_meshgait.opengait.checkout import Checkout
 from opengait_meshgait.opengait.checks import saved_iterations
+
+
+def hand_over(
+    root: str | Path,
+    config: Config,
+    phase: str,
+    device: str = "auto",
+    processes: int | None = None,
+    iteration: int | str | None = None,
+    fresh: bool = False,
+) -> int:
+    """Train or test a config by OpenGait instead of the embedded engine.
+
+    Args:
+        root: the checkout.
+        config: as the embedded engine checked it.
+        phase: ``train`` or ``test``.
+        device: as for ``--device``.
+        processes: how many; None for one on each GPU.
+        iteration: which weights to test: a number, ``last``, or None for what the config says.
+        fresh: train from iteration 0 even where there are checkpoints.
+
+    Returns:
+        OpenGait's exit code.
+
+    Raises:
+        UserError: OpenGait cannot do what is asked for; or of :func:`launch`.
+    """
+    if device == "cpu":
+        raise UserError("OpenGait runs on CUDA only: leave out --opengait, or --device cpu.")
+    if iteration == "best":
+        raise UserError("OpenGait does not note which weights were best: name an iteration, or last.")
+    cfgs = spelled_out(config)
+    if iteration is not None:
+        cfgs["evaluator_cfg"]["restore_hint"] = 0 if iteration == "last" else iteration
+    return launch(root, cfgs, phase, processes, fresh)
+
+
+def spelled_out(config: Config) -> dict[str, Any]:
+    """A config as OpenGait reads it: with every default that would be another one there."""
+    cfgs = config.model_dump()
+    cfgs["evaluator_cfg"]["save_name"] = save_name(config, training=False)
+    # OpenGait would take CASIA-B where nothing is written.
+    cfgs["data_cfg"]["test_dataset_name"] = config.data_cfg.test_dataset_name or config.data_cfg.dataset_name
+    return cfgs
 
 
 def launch(

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 
-from opengait_meshgait.benchmark.demo_results import markdown
 from opengait_meshgait.body.archetypes import farthest_point_markers, learn_markers
 from opengait_meshgait.body.files import load_body
 from opengait_meshgait.body.layout import BETAS, POSE
@@ -19,6 +18,7 @@ from opengait_meshgait.body.virtualmarker import (
     read_published_markers,
 )
 from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.common.tables import markdown
 from opengait_meshgait.data.reader import read_bodies
 from opengait_meshgait.visual.drawing import write_png
 from opengait_meshgait.visual.markers import markers_figure

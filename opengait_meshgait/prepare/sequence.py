@@ -29,6 +29,9 @@ class Reading:
         y_up: bodies have y up and z to the camera.
         drop_bad: drop frames that cannot be read; else their sequence is refused.
         min_iou: bodies that overlap their silhouette less get weight 0.
+
+    Raises:
+        UserError: ``size`` is odd or less than 2, or ``min_iou`` is not in 0…1.
     """
 
     size: int = 64
@@ -36,6 +39,12 @@ class Reading:
     y_up: bool = False
     drop_bad: bool = False
     min_iou: float = 0.5
+
+    def __post_init__(self) -> None:
+        if self.size < 2 or self.size % 2:
+            raise UserError(f"--size is {self.size}: give an even number of pixels, such as 64.")
+        if not 0 <= self.min_iou <= 1:
+            raise UserError(f"--min-iou is {self.min_iou}: an overlap lies between 0 and 1.")
 
 
 @dataclass(slots=True)

@@ -1,9 +1,9 @@
 """Walkers: synthetic people who walk, seen as silhouettes, with their bodies as ground truth."""
 
 from opengait_meshgait.walkers.dataset import write_walkers
-from opengait_meshgait.walkers.options import WalkerSet, lone_testers, parse_seqs, parse_views
+from opengait_meshgait.walkers.options import WalkerSet, parse_seqs, parse_views, partition_notes
 from opengait_meshgait.walkers.person import Person, WalkName
-from opengait_meshgait.walkers.recordings import RecordedSet
+from opengait_meshgait.walkers.recordings import RecordedSet, choose_walkers
 from opengait_meshgait.walkers.sequence import make_scene, render_walk
 
 __all__ = [
@@ -11,10 +11,11 @@ __all__ = [
     "RecordedSet",
     "WalkName",
     "WalkerSet",
-    "lone_testers",
+    "choose_walkers",
     "make_scene",
     "parse_seqs",
     "parse_views",
+    "partition_notes",
     "render_walk",
     "write_walkers",
 ]

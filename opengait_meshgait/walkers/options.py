@@ -149,10 +149,17 @@ def parse_seqs(text: str) -> dict[str, int]:
     return seqs
 
 
-def lone_testers(options: WalkerSet) -> list[str]:
-    """Labels of the test people who have a single walk."""
+def partition_notes(options: WalkerSet) -> list[str]:
+    """What a user must know of the partition: which test people have a single walk."""
     counts = Counter(walk.label for walk in options.walks() if walk.number > options.num_train + options.val)
-    return [label for label, count in counts.items() if count == 1]
+    lone = [label for label, count in counts.items() if count == 1]
+    if not lone:
+        return []
+    return [
+        f"of the people to test on, {len(lone)} have one walk only ({', '.join(lone[:5])}"
+        f"{', …' if len(lone) > 5 else ''}). A probe and a gallery need two: of theirs one view is the probe, and "
+        "other views of the same walk are its gallery."
+    ]
 
 
 def make_partition(options: WalkerSet, name: Callable[[WalkName, int], str] = sequence_name) -> dict[str, list[str]]:

@@ -43,6 +43,27 @@ class Recording:
         }
 
 
+def choose_walkers(motion: Iterable[str | Path] | None = None, **options: Any) -> WalkerSet:
+    """People who walk by themselves or, with ``motion``, as recorded in these files.
+
+    Args:
+        motion: files, or None.
+        options: of :class:`WalkerSet`; None for a default.
+
+    Raises:
+        UserError: an option is out of range, or contradicts ``motion``; a file cannot be used.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    if motion is None:
+        return WalkerSet(**given)
+    for name in ("ids", "seqs", "variety"):
+        if name in given:
+            raise UserError(
+                f"--{name} and --motion contradict each other: the recordings say who walks, and how. Give one."
+            )
+    return RecordedSet.of_files(motion, **given)
+
+
 @dataclass(frozen=True)
 class RecordedSet(WalkerSet):
     """A crowd that walks as recorded; see :meth:`of_files`. ``ids`` and ``seqs`` say what the recordings give.

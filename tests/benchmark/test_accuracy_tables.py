@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from opengait_meshgait.benchmark.accuracy_figure import accuracy_figure
-from opengait_meshgait.benchmark.accuracy_notes import notes
 from opengait_meshgait.benchmark.accuracy_tables import (
     Contestant,
     accuracy_table,
     difference_table,
     differences,
+    notes,
     pairs,
     rank1_in,
     view_columns,

@@ -2,7 +2,8 @@
 
 import json
 
-from opengait_meshgait.benchmark.demo_results import RunResult, markdown, results_json, table, verdict
+from opengait_meshgait.benchmark.demo_results import RunResult, demo_table, results_json, verdict
+from opengait_meshgait.common.tables import markdown
 
 
 def run(name, nm, **more):
@@ -15,7 +16,7 @@ OURS = run("Mesh-Gait", 64.0, mpjpe_mm=51.2, mpvpe_mm=60.9, marker_error_mm={"fi
 
 
 def test_table_has_a_row_a_run_and_dashes_for_what_does_not_exist():
-    rows = table([BASELINE, OURS])
+    rows = demo_table([BASELINE, OURS])
     assert rows[1] == ["silhouette-only", "60.0 %", "40.0 %", "50.0 %", "–", "–", "0.27 M", "1.50", "0.50"]
     assert rows[2][4:6] == ["51 mm", "61 mm"]
     assert len(markdown(rows).splitlines()) == 4

@@ -1,4 +1,4 @@
-"""Measurements in turns: order, processes of their own, and what goes wrong in them."""
+"""Interleaved measurements: order, processes of their own, and what goes wrong in them."""
 
 import os
 import time
@@ -6,7 +6,7 @@ import time
 import pytest
 import torch
 
-from opengait_meshgait.benchmark.interleaved import Entrant, Measured, Trial, Turn, measure_in_turns
+from opengait_meshgait.benchmark.interleaved import Entrant, Measured, Measurement, Workload, measure_interleaved
 from opengait_meshgait.common.errors import UserError
 
 CPU = torch.device("cpu")
@@ -21,7 +21,7 @@ def sleeper(log, name, seconds):
         time.sleep(seconds)
         return os.getpid()
 
-    return Trial({"pid": os.getpid()}, {"work": work, "twice": work}, CPU, calls={"twice": 2})
+    return Workload({"pid": os.getpid()}, {"work": work, "twice": work}, CPU, calls={"twice": 2})
 
 
 def mistaken():
@@ -33,18 +33,18 @@ def broken():
 
 
 def dying():
-    return Trial({}, {"work": lambda: os._exit(3)}, CPU)
+    return Workload({}, {"work": lambda: os._exit(3)}, CPU)
 
 
 def test_everyone_has_his_turns_in_a_process_of_his_own(tmp_path):
     log = tmp_path / "log"
     entrants = [Entrant(name, sleeper, (log, name, 0.01)) for name in "AB"]
-    a, b = measure_in_turns(entrants, rounds=2, warm_up=1)
+    a, b = measure_interleaved(entrants, rounds=2, warm_up=1)
     assert log.read_text() == "AAABBB" * 3
     assert len({os.getpid(), a.facts["pid"], b.facts["pid"]}) == 3
     for one in (a, b):
-        assert {task: len(turns) for task, turns in one.turns.items()} == {"work": 2, "twice": 2}
-        for turn in one.turns["twice"]:
+        assert {task: len(turns) for task, turns in one.rounds.items()} == {"work": 2, "twice": 2}
+        for turn in one.rounds["twice"]:
             assert turn.value == one.facts["pid"]
             # Of one call.
             assert turn.seconds >= 0.01 and turn.processor_seconds < 0.01 and turn.peak_bytes > 2**20
@@ -60,12 +60,16 @@ def test_everyone_has_his_turns_in_a_process_of_his_own(tmp_path):
 )
 def test_what_goes_wrong_there_is_told_here(build, error, message):
     with pytest.raises(error, match=message):
-        measure_in_turns([Entrant("B", build, ())], rounds=1)
+        measure_interleaved([Entrant("B", build, ())], rounds=1)
 
 
 def test_the_ratio_is_taken_round_by_round():
-    first = Measured("first", {}, {"work": [Turn(1.0, 1.0, 0), Turn(10.0, 1.0, 0), Turn(2.0, 1.0, 0)]})
-    other = Measured("other", {}, {"work": [Turn(2.0, 5.0, 0), Turn(20.0, 6.0, 0), Turn(4.0, 7.0, 0)]})
+    first = Measured(
+        "first", {}, {"work": [Measurement(1.0, 1.0, 0), Measurement(10.0, 1.0, 0), Measurement(2.0, 1.0, 0)]}
+    )
+    other = Measured(
+        "other", {}, {"work": [Measurement(2.0, 5.0, 0), Measurement(20.0, 6.0, 0), Measurement(4.0, 7.0, 0)]}
+    )
     assert other.ratio(first, "work") == 2.0
     assert other.median("work") == 4.0
     assert other.ratio(first, "work", "processor_seconds") == 6.0

@@ -370,7 +370,7 @@ def test_packages(monkeypatch):
 
     monkeypatch.setattr(doctor_machine, "version", version)
     with pytest.raises(doctor_machine.UserError) as error:
-        doctor_machine.check_packages()
+        doctor_machine.check_python_packages()
     text = str(error.value)
     assert "torch is 2.1.0; >=2.4 is needed" in text
     assert "kornia>=0.7.3 is not installed" in text
@@ -413,7 +413,7 @@ def test_terminals_without_the_marks(monkeypatch):
     terminal = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     monkeypatch.setattr(sys, "stdout", terminal)
     for mark in (preflight.PASSED, preflight.FAILED, preflight.SKIPPED):
-        preflight.tell(preflight.Outcome(1, "x", mark, "0…255"))
+        preflight.print_outcome(preflight.Outcome(1, "x", mark, "0…255"))
     assert terminal.buffer.getvalue().decode("ascii").split("\n")[:3] == [
         " 1 ok x: 0?255",
         " 1 XX x: 0?255",
@@ -423,6 +423,5 @@ def test_terminals_without_the_marks(monkeypatch):
 
 def test_no_checkout_of_opengait(data, wrong, monkeypatch):
     monkeypatch.setattr(doctor_machine, "check_device", lambda opengait: "")
-    monkeypatch.setattr("opengait_meshgait.cli.doctor.check_device", lambda opengait: "")
     skipped = ["OpenGait's packages", "OpenGait and this config", "OpenGait's test"]
     assert "is no checkout of OpenGait" in wrong("OpenGait checkout", "--opengait", "data", skipped=skipped)

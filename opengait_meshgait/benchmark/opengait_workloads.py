@@ -15,9 +15,9 @@ import yaml
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from opengait_meshgait.benchmark.evaluation_trial import CROSS_VIEW, GAIT3D, Case
-from opengait_meshgait.benchmark.interleaved import Trial
-from opengait_meshgait.benchmark.workload import BATCH, CALLS, SEQUENCE, TRAINING, Load
+from opengait_meshgait.benchmark.evaluation_workload import CROSS_VIEW, GAIT3D, EvaluationCase
+from opengait_meshgait.benchmark.interleaved import Workload
+from opengait_meshgait.benchmark.network_workload import BATCH, CALLS, SEQUENCE, TRAINING, SpeedCase
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.common.files import write_json
 
@@ -65,7 +65,7 @@ def enter(root: Path, device: torch.device) -> None:
     get_msg_mgr().logger.setLevel(logging.ERROR)
 
 
-def speed_trial(root: Path, name: str, load: Load, device: torch.device) -> Trial:
+def opengait_network_workload(root: Path, name: str, case: SpeedCase, device: torch.device) -> Workload:
     """One of OpenGait's models, with the losses and the optimizer of its config, ready to be timed.
 
     The tasks are those of this package's networks. Pictures of silhouettes have gradients in training, as OpenGait
@@ -74,7 +74,7 @@ def speed_trial(root: Path, name: str, load: Load, device: torch.device) -> Tria
     Args:
         root: the checkout.
         name: a key of :data:`MODELS`.
-        load: what to do.
+        case: what to do.
         device: where.
     """
     torch.manual_seed(0)
@@ -84,7 +84,7 @@ def speed_trial(root: Path, name: str, load: Load, device: torch.device) -> Tria
 
     cfgs = yaml.safe_load((root / "configs/default.yaml").read_text(encoding="utf-8"))
     MergeCfgsDict(yaml.safe_load((root / MODELS[name]).read_text(encoding="utf-8")), cfgs)
-    half = load.half and device.type == "cuda"
+    half = case.half and device.type == "cuda"
     cfgs["trainer_cfg"] |= {"enable_float16": half, "with_test": False, "restore_hint": 0}
     Model = getattr(models, cfgs["model_cfg"]["model"])
 
@@ -98,8 +98,8 @@ def speed_trial(root: Path, name: str, load: Load, device: torch.device) -> Tria
             return super().to(device)
 
     model = Alone(cfgs, True)
-    inputs = [tensor.to(device).requires_grad_() for tensor in _inputs(name, load)]
-    labels = load.labels().to(device)
+    inputs = [tensor.to(device).requires_grad_() for tensor in _inputs(name, case)]
+    labels = case.labels().to(device)
 
     def recognise(count: int) -> None:
         model.eval()
@@ -118,13 +118,13 @@ def speed_trial(root: Path, name: str, load: Load, device: torch.device) -> Tria
     facts = {
         "parameters": sum(p.numel() for name, p in model.named_parameters() if not name.startswith(_CLASS_HEADS)),
         "gflops": counter.get_total_flops() / 1e9,
-        "sequences": load.sequences,
+        "sequences": case.sequences,
     }
-    tasks = {SEQUENCE: lambda: recognise(1), BATCH: lambda: recognise(load.sequences), TRAINING: train}
-    return Trial(facts, tasks, device, CALLS)
+    tasks = {SEQUENCE: lambda: recognise(1), BATCH: lambda: recognise(case.sequences), TRAINING: train}
+    return Workload(facts, tasks, device, CALLS)
 
 
-def evaluation_trial(root: Path, folder: Path, case: Case, device: torch.device) -> Trial:
+def opengait_evaluation_workload(root: Path, folder: Path, case: EvaluationCase, device: torch.device) -> Workload:
     """OpenGait's evaluators on the same features as this package's, ready to be timed.
 
     Args:
@@ -148,14 +148,14 @@ def evaluation_trial(root: Path, folder: Path, case: Case, device: torch.device)
         GAIT3D: lambda: metrics(evaluator.evaluate_Gait3D(data, "Gait3D", case.metric)),
         CROSS_VIEW: lambda: metrics(evaluator.evaluate_indoor_dataset(data, "OUMVLP", case.metric)),
     }
-    return Trial({}, tasks, device)
+    return Workload({}, tasks, device)
 
 
-def _inputs(name: str, load: Load) -> list[torch.Tensor]:
+def _inputs(name: str, case: SpeedCase) -> list[torch.Tensor]:
     """What the model reads: silhouettes ``[n, s, 64, 44]``, 0…1, and for some of them more."""
-    sils = load.silhouettes()[..., 10:-10] / 255
+    sils = case.silhouettes()[..., 10:-10] / 255
     if name == "SMPLGait":
-        return [sils, load.bodies()]
+        return [sils, case.bodies()]
     if name == "SkeletonGait++":
         # Heatmaps of joints and of limbs, and the silhouettes behind them.
         return [torch.stack([sils, sils, sils], dim=2)]

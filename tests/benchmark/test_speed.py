@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from opengait_meshgait.benchmark.interleaved import Measured, Turn
-from opengait_meshgait.benchmark.workload import BATCH, SEQUENCE, TRAINING, Load
-from opengait_meshgait.cli import bench_speed
+from opengait_meshgait.benchmark.interleaved import Measured, Measurement
+from opengait_meshgait.benchmark.network_workload import BATCH, SEQUENCE, TRAINING, SpeedCase
+from opengait_meshgait.benchmark.speed import speed_table
 from opengait_meshgait.cli.main import main
 from opengait_meshgait.common.yaml_files import read_yaml
 
@@ -21,7 +21,9 @@ def measured(name, seconds, sequences=4):
     """Somebody whose sequence takes ``seconds`` in each round, a batch twice and a training step ten times as much."""
     times = {SEQUENCE: 1, BATCH: 2, TRAINING: 10}
     turns = {
-        task: [Turn(factor * each, 3 * factor * each, 2**30 * (number + 1)) for number, each in enumerate(seconds)]
+        task: [
+            Measurement(factor * each, 3 * factor * each, 2**30 * (number + 1)) for number, each in enumerate(seconds)
+        ]
         for task, factor in times.items()
     }
     return Measured(name, {"parameters": 1_500_000, "gflops": 2.345, "sequences": sequences}, turns)
@@ -29,14 +31,14 @@ def measured(name, seconds, sequences=4):
 
 def test_table_by_hand():
     # Twice as slow in every round, though the machine is ten times as slow in the last.
-    rows = bench_speed.table([measured("a", [0.1, 0.2, 1.0]), measured("b", [0.2, 0.4, 2.0])], "wall")
+    rows = speed_table([measured("a", [0.1, 0.2, 1.0]), measured("b", [0.2, 0.4, 2.0])], "wall")
     assert rows[1] == ["a", "1.50 M", "2.3", "200", "1.00", "10.0", "2.00", "1.00", "3.00"]
     assert rows[2] == ["b", "1.50 M", "2.3", "400", "2.00", "5.0", "4.00", "2.00", "3.00"]
     assert {len(row) for row in rows} == {9}
 
 
 def test_processor_clock():
-    rows = bench_speed.table([measured("a", [0.1])], "processor")
+    rows = speed_table([measured("a", [0.1])], "processor")
     assert rows[1][3:7] == ["300", "1.00", "6.7", "3.00"]
 
 
@@ -55,7 +57,7 @@ def tiny_configs(tmp_path):
     return [str(tmp_path / "both.yaml"), str(tmp_path / "silhouettes.yaml")]
 
 
-def test_networks_in_turns(tiny_configs, tmp_path, capsys):
+def test_networks_are_measured_interleaved(tiny_configs, tmp_path, capsys):
     command = ["bench", "speed", "--cfgs", *tiny_configs]
     assert main([*command, *FEW, "--out", str(tmp_path / "out")]) == 0
     printed = capsys.readouterr().out
@@ -78,7 +80,7 @@ def test_networks_in_turns(tiny_configs, tmp_path, capsys):
         (["--cfgs", str(CONFIGS / "gait3d.yaml"), "--opengait", "."], "is no checkout of OpenGait"),
     ],
 )
-def test_mistakes_are_told_before_the_work(more, message, tmp_path, capsys):
+def test_mistakes_are_reported_before_the_work(more, message, tmp_path, capsys):
     assert main(["bench", "speed", *more, "--out", str(tmp_path / "out")]) == 1
     assert message in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
@@ -92,19 +94,19 @@ def test_wrong_usage(more, capsys):
     assert "expected a whole number" in capsys.readouterr().err
 
 
-def test_the_load_is_the_same_for_all():
-    load = Load(people=3, each=2, frames=4, half=False)
-    assert load.labels().tolist() == [0, 0, 1, 1, 2, 2]
-    sils = load.silhouettes()
+def test_the_work_is_the_same_for_all():
+    case = SpeedCase(people=3, each=2, frames=4, half=False)
+    assert case.labels().tolist() == [0, 0, 1, 1, 2, 2]
+    sils = case.silhouettes()
     assert sils.shape == (6, 4, 64, 64) and set(sils.unique().tolist()) == {0, 255}
     assert 0.1 < (sils > 0).float().mean() < 0.5
-    assert load.bodies().shape == (6, 4, 85)
-    assert load.bodies().equal(load.bodies())
+    assert case.bodies().shape == (6, 4, 85)
+    assert case.bodies().equal(case.bodies())
 
 
 @pytest.mark.skipif("OPENGAIT_ROOT" not in os.environ, reason="set OPENGAIT_ROOT to a checkout of OpenGait")
 def test_the_models_of_opengait(tmp_path):
-    from opengait_meshgait.benchmark.opengait_trials import MODELS
+    from opengait_meshgait.benchmark.opengait_workloads import MODELS
 
     command = ["bench", "speed", "--cfgs", str(CONFIGS / "gait3d_silhouette.yaml"), "--frames", "3", "--rounds", "1"]
     command += ["--device", "cpu", "--opengait", os.environ["OPENGAIT_ROOT"], "--out", str(tmp_path)]

@@ -6,9 +6,9 @@ import os
 import pytest
 import torch
 
-from opengait_meshgait.benchmark.evaluation_trial import CROSS_VIEW, GAIT3D, VIEWS, Case, evaluation_trial
-from opengait_meshgait.benchmark.interleaved import Measured, Turn
-from opengait_meshgait.cli import bench_evaluation
+from opengait_meshgait.benchmark.evaluation import evaluation_table, figure_differences
+from opengait_meshgait.benchmark.evaluation_workload import CROSS_VIEW, GAIT3D, EvaluationCase, evaluation_workload
+from opengait_meshgait.benchmark.interleaved import Measured, Measurement
 from opengait_meshgait.cli.main import main
 
 SMALL = ["--probes", "50", "--gallery", "150", "--shape", "16", "4", "--device", "cpu"]
@@ -17,11 +17,11 @@ GAIT3D_METRICS = {"Rank-1", "Rank-5", "Rank-10", "mAP", "mINP"}
 
 def measured(name, seconds, gait3d, cross_view):
     values = {GAIT3D: gait3d, CROSS_VIEW: cross_view}
-    return Measured(name, {}, {task: [Turn(seconds, seconds, 2**30, value)] for task, value in values.items()})
+    return Measured(name, {}, {task: [Measurement(seconds, seconds, 2**30, value)] for task, value in values.items()})
 
 
 def test_planted_identities():
-    case = Case(probes=50, gallery=155, channels=16, parts=4, metric="euc")
+    case = EvaluationCase(probes=50, gallery=155, channels=16, parts=4, metric="euc")
     assert case.identities == 10
     assert case.embeddings().shape == (205, 16, 4)
     assert case.embeddings().equal(case.embeddings())
@@ -29,7 +29,7 @@ def test_planted_identities():
     assert case.types == ["00"] * 50 + ["01"] * 155
     names = list(zip(case.labels, case.views))
     # Every identity has a probe, and gallery, in every view.
-    everyone = {(f"{person:04d}", view) for person in range(10) for view in VIEWS}
+    everyone = {(f"{person:04d}", view) for person in range(10) for view in EvaluationCase.VIEWS}
     assert {*names[:50]} == {*names[50:]} == everyone and len(case.probe_names) == 50
     # They are there to be found: sequences of one identity are nearer on average.
     x, same = case.embeddings()[:50].flatten(1), torch.tensor([int(label) for label in case.labels[:50]])
@@ -38,8 +38,8 @@ def test_planted_identities():
 
 
 def test_figures_are_neither_0_nor_100_and_do_not_depend_on_the_run():
-    case = Case(probes=100, gallery=300, channels=256, parts=16, metric="euc")
-    first, second = (evaluation_trial(case, torch.device("cpu")).tasks for _ in range(2))
+    case = EvaluationCase(probes=100, gallery=300, channels=256, parts=16, metric="euc")
+    first, second = (evaluation_workload(case, torch.device("cpu")).tasks for _ in range(2))
     for task in (GAIT3D, CROSS_VIEW):
         assert first[task]() == second[task]()
     assert 1 < first[GAIT3D]()["mINP"] < 99
@@ -48,9 +48,9 @@ def test_figures_are_neither_0_nor_100_and_do_not_depend_on_the_run():
 def test_comparison_by_hand():
     ours = measured("ours", 1.0, {"Rank-1": 50.0, "mAP": 20.0}, {"NM@R1": 70.0, "NM@R5": 90.0})
     theirs = measured("theirs", 12.0, {"Rank-1": 50.0, "mAP": 20.25}, {"NM@R1": 70.0})
-    assert bench_evaluation.compare([ours, theirs]) == {GAIT3D: 0.25, CROSS_VIEW: 0.0}
-    assert bench_evaluation.compare([ours]) == {}
-    head, gait3d, _, memory = bench_evaluation.table([ours, theirs], "wall")
+    assert figure_differences([ours, theirs]) == {GAIT3D: 0.25, CROSS_VIEW: 0.0}
+    assert figure_differences([ours]) == {}
+    head, gait3d, _, memory = evaluation_table([ours, theirs], "wall")
     assert head == ["", "ours, s", "theirs, s", "times as fast", "figures, %"]
     assert gait3d == [GAIT3D, "1.0", "12.0", "12.0", "Rank-1 50.00, mAP 20.00"]
     assert memory == ["peak memory", "1.00 GiB", "1.00 GiB", "", ""]

@@ -1,28 +1,27 @@
 """Random features with planted identities: what evaluators are timed on, and compared by."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 
-from opengait_meshgait.benchmark.interleaved import Trial
+from opengait_meshgait.benchmark.interleaved import Workload
 from opengait_meshgait.evaluation.cross_view import evaluate_indoor_dataset
 from opengait_meshgait.evaluation.gait3d import evaluate_Gait3D
 
 GAIT3D, CROSS_VIEW = "evaluate_Gait3D", "evaluate_indoor_dataset"
 """The tasks; each returns metrics in percent by name."""
-VIEWS = ("000", "045", "090", "135", "180")
-"""Of the probes and of the gallery."""
 # Standard deviation of a sequence around its identity, whose own is 1. With 4,096 numbers an embedding, Rank-1 among
 # 20,000 is then neither 0 nor 100 %.
 _NOISE = 4.5
 
 
 @dataclass(frozen=True)
-class Case:
+class EvaluationCase:
     """Which features to compare.
 
     Attributes:
-        probes, gallery: how many sequences. Of the probes, each identity has one in each of :data:`VIEWS`; of the
+        probes, gallery: how many sequences. Of the probes, each identity has one in each of ``VIEWS``; of the
             gallery, which is to be as large at least, as many as there are.
         channels, parts: of an embedding.
         metric: ``euc`` or ``cos``.
@@ -33,6 +32,7 @@ class Case:
     channels: int
     parts: int
     metric: str
+    VIEWS: ClassVar = ("000", "045", "090", "135", "180")
 
     def embeddings(self) -> torch.Tensor:
         """Probes, then gallery, float32 ``[n, c, p]``."""
@@ -45,7 +45,7 @@ class Case:
     @property
     def identities(self) -> int:
         """How many."""
-        return self.probes // len(VIEWS)
+        return self.probes // len(self.VIEWS)
 
     @property
     def labels(self) -> list[str]:
@@ -60,8 +60,8 @@ class Case:
     @property
     def views(self) -> list[str]:
         """One after the other for each identity."""
-        turns = (number // self.identities for count in (self.probes, self.gallery) for number in range(count))
-        return [VIEWS[turn % len(VIEWS)] for turn in turns]
+        counted = (number // self.identities for count in (self.probes, self.gallery) for number in range(count))
+        return [self.VIEWS[number % len(self.VIEWS)] for number in counted]
 
     @property
     def probe_names(self) -> list[str]:
@@ -70,7 +70,7 @@ class Case:
         return ["-".join(name) for name in names]
 
 
-def evaluation_trial(case: Case, device: torch.device) -> Trial:
+def evaluation_workload(case: EvaluationCase, device: torch.device) -> Workload:
     """This package's evaluators, ready to be timed."""
     embeddings = case.embeddings().to(device)
     about = case.labels, case.types, case.views
@@ -78,4 +78,4 @@ def evaluation_trial(case: Case, device: torch.device) -> Trial:
         GAIT3D: lambda: evaluate_Gait3D(embeddings, *about, case.probe_names, case.metric).metrics,
         CROSS_VIEW: lambda: evaluate_indoor_dataset(embeddings, *about, "OUMVLP", case.metric).metrics,
     }
-    return Trial({}, tasks, device)
+    return Workload({}, tasks, device)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from opengait_meshgait.cli import demo
+from opengait_meshgait.benchmark import demo
 from opengait_meshgait.cli.main import main
 
 TINY = [

@@ -1,0 +1,140 @@
+"""``meshgait bench accuracy``: train and test configs with several seeds, and compare them."""
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from opengait_meshgait.benchmark.accuracy_figure import accuracy_figure
+from opengait_meshgait.benchmark.accuracy_plan import FRAMES, Planned, plan
+from opengait_meshgait.benchmark.accuracy_tables import (
+    Contestant,
+    accuracy_table,
+    difference_table,
+    differences,
+    notes,
+    view_table,
+)
+from opengait_meshgait.common import provenance
+from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.common.files import atomic_path, read_json, write_json
+from opengait_meshgait.common.tables import markdown
+from opengait_meshgait.engine.progress import say
+from opengait_meshgait.engine.testing import test
+from opengait_meshgait.engine.training import train
+
+
+def bench_accuracy(
+    configs: Sequence[str],
+    overrides: Sequence[str],
+    seeds: Sequence[int],
+    split: str,
+    device: str,
+    out: Path,
+    on: Path | None = None,
+) -> str:
+    """Train and test what is not finished, and write ``results.json`` and ``rank1.png`` after every run.
+
+    Args:
+        configs: YAML files.
+        overrides: ``--set``, for all of them.
+        seeds: of the trainings.
+        split: ``test`` or ``val``.
+        device: as for ``--device``.
+        out: folder of the files and of all runs.
+        on: folder of other data to test on, with its ``partition.json``.
+
+    Returns:
+        Tables and notes, in Markdown.
+
+    Raises:
+        UserError: something keeps the configs from being compared, see :func:`plan`; or there are several processes.
+    """
+    if int(os.environ.get("WORLD_SIZE", 1)) > 1:
+        raise UserError("meshgait bench accuracy runs in one process. Start it without torchrun.")
+    planned, runs = plan(configs, overrides, split, on), out / "runs"
+    about = {"split": split, "on": None if on is None else str(on), "seeds": [*seeds]}
+    waiting = []
+    for seed in seeds:
+        for one in planned:
+            record = one.record(seed, split, runs)
+            if record.is_file():
+                one.runs[seed] = read_json(record)
+            else:
+                waiting.append((seed, one))
+    finished = len(seeds) * len(planned) - len(waiting)
+    if finished:
+        say(f"{finished} of {finished + len(waiting)} runs are finished already.")
+        _write(out, planned, about, device)
+    for number, (seed, one) in enumerate(waiting, start=1):
+        say(f"== {one.name}, seed {seed} (run {number} of {len(waiting)})")
+        one.runs[seed] = _train_and_test(one, seed, split, device, runs)
+        _write(out, planned, about, device)
+    return "\n\n".join(_tables(planned))
+
+
+def described(found: Mapping[tuple[str, str], Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """:func:`differences` for a JSON file."""
+    return [
+        {"name": name, "reference": reference, "condition": condition, **asdict(each), "verdict": each.verdict}
+        for (name, reference), by_condition in found.items()
+        for condition, each in by_condition.items()
+    ]
+
+
+def _train_and_test(one: Planned, seed: int, split: str, device: str, output: Path) -> Mapping[str, Any]:
+    config, began = one.run(seed), time.monotonic()
+    trained = train(config, device, output=output)
+    tested = test(one.test(seed), "last", device, output=output, split=split)
+    groups, sequences = config.trainer_cfg.sampler.batch_size
+    found = {
+        "seed": seed,
+        **tested,
+        "iterations": trained.iteration,
+        "sequences_per_iteration": groups * sequences,
+        "seconds_per_iteration": round(trained.seconds_per_iteration, 6),
+        "seconds_of_this_sitting": round(time.monotonic() - began, 1),
+        "versions": provenance.versions(),
+        "commit": provenance.commit(),
+        "machine": provenance.machine(device),
+    }
+    write_json(one.record(seed, split, output), found)
+    return found
+
+
+def _tables(contestants: Sequence[Contestant]) -> list[str]:
+    """Tables and notes, in Markdown."""
+    tables = [accuracy_table(contestants), view_table(contestants)]
+    if found := differences(contestants):
+        tables.append(difference_table(found))
+    return [*(markdown(table) for table in tables if table), *notes(contestants, FRAMES)]
+
+
+def _write(out: Path, planned: Sequence[Planned], about: Mapping[str, Any], device: str) -> None:
+    """``results.json`` and ``rank1.png`` of all runs so far."""
+    content = {
+        "schema": 1,
+        **about,
+        **provenance.origin(device),
+        "configs": [
+            {
+                "name": one.name,
+                "file": one.source,
+                "hash": one.training,
+                "testing_hash": one.testing,
+                "parameters": one.parameters,
+                "gflops": round(one.gflops, 3),
+                "frames": FRAMES,
+                "config": one.config.model_dump(),
+                "runs": [one.runs[seed] for seed in about["seeds"] if seed in one.runs],
+            }
+            for one in planned
+        ],
+        "differences": described(differences(planned)),
+        "markdown": _tables(planned),
+    }
+    write_json(out / "results.json", content)
+    with atomic_path(out / "rank1.png") as temporary:
+        accuracy_figure(planned).savefig(temporary, format="png", dpi=150)
