@@ -72,7 +72,7 @@ def set_aside(folder: Path, say: Say) -> None:
 
 
 def check_same_run(state: Mapping[str, Any], config: Config, data: Mapping[str, Any], source: str | Path) -> None:
-    """Refuse to go on from a checkpoint that was trained otherwise.
+    """Refuse to resume from a checkpoint that was trained otherwise.
 
     Checkpoints of OpenGait name no config and pass.
 

@@ -74,7 +74,7 @@ class Checkout:
         return sorted(_INSTALLED_AS.get(name, name) for name in foreign if importlib.util.find_spec(name) is None)
 
     def require_packages(self) -> None:
-        """Refuse to go on without the packages that its models import.
+        """Refuse to continue without the packages that its models import.
 
         Raises:
             UserError: with the command that installs them.

@@ -59,7 +59,7 @@ class BodyFrames:
     """
 
     name: str
-    numbers: Sequence[int]
+    numbers: Sequence[int] | np.ndarray
     frames: Sequence[BodyFrame]
     stature: float
     errors_mm: np.ndarray | None

@@ -96,7 +96,7 @@ def test_saved_they_load_for_their_body(folder, tmp_path):
     assert (markers.name, markers.body_name) == ("VirtualMarker-7", "made up")
 
 
-def test_small_faults_of_the_sums_are_mended_and_larger_ones_refused(folder):
+def test_small_faults_of_the_sums_are_corrected_and_larger_ones_refused(folder):
     weights = made_up()[COVERED].T
     write_matrix(folder / "vm_A_sym.npz", weights * 1.0005)
     np.testing.assert_allclose(read_published_markers(folder).weights.sum(1), 1, rtol=1e-12)

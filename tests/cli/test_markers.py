@@ -95,14 +95,14 @@ def test_learn_from_a_dataset(body_file, dataset, few_poses, tmp_path, capsys):
 def test_vertices_without_a_counterpart_become_no_markers(body_file, few_poses, tmp_path, capsys):
     """As in a mesh whose two sides are not alike."""
     arrays = dict(np.load(body_file))
-    lopsided, out = tmp_path / "lopsided.npz", tmp_path / "markers.npz"
+    asymmetric, out = tmp_path / "asymmetric.npz", tmp_path / "markers.npz"
     left = np.flatnonzero(arrays["v_template"][:, 0] > 0.02)
     for share, code in ((3, 0), (1, 1)):
         alone = np.concatenate([left[::share], arrays["mirror"][left[::share]]])
         mirror = arrays["mirror"].copy()
         mirror[alone] = alone
-        np.savez(lopsided, **(arrays | {"mirror": mirror}))
-        command = ["markers", "learn", "--body", str(lopsided), "--k", "24", "--out", str(out)]
+        np.savez(asymmetric, **(arrays | {"mirror": mirror}))
+        command = ["markers", "learn", "--body", str(asymmetric), "--k", "24", "--out", str(out)]
         assert main(command) == code
         if code == 0:
             assert not set(load_markers(out).vertex_ids.tolist()) & set(alone.tolist())

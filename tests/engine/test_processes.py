@@ -108,7 +108,7 @@ def test_two_processes_train_as_one(raw, tmp_path, one_thread):
     for name, value in load_checkpoint(expected.checkpoint)["model"].items():
         if not name.endswith(("components", "basis", "offset", "reach")):
             assert torch.allclose(value, weights[name], rtol=0, atol=1e-4), name
-    # Directions have no sign, and the analysis makes differences of the weights larger.
+    # Directions have no sign, and the LDA head makes differences of the weights larger.
     for part in ("silhouettes", "markers"):
         models = (weights, load_checkpoint(expected.checkpoint)["model"])
         ours, theirs = (_directions(model, part).abs() for model in models)
@@ -117,7 +117,7 @@ def test_two_processes_train_as_one(raw, tmp_path, one_thread):
 
 
 def _directions(model, part):
-    """A part of the discriminant analysis, one linear map for each function of the heading."""
+    """A projection of the LDA head, one linear map for each function of the viewing angle."""
     components, basis = (model[f"Discriminant.{part}.{name}"] for name in ("components", "basis"))
     return components @ basis.unflatten(0, (-1, components.shape[1]))
 

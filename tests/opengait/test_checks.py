@@ -1,4 +1,4 @@
-"""What is refused or put right before OpenGait starts; none of it needs OpenGait."""
+"""What is refused or corrected before OpenGait starts; none of it needs OpenGait."""
 
 import pytest
 
