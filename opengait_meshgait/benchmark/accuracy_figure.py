@@ -2,6 +2,7 @@
 
 import statistics
 from collections.abc import Sequence
+from functools import partial
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -14,7 +15,7 @@ from opengait_meshgait.benchmark.accuracy_tables import Contestant, figures, ran
 def accuracy_figure(contestants: Sequence[Contestant]) -> Figure:
     """Rank-1 by condition, by difference of views and by cost; bars and lines are means, dots are single runs."""
     entered = [one for one in contestants if one.runs]
-    palette = matplotlib.colormaps["tab10" if len(contestants) <= 10 else "tab20"].colors
+    palette = matplotlib.color_sequences["tab10" if len(contestants) <= 10 else "tab20"]
     colours = {one.name: palette[number % len(palette)] for number, one in enumerate(contestants)}
     run = next(iter(entered[0].runs.values()))
     what, columns = view_columns(run)
@@ -70,7 +71,7 @@ def _views(ax: Axes, entered: Sequence[Contestant], colours: dict, what: str) ->
         _, columns = view_columns(run)
         means = {}
         for name, mask in columns.items():
-            values = [one.values(lambda run, c=c, m=mask: rank1_in(run, c, m)) for c in run["probes"]]
+            values = [one.values(partial(rank1_in, condition=c, mask=mask)) for c in run["probes"]]
             values = [value for condition in values for value in condition]
             if values:
                 means[name] = statistics.mean(values)

@@ -26,12 +26,17 @@ FRAMES = 30
 """Frames of the sequence whose GFLOPs are counted."""
 
 # What weights do not depend on; the seed stands in the folder's name by itself.
-_NOT_TRAINING = {
+_NOT_TRAINING: dict[str, Any] = {
     "evaluator_cfg": True,
     "data_cfg": {"num_workers", "cache", "remove_no_gallery", "test_dataset_name"},
     "trainer_cfg": {"seed", "save_name", "log_iter", "save_iter", "with_test", "find_unused_parameters"},
 }
-_NOT_TESTING = {"save_name": True, "restore_hint": True, "restore_ckpt_strict": True, "sampler": {"batch_size"}}
+_NOT_TESTING: dict[str, Any] = {
+    "save_name": True,
+    "restore_hint": True,
+    "restore_ckpt_strict": True,
+    "sampler": {"batch_size"},
+}
 
 
 @dataclass(kw_only=True)

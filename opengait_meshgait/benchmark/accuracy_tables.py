@@ -3,6 +3,7 @@
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -120,7 +121,7 @@ def view_table(contestants: Sequence[Contestant]) -> list[list[str]]:
     rows = [[f"Rank-1 (%) by {what}", *columns]]
     for condition in run["probes"]:
         for one in entered:
-            cells = (one.cell(lambda run, c=condition, m=mask: rank1_in(run, c, m)) for mask in columns.values())
+            cells = (one.cell(partial(rank1_in, condition=condition, mask=mask)) for mask in columns.values())
             rows.append([f"{one.name}, {condition}", *cells])
     return rows
 
@@ -162,7 +163,8 @@ def differences(contestants: Sequence[Contestant]) -> dict[tuple[str, str], dict
         # In the wild, what is called a view is the name of a sequence.
         in_views = bool(reference.runs[seeds[0]]["views"])
         views = {c: [view if in_views else "" for *_, view in names] for c, names in parts.items()}
-        found[other.name, reference.name] = compare_conditions(*scores, ids, views)
+        before, after = scores
+        found[other.name, reference.name] = compare_conditions(before, after, ids, views)
     return found
 
 

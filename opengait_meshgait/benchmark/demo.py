@@ -27,7 +27,7 @@ from opengait_meshgait.networks.complexity import count_flops
 from opengait_meshgait.walkers import WalkerSet, write_walkers
 
 OURS, BASELINE = "Mesh-Gait", "silhouette-only"
-WALKERS = {"ids": 76, "train": 48, "val": 4, "views": (0, 36, 72, 108, 144, 180), "frames": 24}
+WALKERS: dict[str, Any] = {"ids": 76, "train": 48, "val": 4, "views": (0, 36, 72, 108, 144, 180), "frames": 24}
 SEQUENCES = {"nm": 2, "bg": 1, "cl": 1}
 
 
@@ -57,7 +57,8 @@ def run_demo(out: Path, seed: int, overrides: Sequence[str]) -> str:
 
     runs = [_result(name, configs[name], trained[name], tested[name]) for name in configs]
     people = WALKERS["ids"] - WALKERS["train"] - WALKERS["val"]
-    conclusion = verdict(*runs, people=people)
+    baseline, ours_run = runs
+    conclusion = verdict(baseline, ours_run, people=people)
     context = {
         "command": f"meshgait demo --out {out} --seed {seed}",
         "seed": seed,

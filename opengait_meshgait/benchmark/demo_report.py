@@ -17,7 +17,7 @@ from opengait_meshgait.engine import build
 from opengait_meshgait.engine.schema import Config
 from opengait_meshgait.engine.training import TrainResult
 from opengait_meshgait.evaluation.bodies import point_errors
-from opengait_meshgait.networks import load_checkpoint, load_weights
+from opengait_meshgait.networks import MeshGaitNet, load_checkpoint, load_weights
 from opengait_meshgait.visual.drawing import write_png
 from opengait_meshgait.visual.figures import (
     bodies_figure,
@@ -113,7 +113,7 @@ def write_report(
 
 
 @torch.no_grad()
-def body_samples(net: torch.nn.Module, dataset: GaitDataset, config: Config, supervision: Any) -> dict[str, BodyFrame]:
+def body_samples(net: MeshGaitNet, dataset: GaitDataset, config: Config, supervision: Any) -> dict[str, BodyFrame]:
     """One frame each of five test people, from five views and in every condition, by what to print beside it."""
     transform, transform_bodies = build_transforms(config.evaluator_cfg.transform, True)
     views, types = sorted(set(dataset.views_list)), sorted(set(dataset.types_list))
@@ -128,12 +128,12 @@ def body_samples(net: torch.nn.Module, dataset: GaitDataset, config: Config, sup
         output = net(seen, reconstruct=True)
         targets = supervision(transform_bodies(torch.from_numpy(bodies[None].copy())))
         errors = point_errors(output.vertices, targets.vertices, targets.height)
-        estimated = (each[0, _FRAME].numpy() for each in (output.markers, output.vertices))
-        true = (each[0, _FRAME].numpy() for each in (targets.markers, targets.vertices))
+        each = (output.markers, output.vertices, targets.markers, targets.vertices)
+        markers, mesh, true_markers, true_mesh = (points[0, _FRAME].numpy() for points in each)
         extent = net.HeatmapEstimator.extent(*seen.shape[-2:])
         title = f"{label} {wanted[1]}\n{int(wanted[2])}°, {errors[0, _FRAME].mean():.0f} mm"
         heatmaps = output.heatmaps[0, _FRAME].numpy()
-        samples[title] = BodyFrame(sils[_FRAME], heatmaps, extent, *estimated, faces, *true)
+        samples[title] = BodyFrame(sils[_FRAME], heatmaps, extent, markers, mesh, faces, true_markers, true_mesh)
     return samples
 
 
@@ -153,11 +153,15 @@ def curves(trained: Mapping[str, TrainResult]) -> dict[str, dict[str, tuple[list
         for name, key in _CURVES.items():
             points = [(r["iteration"], r["scalars"][key]) for r in result.records if key in r.get("scalars", {})]
             if points:
-                lines[name][run] = tuple(map(list, zip(*points)))
+                lines[name][run] = _columns(points)
         points = [(r["iteration"], r["bodies"]["marker_mm"]) for r in result.evaluations if r["bodies"]]
         if points:
-            unseen[run] = tuple(map(list, zip(*points)))
+            unseen[run] = _columns(points)
     return lines
+
+
+def _columns(points: Sequence[tuple[int, float]]) -> tuple[list, list]:
+    return [x for x, _ in points], [y for _, y in points]
 
 
 def _walkers(dataset: GaitDataset) -> Any:

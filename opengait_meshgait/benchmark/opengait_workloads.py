@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -51,7 +52,8 @@ def enter(root: Path, device: torch.device) -> None:
     if device.type == "cpu":
         torch.cuda.set_device = lambda device: None
         torch.cuda.current_device = lambda: 0
-        torch.Tensor.cuda = nn.Module.cuda = lambda self: self
+        for kind in (torch.Tensor, nn.Module):
+            setattr(kind, "cuda", lambda self: self)  # noqa: B010
     try:
         from modeling import models  # noqa: F401, all that a benchmark may want of it
         from utils import get_msg_mgr
@@ -86,7 +88,7 @@ def opengait_network_workload(root: Path, name: str, case: SpeedCase, device: to
     MergeCfgsDict(yaml.safe_load((root / MODELS[name]).read_text(encoding="utf-8")), cfgs)
     half = case.half and device.type == "cuda"
     cfgs["trainer_cfg"] |= {"enable_float16": half, "with_test": False, "restore_hint": 0}
-    Model = getattr(models, cfgs["model_cfg"]["model"])
+    Model: Any = getattr(models, cfgs["model_cfg"]["model"])
 
     class Alone(Model):
         """Without data to load, and on the device that is asked for."""

@@ -86,7 +86,8 @@ def _speed_arguments(parser: argparse.ArgumentParser) -> None:
 def _speed(arguments: argparse.Namespace) -> str:
     from opengait_meshgait.benchmark.speed import SpeedCase, bench_speed
 
-    case = SpeedCase(*arguments.batch, arguments.frames, arguments.half)
+    people, each = arguments.batch
+    case = SpeedCase(people, each, arguments.frames, arguments.half)
     measured = (case, arguments.rounds, arguments.clock, arguments.device, arguments.out)
     return bench_speed(arguments.cfgs, arguments.set, *measured, arguments.opengait, arguments.models)
 
@@ -112,7 +113,8 @@ def _evaluation_arguments(parser: argparse.ArgumentParser) -> None:
 def _evaluation(arguments: argparse.Namespace) -> str:
     from opengait_meshgait.benchmark.evaluation import EvaluationCase, bench_evaluation
 
-    case = EvaluationCase(arguments.probes, arguments.gallery, *arguments.shape, arguments.metric)
+    channels, parts = arguments.shape
+    case = EvaluationCase(arguments.probes, arguments.gallery, channels, parts, arguments.metric)
     measured = (case, arguments.rounds, arguments.clock, arguments.device, arguments.out)
     return bench_evaluation(*measured, arguments.opengait)
 

@@ -27,8 +27,9 @@ def check_opengait_packages(findings: Findings) -> str:
 
 
 def check_config(findings: Findings) -> str:
-    """What OpenGait would accept silently, and what will be normalised."""
-    cfgs, losses, problems = spelled_out(findings.config), Checkout(findings.opengait).losses(), []
+    """What OpenGait would accept silently, and what will be corrected."""
+    cfgs, losses = spelled_out(findings.config), Checkout(findings.opengait).losses()
+    problems: list[str] = []
     for training in (True, False):
         collect(problems, check, cfgs, training, losses)
     notes = normalize(cfgs, training=True, world_size=findings.processes)

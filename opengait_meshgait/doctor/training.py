@@ -36,7 +36,8 @@ def check_markers(findings: Findings) -> str:
 
 def check_network(findings: Findings) -> str:
     """All that the config names by ``type``, ``solver`` or ``scheduler``."""
-    config, problems = findings.config, []
+    config = findings.config
+    problems: list[str] = []
     net = collect(problems, build.build_network, config, findings.supervision)
     losses = f"{len(config.loss_cfg)} losses"
     if not findings.opengait:  # it has losses of its own; how many of them fit is checked with it
@@ -68,7 +69,8 @@ def check_batches(findings: Findings) -> str:
 def check_protocol(findings: Findings) -> str:
     """Gallery and probes."""
     splits = ["test", *(["val"] if findings.config.trainer_cfg.with_test and "val" in findings.surveys else [])]
-    problems, found = [], []
+    problems: list[str] = []
+    found = []
     for split in splits:
         table = SequenceTable(findings.sequences(split))
         share = collect(problems, build.split_test_set, findings.config, table)
