@@ -53,24 +53,21 @@ def run(arguments: argparse.Namespace) -> int:
     """Prepare."""
     from opengait_meshgait.prepare.parameters import keys_of
     from opengait_meshgait.prepare.records import describe_summary, read_records
-    from opengait_meshgait.prepare.run import RECORDS, Preparation, prepare
-    from opengait_meshgait.prepare.sequence import Reading
+    from opengait_meshgait.prepare.run import RECORDS, prepare
+    from opengait_meshgait.prepare.sequence import Preparation
 
     named = {name: getattr(arguments, f"{name}_key") for name in ("pose", "betas", "cam", "joints")}
-    reading = Reading(
-        size=arguments.size,
-        keys=keys_of(arguments.dataset, named),
-        y_up=arguments.y_up,
-        drop_bad=arguments.drop_bad,
-        min_iou=arguments.min_iou,
-    )
     preparation = Preparation(
         dataset=arguments.dataset,
         root=arguments.root,
         bodies=arguments.bodies,
         silhouettes_only=arguments.silhouettes_only,
-        reading=reading,
         body=arguments.body,
+        size=arguments.size,
+        keys=keys_of(arguments.dataset, named),
+        y_up=arguments.y_up,
+        drop_bad=arguments.drop_bad,
+        min_iou=arguments.min_iou,
     )
     record = prepare(preparation, arguments.out, arguments.workers)
     print(describe_summary(record, read_records(arguments.out / RECORDS).values()))

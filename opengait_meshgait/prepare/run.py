@@ -5,7 +5,7 @@ import pickle
 import shutil
 from collections.abc import Iterable
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,34 +20,13 @@ from opengait_meshgait.common.jobs import count_workers, run_jobs
 from opengait_meshgait.common.output import UNFINISHED, open_output, write_folder
 from opengait_meshgait.prepare.raw import FINDERS, RawSequence
 from opengait_meshgait.prepare.records import Record, append_record, read_records, summarize, write_records
-from opengait_meshgait.prepare.sequence import SILS_FILE, Reading, prepare_sequence
+from opengait_meshgait.prepare.sequence import SILS_FILE, Preparation, prepare_sequence
 
 if TYPE_CHECKING:
     from opengait_meshgait.body.model import BodyModel
 
 SUMMARY, RECORDS, SHEET = "prepare.json", "sequences.jsonl", "worst.png"
 _AT_ONCE = 16  # sequences a job, at most
-
-
-@dataclass(frozen=True, slots=True)
-class Preparation:
-    """What is prepared, and how.
-
-    Attributes:
-        dataset: ``gait3d``, ``oumvlp`` or ``generic``.
-        root: the raw dataset.
-        bodies: the folder of its bodies, where it is not the usual one.
-        silhouettes_only: leave bodies alone.
-        reading: how sequences are read.
-        body: file of the body that is compared with silhouettes; None is the stand-in.
-    """
-
-    dataset: str
-    root: Path
-    bodies: Path | None = None
-    silhouettes_only: bool = False
-    reading: Reading = Reading()
-    body: Path | None = None
 
 
 def prepare(preparation: Preparation, out: str | Path, workers: int | None = None) -> Record:
@@ -89,7 +68,7 @@ def prepare(preparation: Preparation, out: str | Path, workers: int | None = Non
     jobs = [(missing[first : first + size],) for first in range(0, len(missing), size)]
     problems: dict[str, str] = {}
     try:
-        results = run_jobs(_prepare, jobs, workers, _start, preparation.reading, preparation.body, with_bodies, out)
+        results = run_jobs(_prepare, jobs, workers, _start, preparation, with_bodies, out)
         with closing(results), tqdm(total=len(raw.sequences), initial=len(done), unit=" sequences") as bar:
             for name, record, problem in chain.from_iterable(results):
                 bar.update()
@@ -101,7 +80,7 @@ def prepare(preparation: Preparation, out: str | Path, workers: int | None = Non
         records = [done[sequence.name] for sequence in raw.sequences if sequence.name in done]
         write_records(out / RECORDS, records)
         summary |= summarize(records, problems, raw.without_silhouettes)
-        summary["complete"] = preparation.reading.drop_bad or not problems
+        summary["complete"] = preparation.drop_bad or not problems
         if summary["iou"]:
             # Not above, as in _describe.
             from opengait_meshgait.prepare.contact_sheet import draw_worst
@@ -125,12 +104,11 @@ def _describe(preparation: Preparation, with_bodies: bool) -> Record:
 
         model = load_body(preparation.body)
         body = {"name": model.name, "fingerprint": model.fingerprint}
-    options = asdict(preparation.reading) | {
-        "dataset": preparation.dataset,
+    options = asdict(preparation) | {
         "root": str(preparation.root.resolve()),
         "bodies": preparation.bodies and str(preparation.bodies.resolve()),
-        "silhouettes_only": preparation.silhouettes_only,
     }
+    del options["body"]  # its fingerprint says more than its path
     # As it will be read again.
     return json.loads(json.dumps({"version": __version__, "complete": False, "body": body, "options": options}))
 
@@ -138,26 +116,26 @@ def _describe(preparation: Preparation, with_bodies: bool) -> Record:
 Result = tuple[str, Record | None, str | None]
 """A sequence's name, and either its record or what is wrong with it."""
 
-_reading: Reading
+_preparation: Preparation
 _body: "BodyModel | None"
 _out: Path
 
 
-def _start(reading: Reading, body: Path | None, with_bodies: bool, out: Path) -> None:
+def _start(preparation: Preparation, with_bodies: bool, out: Path) -> None:
     """Make a process ready."""
-    global _reading, _body, _out
-    _reading, _body, _out = reading, None, out
+    global _preparation, _body, _out
+    _preparation, _body, _out = preparation, None, out
     if with_bodies:
         from opengait_meshgait.body.files import load_body
 
-        _body = load_body(body)
+        _body = load_body(preparation.body)
 
 
 def _prepare(sequences: Iterable[RawSequence]) -> list[Result]:
     results: list[Result] = []
     for sequence in sequences:
         try:
-            files, record = prepare_sequence(sequence, _reading, _body)
+            files, record = prepare_sequence(sequence, _preparation, _body)
         except UserError as error:
             results.append((sequence.name, None, str(error)))
             continue

@@ -1,6 +1,7 @@
 """One raw sequence becomes the arrays that training reads, and a record of every frame."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,10 +21,15 @@ _SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """How sequences are read.
+class Preparation:
+    """What is prepared, and how.
 
     Attributes:
+        dataset: ``gait3d``, ``oumvlp`` or ``generic``.
+        root: the raw dataset.
+        bodies: the folder of its bodies, where it is not the usual one.
+        silhouettes_only: leave bodies alone.
+        body: file of the body that is compared with silhouettes; None is the stand-in.
         size: height and width of the normalised silhouettes, px.
         keys: the names in body files.
         y_up: bodies have y up and z to the camera.
@@ -34,6 +40,11 @@ class Reading:
         UserError: ``size`` is odd or less than 2, or ``min_iou`` is not in 0…1.
     """
 
+    dataset: str
+    root: Path
+    bodies: Path | None = None
+    silhouettes_only: bool = False
+    body: Path | None = None
     size: int = 64
     keys: BodyKeys = BodyKeys()
     y_up: bool = False
@@ -83,13 +94,13 @@ class SequenceRecord:
 
 
 def prepare_sequence(
-    raw: RawSequence, reading: Reading, body: "BodyModel | None" = None
+    raw: RawSequence, preparation: Preparation, body: "BodyModel | None" = None
 ) -> tuple[dict[str, np.ndarray], SequenceRecord]:
     """Read a sequence.
 
     Args:
         raw: where it lies.
-        reading: how it is read.
+        preparation: how it is read.
         body: poses body parameters to compare them with the silhouettes; needed where ``raw.bodies`` is not None.
 
     Returns:
@@ -98,13 +109,13 @@ def prepare_sequence(
     Raises:
         UserError: it has no frames, or there are files that cannot be read.
     """
-    silhouettes = read_raw_silhouettes(raw.silhouettes, reading.size)
+    silhouettes = read_raw_silhouettes(raw.silhouettes, preparation.size)
     frames = len(silhouettes.frames)
     bodies = None
     if raw.bodies is not None:
-        bodies = read_raw_bodies(raw.bodies, silhouettes.frames, silhouettes.named, reading.keys, reading.y_up)
+        bodies = read_raw_bodies(raw.bodies, silhouettes.frames, silhouettes.named, preparation.keys, preparation.y_up)
     unreadable = silhouettes.unreadable + (bodies.unreadable if bodies else [])
-    if unreadable and not reading.drop_bad:
+    if unreadable and not preparation.drop_bad:
         more = f" And {len(unreadable) - _SHOWN} more files." if len(unreadable) > _SHOWN else ""
         raise UserError(" ".join(unreadable[:_SHOWN]) + more)
     if not len(silhouettes.kept):
@@ -122,12 +133,12 @@ def prepare_sequence(
     )
     files = {SILS_FILE: silhouettes.pictures}
     if bodies is not None:
-        files |= _match(silhouettes, bodies, reading, body, record)
+        files |= _match(silhouettes, bodies, preparation, body, record)
     return files, record
 
 
 def _match(
-    silhouettes: Silhouettes, bodies: Bodies, reading: Reading, body: "BodyModel | None", record: SequenceRecord
+    silhouettes: Silhouettes, bodies: Bodies, preparation: Preparation, body: "BodyModel | None", record: SequenceRecord
 ) -> dict[str, np.ndarray]:
     """The files of the kept frames' bodies; fills the record of them."""
     rows, present = bodies.rows[silhouettes.kept], bodies.present[silhouettes.kept]
@@ -142,10 +153,10 @@ def _match(
     from opengait_meshgait.prepare.alignment import align, disagrees, weights
 
     alignment = align(silhouettes.pictures, rows, body)
-    validity = weights(alignment.ious, reading.min_iou)
+    validity = weights(alignment.ious, preparation.min_iou)
     record.masked = int((present & (validity == 0)).sum())
     record.ious = [round(float(iou), 3) if there else None for iou, there in zip(alignment.ious, present)]
-    record.disagrees = disagrees(alignment, reading.min_iou)
+    record.disagrees = disagrees(alignment, preparation.min_iou)
     return {SMPLS_FILE: rows, WEIGHTS_FILE: validity}
 
 
