@@ -1,102 +1,55 @@
-"""The parts of ``model_cfg.augment_cfg``, checked."""
+"""``model_cfg.augment_cfg``."""
 
-import dataclasses
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, TypeVar
 
-from opengait_meshgait.common.errors import UserError, did_you_mean
+from pydantic import AfterValidator, Field
 
-Kind = TypeVar("Kind")
+from opengait_meshgait.common.validation import Section, mistake
 
 
-@dataclass(frozen=True)
-class Affine:
-    """Rotation, scale and translation in the picture's plane.
-
-    Attributes:
-        probability: of changing a sequence.
-        degrees: largest rotation, either way.
-        scale: smallest and largest factor.
-        translate: largest shift along each axis, crop heights.
-    """
-
-    probability: float
-    degrees: float = 0.0
-    scale: Sequence[float] = (1.0, 1.0)
-    translate: float = 0.0
-
-    def __post_init__(self):
-        check("affine.probability", self.probability, 0, 1)
-        check("affine.degrees", self.degrees, 0, 180)
-        _check_range("affine.scale", self.scale, 0.1, 10)
-        check("affine.translate", self.translate, 0, 1)
+def _smaller_first(values: list[float]) -> list[float]:
+    if values[0] > values[1]:
+        raise mistake(f"found {values}; expected the smaller number first.")
+    return values
 
 
-@dataclass(frozen=True)
-class Perspective:
-    """A tilt of the picture's plane: its four corners move independently.
-
-    Attributes:
-        probability: of changing a sequence.
-        distortion: how far a corner moves at most, as a fraction of half the picture's width and height.
-    """
-
-    probability: float
-    distortion: float = 0.1
-
-    def __post_init__(self):
-        check("perspective.probability", self.probability, 0, 1)
-        check("perspective.distortion", self.distortion, 0, 0.5)
+Number = TypeVar("Number")
+Share = Annotated[float, Field(ge=0, le=1)]
+Factor = Annotated[float, Field(ge=0.1, le=10)]
+Pair = Annotated[list[Number], Field(min_length=2, max_length=2), AfterValidator(_smaller_first)]
 
 
-@dataclass(frozen=True)
-class Erasing:
-    """A black rectangle (Zhong et al., "Random Erasing Data Augmentation", AAAI 2020).
+class Affine(Section):
+    """Rotation, scale and translation in the picture's plane."""
 
-    Attributes:
-        probability: of changing a sequence.
-        area: smallest and largest part of the picture.
-    """
-
-    probability: float
-    area: Sequence[float] = (0.02, 0.2)
-
-    def __post_init__(self):
-        check("erasing.probability", self.probability, 0, 1)
-        _check_range("erasing.area", self.area, 0, 1)
+    probability: Share = Field(description="Of changing a sequence.")
+    degrees: float = Field(0.0, ge=0, le=180, description="Largest rotation, either way.")
+    scale: Pair[Factor] = Field([1.0, 1.0], description="Smallest and largest factor.")
+    translate: Share = Field(0.0, description="Largest shift along each axis, crop heights.")
 
 
-def section(kind: type[Kind], cfg: Mapping[str, Any] | None) -> Kind | None:
-    """A ``kind`` from its part of the YAML; None where there is none.
+class Perspective(Section):
+    """A tilt of the picture's plane: its four corners move independently."""
 
-    Raises:
-        UserError: no mapping, an unknown key, no probability, or a value out of its range.
-    """
-    name = kind.__name__.lower()
-    if cfg is None:
-        return None
-    if not isinstance(cfg, Mapping):
-        raise UserError(f"augment_cfg.{name} must be a mapping such as {{probability: 0.5}}, found {cfg!r}.")
-    known = [field.name for field in dataclasses.fields(kind)]
-    for key in cfg:
-        if key not in known:
-            raise UserError(f"augment_cfg.{name} has no key '{key}'. {did_you_mean(str(key), known)}")
-    if "probability" not in cfg:
-        raise UserError(f"augment_cfg.{name} needs a probability between 0 and 1.")
-    return kind(**cfg)
+    probability: Share = Field(description="Of changing a sequence.")
+    distortion: float = Field(
+        0.1, ge=0, le=0.5, description="Largest move of a corner, as a fraction of half the picture's width and height."
+    )
 
 
-def check(name: str, value: Any, low: float, high: float) -> None:
-    """Raise a UserError unless ``value`` is a number from ``low`` to ``high``."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
-        raise UserError(f"augment_cfg.{name} must be a number from {low:g} to {high:g}, found {value!r}.")
+class Erasing(Section):
+    """A black rectangle (Zhong et al., "Random Erasing Data Augmentation", AAAI 2020)."""
+
+    probability: Share = Field(description="Of changing a sequence.")
+    area: Pair[Share] = Field([0.02, 0.2], description="Smallest and largest part of the picture.")
 
 
-def _check_range(name: str, value: Any, low: float, high: float) -> None:
-    if not isinstance(value, (list, tuple)) or len(value) != 2:
-        raise UserError(f"augment_cfg.{name} must be two numbers [smallest, largest], found {value!r}.")
-    for number in value:
-        check(name, number, low, high)
-    if value[0] > value[1]:
-        raise UserError(f"augment_cfg.{name} must have the smaller number first, found {list(value)}.")
+class AugmentCfg(Section):
+    """Changes that are drawn once a sequence and move silhouettes and bodies together."""
+
+    filled_in: ClassVar[Mapping[str, str]] = {"flips": "the body model fills it in: take it out."}
+    flip: Share = Field(0.5, description="Probability of mirroring a sequence.")
+    affine: Affine | None = Field(None, description="Rotation, scale and translation; null: none.")
+    perspective: Perspective | None = Field(None, description="A tilt of the picture's plane; null: none.")
+    erasing: Erasing | None = Field(None, description="A black rectangle; null: none.")

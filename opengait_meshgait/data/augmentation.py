@@ -24,40 +24,27 @@ from kornia.geometry.transform import get_affine_matrix2d, get_perspective_trans
 
 from opengait_meshgait.body.crop import flip_crop, to_pixels
 from opengait_meshgait.body.supervision import BodyFlips, BodyTargets
-from opengait_meshgait.common.registry import Registry
-from opengait_meshgait.data.augment_cfg import Affine, Erasing, Perspective, check, section
+from opengait_meshgait.common.validation import validate
+from opengait_meshgait.data.augment_cfg import AugmentCfg
 
 _DRAWS = 20  # numbers drawn for a sequence, used or not: what one change draws never shifts another's
 _ASPECT = 3.3  # an erased rectangle is up to so many times wider than high, or higher than wide
 
 
 class PairedAugmentation:
-    """Augments silhouettes with their bodies. The arguments are those of ``model_cfg.augment_cfg``.
+    """Augments silhouettes with their bodies.
 
     Args:
-        flip: probability of mirroring a sequence.
-        affine: the fields of :class:`Affine`, or None for no such change.
-        perspective: the fields of :class:`Perspective`, or None.
-        erasing: the fields of :class:`Erasing`, or None.
+        cfg: ``model_cfg.augment_cfg``, or a mapping with its keys.
         flips: which points of a body change places in a mirror; needed to mirror bodies.
 
     Raises:
         UserError: an unknown key, or a value out of its range.
     """
 
-    def __init__(
-        self,
-        flip: float = 0.5,
-        affine: Mapping[str, Any] | None = None,
-        perspective: Mapping[str, Any] | None = None,
-        erasing: Mapping[str, Any] | None = None,
-        flips: BodyFlips | None = None,
-    ):
-        check("flip", flip, 0, 1)
-        self.flip = flip
-        self.affine = section(Affine, affine)
-        self.perspective = section(Perspective, perspective)
-        self.erasing = section(Erasing, erasing)
+    def __init__(self, cfg: AugmentCfg | Mapping[str, Any], flips: BodyFlips | None = None):
+        cfg = validate(AugmentCfg, cfg, "augment_cfg")
+        self.flip, self.affine, self.perspective, self.erasing = cfg.flip, cfg.affine, cfg.perspective, cfg.erasing
         self.flips = flips
 
     @torch.no_grad()
@@ -148,17 +135,13 @@ class PairedAugmentation:
         return replace(targets, **moved, height=targets.height / scale[:, None])
 
 
-def augmentation_from(cfg: Mapping[str, Any] | None, flips: BodyFlips | None) -> PairedAugmentation | None:
+def augmentation_from(cfg: AugmentCfg | Mapping[str, Any] | None, flips: BodyFlips | None) -> PairedAugmentation | None:
     """The augmentation that a YAML's ``augment_cfg`` describes; None where there is none.
 
     Raises:
         UserError: an unknown key, or a value out of its range.
     """
-    if cfg is None:
-        return None
-    registry = Registry("augmentation")
-    registry.register(PairedAugmentation)
-    return registry.build({**cfg, "type": PairedAugmentation.__name__}, flips=flips)
+    return None if cfg is None else PairedAugmentation(cfg, flips)
 
 
 def _uniform(seed: int) -> torch.Tensor:

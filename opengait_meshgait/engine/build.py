@@ -11,6 +11,7 @@ from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.common.files import read_json
 from opengait_meshgait.data import FrameSampling, GaitDataset, SequenceTable
 from opengait_meshgait.engine.checks import modalities
+from opengait_meshgait.engine.optimization import OPTIMIZERS, SCHEDULERS, build_named
 from opengait_meshgait.engine.schema import Config
 from opengait_meshgait.evaluation import Split, split_Gait3D, split_indoor_dataset
 from opengait_meshgait.losses import BODY_TERMS, RECOGNITION_TERMS, LossSum
@@ -49,24 +50,13 @@ def build_losses(config: Config) -> LossSum:
 
 def build_optimizer(config: Config, net: nn.Module) -> torch.optim.Optimizer:
     """The optimizer of ``optimizer_cfg``, for all parameters that learn."""
-    class_ = getattr(torch.optim, config.optimizer_cfg.solver)
-    try:
-        return class_((p for p in net.parameters() if p.requires_grad), **config.optimizer_cfg.model_extra)
-    except (TypeError, ValueError) as error:
-        raise UserError(
-            f"optimizer_cfg: {class_.__name__} refuses {config.optimizer_cfg.model_extra}: {error}"
-        ) from error
+    parameters = (p for p in net.parameters() if p.requires_grad)
+    return build_named("optimizer_cfg", OPTIMIZERS, config.optimizer_cfg.model_dump(), parameters)
 
 
 def build_scheduler(config: Config, optimizer: torch.optim.Optimizer) -> torch.optim.lr_scheduler.LRScheduler:
     """The schedule of ``scheduler_cfg``."""
-    class_ = getattr(torch.optim.lr_scheduler, config.scheduler_cfg.scheduler)
-    try:
-        return class_(optimizer, **config.scheduler_cfg.model_extra)
-    except (TypeError, ValueError) as error:
-        raise UserError(
-            f"scheduler_cfg: {class_.__name__} refuses {config.scheduler_cfg.model_extra}: {error}"
-        ) from error
+    return build_named("scheduler_cfg", SCHEDULERS, config.scheduler_cfg.model_dump(), optimizer)
 
 
 def build_train_set(config: Config, with_bodies: bool) -> GaitDataset:

@@ -1,51 +1,13 @@
 """What a config that is well formed may still have wrong."""
 
-import inspect
-
-import torch
-
-from opengait_meshgait.common.errors import did_you_mean
-from opengait_meshgait.engine.schema import Config, OptimizerCfg, SchedulerCfg
-from opengait_meshgait.losses import BODY_TERMS
-
-# OpenGait's defaults, taken where the chosen class has such an argument and the file does not give it.
-_OPTIMIZER_DEFAULTS = {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.0005}
-_SCHEDULER_DEFAULTS = {"gamma": 0.1, "milestones": [20000, 40000, 60000]}
+from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.engine.schema import Config
+from opengait_meshgait.losses import BODY_TERMS, RECOGNITION_TERMS, LossSum
 
 
 def modalities(config: Config) -> int:
     """How many files of a sequence are read: 1 is silhouettes, 2 is silhouettes and bodies."""
     return 1 if config.data_cfg.data_in_use is None else sum(config.data_cfg.data_in_use)
-
-
-def resolve_arguments(config: Config) -> list[str]:
-    """Fill the arguments of optimizer and schedule with OpenGait's defaults; say which the torch class refuses."""
-    chosen: list[tuple[str, OptimizerCfg | SchedulerCfg, type, dict]] = [
-        ("optimizer_cfg", config.optimizer_cfg, getattr(torch.optim, config.optimizer_cfg.solver), _OPTIMIZER_DEFAULTS),
-        (
-            "scheduler_cfg",
-            config.scheduler_cfg,
-            getattr(torch.optim.lr_scheduler, config.scheduler_cfg.scheduler),
-            _SCHEDULER_DEFAULTS | {"total_steps": config.trainer_cfg.total_iter},
-        ),
-    ]
-    problems = []
-    for section, cfg, class_, defaults in chosen:
-        # The first parameter is what is optimised or scheduled; the engine counts iterations, never epochs.
-        parameters = dict(list(inspect.signature(class_).parameters.items())[1:])
-        parameters = {key: value for key, value in parameters.items() if "epoch" not in key}
-        for key in cfg.model_extra:
-            if key not in parameters:
-                problems.append(
-                    f"{section}.{key}: {class_.__name__} has no such argument. {did_you_mean(key, parameters)}"
-                )
-        for key, value in defaults.items():
-            if key in parameters:
-                cfg.model_extra.setdefault(key, value)
-        for key, parameter in parameters.items():
-            if parameter.default is parameter.empty and key not in cfg.model_extra:
-                problems.append(f"{section}.{key}: missing; {class_.__name__} needs it.")
-    return problems
 
 
 def contradictions(config: Config) -> list[str]:
@@ -78,6 +40,11 @@ def contradictions(config: Config) -> list[str]:
             f"data_cfg.data_in_use: found {data.data_in_use}; the losses {', '.join(bodily)} compare with "
             "bodies, so set [true, true]."
         )
+    if not problems:
+        try:
+            LossSum(config.loss_cfg, RECOGNITION_TERMS + (BODY_TERMS if model.heatmap_cfg and in_use == 2 else ()))
+        except UserError as error:
+            problems.append(f"loss_cfg: {error}")
     if model.model == "Baseline" and model.heatmap_cfg is not None:
         problems.append("model_cfg.heatmap_cfg: Baseline is silhouette-only; set model: MeshGait or heatmap_cfg: null.")
     steps = config.scheduler_cfg.model_extra.get("total_steps")

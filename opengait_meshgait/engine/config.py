@@ -1,27 +1,17 @@
 """Reads config files, applies ``--set`` and says in plain words what is wrong with them."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import ValidationError
 
 from opengait_meshgait.common.configs import read_config
-from opengait_meshgait.common.errors import UserError, did_you_mean
+from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.common.validation import refuse, shown, validate
 from opengait_meshgait.common.yaml_files import parse_yaml
-from opengait_meshgait.engine.checks import contradictions, resolve_arguments
-from opengait_meshgait.engine.schema import Config, Section
-
-_KINDS = {
-    bool: "true or false",
-    int: "a whole number",
-    float: "a number",
-    str: "text",
-    list: "a list",
-    dict: "a mapping",
-}
+from opengait_meshgait.engine.checks import contradictions
+from opengait_meshgait.engine.schema import Config
 
 
 def load_config(paths: str | Path | Sequence[str | Path], overrides: Iterable[str] = ()) -> Config:
@@ -46,16 +36,8 @@ def make_config(raw: Mapping[str, Any], source: str = "the config") -> Config:
     Raises:
         UserError: a key, type or combination that cannot work; all are listed.
     """
-    try:
-        config = Config.model_validate(dict(raw))
-    except ValidationError as error:
-        lines = {}
-        for item in error.errors():
-            lines.setdefault(*_explain(item))
-        raise UserError(_listed(source, [f"{key}: {line}" for key, line in lines.items()])) from error
-    problems = resolve_arguments(config) + contradictions(config)
-    if problems:
-        raise UserError(_listed(source, problems))
+    config = validate(Config, dict(raw), source)
+    refuse(source, contradictions(config))
     return config
 
 
@@ -67,10 +49,6 @@ def config_source(paths: str | Path | Sequence[str | Path]) -> str:
 def save_name(config: Config, training: bool) -> str:
     """The run that a config trains or tests."""
     return config.trainer_cfg.save_name if training else config.evaluator_cfg.save_name or config.trainer_cfg.save_name
-
-
-def _listed(source: str, problems: Sequence[str]) -> str:
-    return "\n  ".join([f"{source} cannot be used:", *problems])
 
 
 def apply_override(raw: dict, override: str) -> None:
@@ -95,7 +73,7 @@ def apply_override(raw: dict, override: str) -> None:
                 raise UserError(f"--set {override}: {where} is a list of {len(node)}; expected 0…{len(node) - 1}.")
             key = int(key)
         elif not isinstance(node, dict):
-            raise UserError(f"--set {override}: {where} is {_found(node)} and has no key '{key}'.")
+            raise UserError(f"--set {override}: {where} is {shown(node)} and has no key '{key}'.")
         if depth == len(parents):
             node[key] = value
         elif isinstance(node, list):
@@ -104,38 +82,3 @@ def apply_override(raw: dict, override: str) -> None:
             # A section the file leaves out, or gives as null, still has its defaults: it begins empty.
             node[key] = {} if node.get(key) is None else node[key]
             node = node[key]
-
-
-def _found(value: Any) -> str:
-    kind = next((name for type_, name in _KINDS.items() if isinstance(value, type_)), "null")
-    shown = repr(value)
-    return f"{kind}" if value is None else f"{shown if len(shown) <= 60 else shown[:57] + '…'} ({kind})"
-
-
-def _explain(error: Mapping[str, Any]) -> tuple[str, str]:
-    """(path, what is wrong there) of one error of pydantic."""
-    location = [str(part) for part in error["loc"]]
-    if location[-2:] in (["restore_hint", "int"], ["restore_hint", "str"]):
-        return ".".join(location[:-1]), f"found {_found(error['input'])}; expected a whole number or a file."
-    path = ".".join(location)
-    if error["type"] == "extra_forbidden":
-        return path, f"unknown key. {did_you_mean(location[-1], _section(location[:-1]).model_fields)}"
-    if error["type"] == "missing":
-        return path, f"missing. {_section(location[:-1]).model_fields[location[-1]].description}"
-    expected = {
-        "bool_type": "true or false",
-        "int_type": "a whole number",
-        "float_type": "a number",
-        "string_type": "text",
-        "list_type": "a list",
-        "dict_type": "a mapping",
-        "model_type": "a mapping",
-    }.get(error["type"]) or re.sub("^Input should be |^List should have | after validation", "", error["msg"])
-    return path, f"found {_found(error['input'])}; expected {expected}."
-
-
-def _section(location: Sequence[str]) -> type[Section]:
-    section: type[Section] = Config
-    for key in location:
-        section = section.model_fields[key].annotation
-    return section

@@ -1,17 +1,47 @@
 """Every key of a YAML file: its type, its default and what it does.
 
 The sections and keys are OpenGait's, so that one file runs in both trainers; a key marked *embedded* is read by
-this package's own engine only. Entries with a ``type`` (backbones, losses, transforms) are free-form here: the
-registry that builds them checks their arguments.
+this package's own engine only. What has a ``type`` is checked against the signature of the class that it names.
 """
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
+
+from opengait_meshgait.common.registry import Registry
+from opengait_meshgait.common.validation import Section, as_list, raise_inside
+from opengait_meshgait.data.augment_cfg import AugmentCfg
+from opengait_meshgait.data.transforms import TRANSFORMS
+from opengait_meshgait.engine.optimization import OPTIMIZERS, SCHEDULERS, with_defaults
+from opengait_meshgait.losses import LOSSES
+from opengait_meshgait.networks.registry import BACKBONES, ESTIMATORS, LAYERS
 
 Entry = dict[str, Any]
+
+
+def _named(registry: Registry, *besides: str, **fixed: str) -> AfterValidator:
+    """Checks an entry against what it names in ``registry``.
+
+    Args:
+        registry: of the names.
+        besides: keys of the entry that are no arguments.
+        fixed: the name, where the entry does not give it.
+    """
+
+    def check(entry: Entry) -> Entry:
+        raise_inside(registry.problems({**{k: v for k, v in entry.items() if k not in besides}, **fixed}))
+        return entry
+
+    return AfterValidator(check)
+
+
+BackboneEntry = Annotated[Entry, _named(BACKBONES)]
+EstimatorEntry = Annotated[Entry, _named(ESTIMATORS)]
+FeaturesEntry = Annotated[Entry, _named(LAYERS, type="HeatmapFeatures")]
+HeadEntry = Annotated[Entry, _named(LAYERS, type="Discriminant")]
 # OpenGait takes one entry or a list of them.
-Entries = Annotated[list[Entry], BeforeValidator(lambda value: [value] if isinstance(value, dict) else value)]
+LossEntries = Annotated[list[Annotated[Entry, _named(LOSSES, "log_prefix")]], BeforeValidator(as_list)]
+TransformEntries = Annotated[list[Annotated[Entry, _named(TRANSFORMS)]], BeforeValidator(as_list)]
 Positive = Annotated[int, Field(gt=0)]
 # A folder's name under `output/`.
 Name = Annotated[str, Field(pattern=r"^[^/\\]+$")]
@@ -31,12 +61,6 @@ SAMPLE_TYPE = (
     "come; `allordered`: the same, sorted; `ordered`: drawn and sorted from a stretch longer by `frames_skip_num`."
 )
 TRANSFORM = "One transform for each modality in use (a single one may stand without the list)."
-
-
-class Section(BaseModel):
-    """A mapping whose keys are all known."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, validate_default=True)
 
 
 class FrameCfg(Section):
@@ -103,7 +127,7 @@ class EvaluatorCfg(Section):
     )
     metric: Literal["euc", "cos"] = Field("euc", description="Distance of two embeddings: Euclidean or cosine.")
     sampler: InferenceSamplerCfg = Field(InferenceSamplerCfg(), description="How test sequences are put together.")
-    transform: Entries = Field(
+    transform: TransformEntries = Field(
         [{"type": "BaseSilCuttingTransform"}],
         min_length=1,
         description=TRANSFORM,
@@ -144,20 +168,25 @@ class ModelCfg(Section):
     model: Literal["MeshGait", "Baseline"] = Field(
         "MeshGait", description="The second folder under `output/`. `Baseline` is OpenGait's silhouette-only model."
     )
-    backbone_cfg: Entry = Field(description="The silhouette backbone: `type` and its arguments.")
-    heatmap_cfg: Entry | None = Field(
+    backbone_cfg: BackboneEntry = Field(
+        description="The silhouette backbone: `type` (a name, or the import path of your own class) and its arguments."
+    )
+    heatmap_cfg: EstimatorEntry | None = Field(
         None, description="The 3D heatmap estimator: `type` and its arguments; null: silhouettes only."
     )
-    HeatmapFeatures: Entry | None = Field(
+    HeatmapFeatures: FeaturesEntry | None = Field(
         None, description="The network over the heatmaps, `{channels: [128, 256]}`; null: none."
     )
-    Discriminant: Entry | None = Field(
+    Discriminant: HeadEntry | None = Field(
         None,
         description="Linear discriminant analysis of embeddings and markers when training is done, "
         "`{marker_weight: 0.5}`; null: the embeddings are compared as they are.",
     )
     fusion: Literal["concat", "add", "gated"] = Field(
-        "concat", description="How silhouette and heatmap features become one."
+        "concat",
+        description="How silhouette and heatmap features become one: `concat` puts their channels side by side; `add` "
+        "adds a linear map of the heatmaps' to the silhouettes'; `gated` is a mean of these two whose weights are "
+        "learned, one for each channel and part.",
     )
     shrink: Positive = Field(
         1, description="The network averages the silhouettes over squares of so many pixels first (for experiments)."
@@ -166,7 +195,7 @@ class ModelCfg(Section):
     SeparateBNNecks: SeparateBNNecksCfg = Field(description="Normalisation and classifier for each part.")
     bin_num: list[Positive] = Field([16], min_length=1, description="Horizontal parts of each pyramid level.")
     body_cfg: BodyCfg = Field(BodyCfg(), description="The body that supervises training.")
-    augment_cfg: Entry | None = Field(
+    augment_cfg: AugmentCfg | None = Field(
         None, description="Augmentation that moves silhouettes and bodies together; null: none."
     )
 
@@ -174,17 +203,31 @@ class ModelCfg(Section):
 class OptimizerCfg(Section):
     """The optimizer."""
 
-    model_config = ConfigDict(extra="allow", strict=True)
-    solver: Literal["SGD", "Adam", "AdamW"] = Field("SGD", description="Class of `torch.optim`.")
+    model_config = ConfigDict(extra="allow")
+    solver: str = Field("SGD", description="Class of `torch.optim`, or the import path of your own.")
+
+    @model_validator(mode="after")
+    def complete(self) -> "OptimizerCfg":
+        """Fill in OpenGait's defaults, and check the arguments."""
+        self.model_extra.update(with_defaults(OPTIMIZERS, self.solver, self.model_extra))
+        raise_inside(OPTIMIZERS.problems(self.model_dump()))
+        return self
 
 
 class SchedulerCfg(Section):
     """The learning rate's schedule."""
 
-    model_config = ConfigDict(extra="allow", strict=True)
-    scheduler: Literal["MultiStepLR", "OneCycleLR"] = Field(
-        "MultiStepLR", description="Class of `torch.optim.lr_scheduler`."
+    model_config = ConfigDict(extra="allow")
+    scheduler: str = Field(
+        "MultiStepLR", description="Class of `torch.optim.lr_scheduler`, or the import path of your own."
     )
+
+    @model_validator(mode="after")
+    def complete(self) -> "SchedulerCfg":
+        """Fill in OpenGait's defaults, and check the arguments."""
+        self.model_extra.update(with_defaults(SCHEDULERS, self.scheduler, self.model_extra))
+        raise_inside(SCHEDULERS.problems(self.model_dump()))
+        return self
 
 
 class TripletSamplerCfg(FrameCfg):
@@ -228,7 +271,7 @@ class TrainerCfg(Section):
         None, gt=0, description="Largest norm of the gradient; null: no limit. *Embedded.*"
     )
     sampler: TripletSamplerCfg = Field(TripletSamplerCfg(), description="How training batches are put together.")
-    transform: Entries = Field(
+    transform: TransformEntries = Field(
         [{"type": "BaseSilCuttingTransform"}],
         min_length=1,
         description=TRANSFORM,
@@ -240,7 +283,7 @@ class Config(Section):
 
     data_cfg: DataCfg = Field(description="The data set.")
     model_cfg: ModelCfg = Field(description="The network.")
-    loss_cfg: Entries = Field(
+    loss_cfg: LossEntries = Field(
         [{"type": "TripletLoss", "log_prefix": "triplet", "loss_term_weight": 1.0, "margin": 0.2}],
         min_length=1,
         description="One loss or a list: `type`, `log_prefix` (which output of the network it takes), its arguments.",
@@ -258,3 +301,10 @@ class Config(Section):
     )
     trainer_cfg: TrainerCfg = Field(TrainerCfg(), description="Training.")
     evaluator_cfg: EvaluatorCfg = Field(EvaluatorCfg(), description="Testing.")
+
+    @model_validator(mode="after")
+    def complete(self) -> "Config":
+        """A schedule that wants to know the number of iterations is given it."""
+        extra, steps = self.scheduler_cfg.model_extra, {"total_steps": self.trainer_cfg.total_iter}
+        extra.update(with_defaults(SCHEDULERS, self.scheduler_cfg.scheduler, extra, **steps))
+        return self

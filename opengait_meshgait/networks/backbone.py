@@ -21,6 +21,7 @@ class PartBackbone(nn.Module):
     """
 
     part_bins: tuple[int, ...]
+    filled_in = ("bin_num",)
 
     def forward(self, frames: Tensor, seqL: Tensor | None = None) -> Tensor:
         """Sequences to part features.
@@ -73,15 +74,3 @@ class FrameBackbone(SetBlockWrapper):
         """As :meth:`PartBackbone.with_maps`."""
         maps = super().forward(frames)
         return self.HPP(self.TP(maps, seqL)), maps
-
-
-def require_counts(owner: str, name: str, values: Sequence[int], count: int) -> None:
-    """Refuse anything but ``count`` whole numbers of at least 1.
-
-    Raises:
-        UserError: tells which argument of ``owner`` it is, what was found and how many are needed.
-    """
-    is_list = isinstance(values, Sequence) and not isinstance(values, str)
-    if not is_list or len(values) != count or not all(isinstance(v, int) and v >= 1 for v in values):
-        found = list(values) if is_list else values
-        raise UserError(f"{owner} needs {count} whole numbers of at least 1 as {name}, and got {found}.")

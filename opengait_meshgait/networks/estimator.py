@@ -1,15 +1,16 @@
 """From silhouettes to a 3D heatmap for every virtual marker of every frame."""
 
-from collections.abc import Sequence
+from typing import Annotated, Literal
 
 import torch
 import torch.nn.functional as F
+from pydantic import Field
 from torch import Tensor, nn
 
-from opengait_meshgait.common.errors import UserError, did_you_mean
+from opengait_meshgait.networks.arguments import Count, ThreeCounts
 from opengait_meshgait.networks.blocks import BasicBlock, BasicConv2d
 from opengait_meshgait.networks.layers import each_frame, pool_sequences
-from opengait_meshgait.networks.registry import BACKBONES
+from opengait_meshgait.networks.registry import ESTIMATORS
 from opengait_meshgait.networks.soft_argmax import VolumeExtent
 
 # Standard deviation of the ball around an anchor, in cells: wide enough that neighbouring cells share it and the
@@ -21,11 +22,10 @@ _BEYOND = 3
 # Rows and columns to which the coarsest features are pooled before one vector is made of them: enough to tell where
 # in the crop something is, few enough for a linear layer.
 _LAYOUT = (4, 3)
-READS = ("silhouettes", "backbone")
 _MIDDLE = (0.0, 0.5, 0.0)  # of the crop
 
 
-@BACKBONES.register
+@ESTIMATORS.register
 class HeatmapEstimator(nn.Module):
     """K volumes D×h×w for each frame, from its silhouette or from what the silhouette backbone made of it.
 
@@ -48,37 +48,23 @@ class HeatmapEstimator(nn.Module):
         reads: ``silhouettes``, by an encoder of its own, whose volumes have a quarter of their height and width; or
             ``backbone``, the backbone's feature maps, at their resolution: 3D supervision teaches the backbone too.
         in_channels: of what is read; the network knows it.
-
-    Raises:
-        UserError: fewer than one marker or two depth cells, not three entries in ``channels``, ``shrink`` below 1, or
-            ``reads`` is unknown.
     """
 
+    filled_in = ("in_channels",)
     keeps_its_start = True
     """Whoever initialises whole networks must leave these weights alone: every marker begins near mid-crop."""
 
     def __init__(
         self,
-        markers: int = 64,
-        depth: int = 8,
-        channels: Sequence[int] = (32, 64, 128),
-        depth_range: float = 0.4,
-        shrink: int = 1,
-        reads: str = "silhouettes",
+        markers: Count = 64,
+        depth: Annotated[int, Field(ge=2)] = 8,
+        channels: ThreeCounts = (32, 64, 128),
+        depth_range: Annotated[float, Field(gt=0)] = 0.4,
+        shrink: Count = 1,
+        reads: Literal["silhouettes", "backbone"] = "silhouettes",
         in_channels: int = 1,
     ):
         super().__init__()
-        if markers < 1 or depth < 2 or depth_range <= 0:
-            raise UserError(
-                "HeatmapEstimator needs markers ≥ 1, depth ≥ 2 and depth_range > 0, "
-                f"and got {markers}, {depth} and {depth_range}."
-            )
-        if shrink < 1:
-            raise UserError(f"HeatmapEstimator needs shrink ≥ 1 and got {shrink}.")
-        if reads not in READS:
-            raise UserError(f"HeatmapEstimator cannot read '{reads}'. {did_you_mean(str(reads), READS)}")
-        if len(channels) != 3:
-            raise UserError(f"HeatmapEstimator needs three channels (at 1/2, 1/4, 1/8 size) and got {list(channels)}.")
         half, quarter, eighth = channels
         width = 2 * eighth
         self.markers, self.depth, self.depth_range = markers, depth, depth_range

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Annotated
 
+from pydantic import Field
 from torch import Tensor, nn
 
-from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.networks.arguments import Count, Share
 from opengait_meshgait.networks.blocks import BasicBlock
 from opengait_meshgait.networks.registry import LAYERS
 
@@ -23,17 +25,17 @@ class HeatmapFeatures(nn.Module):
         feedback: share of the recognition losses' gradient that flows back into the heatmaps, 0 to 1. The
             body losses are means over hundreds of coordinates, the triplet loss is not: unscaled, its gradient is
             about 50 times as large at the start and drives the markers out of the volume before they are learnt.
-
-    Raises:
-        UserError: ``channels`` is empty or ``feedback`` out of range.
     """
 
-    def __init__(self, in_channels: int, channels: Sequence[int] = (128, 256), feedback: float = 0.01):
+    filled_in = ("in_channels",)
+
+    def __init__(
+        self,
+        in_channels: int,
+        channels: Annotated[Sequence[Count], Field(min_length=1)] = (128, 256),
+        feedback: Share = 0.01,
+    ):
         super().__init__()
-        if not channels:
-            raise UserError("HeatmapFeatures needs at least one entry in channels.")
-        if not 0 <= feedback <= 1:
-            raise UserError(f"HeatmapFeatures needs a feedback from 0 to 1, and got {feedback}.")
         self.feedback = feedback
         self.reduce = nn.Conv2d(in_channels, channels[0], 1, bias=False)
         self.bn = nn.BatchNorm2d(channels[0])

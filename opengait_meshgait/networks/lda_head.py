@@ -51,6 +51,7 @@ class LDAHead(nn.Module):
 
     side: Tensor
     flip: Tensor
+    filled_in = ("features", "markers")
 
     def __init__(
         self,

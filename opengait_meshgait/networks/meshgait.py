@@ -15,7 +15,7 @@ from opengait_meshgait.networks.fusion import build_fusion
 from opengait_meshgait.networks.layers import HorizontalPooling, PackSequence
 from opengait_meshgait.networks.lda_head import LDAHead
 from opengait_meshgait.networks.reconstruction import Reconstruction
-from opengait_meshgait.networks.registry import BACKBONES, LAYERS
+from opengait_meshgait.networks.registry import BACKBONES, ESTIMATORS, LAYERS
 from opengait_meshgait.networks.soft_argmax import soft_argmax
 
 SILHOUETTE_SIZE = (64, 44)
@@ -102,7 +102,7 @@ class MeshGaitNet(nn.Module):
         self.BNNecks = _build_layer("SeparateBNNecks", SeparateBNNecks, in_channels=out_channels, parts_num=parts_num)
         if Discriminant is not None:
             sizes = {"features": out_channels * parts_num, "markers": markers}
-            self.Discriminant = LAYERS.build({**Discriminant, **sizes, "type": "Discriminant"})
+            self.Discriminant = LAYERS.build({**Discriminant, "type": "Discriminant"}, **sizes)
         if self.HeatmapEstimator and not self.sees_body and self.HeatmapEstimator.reads == "silhouettes":
             raise UserError(
                 "heatmap_cfg reads silhouettes, and neither HeatmapFeatures nor a Discriminant with a marker_weight is "
@@ -221,9 +221,7 @@ def _build_backbone(cfg: Mapping[str, Any], bin_num: Sequence[int]) -> PartBackb
     kind = BACKBONES.get(str(cfg.get("type"))) if "type" in cfg else None
     if isinstance(kind, type) and issubclass(kind, PartBackbone):
         return BACKBONES.build(cfg, bin_num=tuple(bin_num))
-    backbone = BACKBONES.build(cfg)
-    _require("backbone_cfg", cfg, not isinstance(backbone, HeatmapEstimator))
-    return FrameBackbone(backbone, bin_num)
+    return FrameBackbone(BACKBONES.build(cfg), bin_num)
 
 
 def _build_estimator(cfg: Mapping[str, Any], maps: Tensor | None) -> HeatmapEstimator:
@@ -236,17 +234,7 @@ def _build_estimator(cfg: Mapping[str, Any], maps: Tensor | None) -> HeatmapEsti
                 "silhouettes, or take another backbone."
             )
         channels["in_channels"] = maps.shape[2]
-    estimator = BACKBONES.build(cfg, **channels)
-    _require("heatmap_cfg", cfg, isinstance(estimator, HeatmapEstimator))
-    return estimator
-
-
-def _require(key: str, cfg: Mapping[str, Any], fits: bool) -> None:
-    """Refuse a module under a key that another kind of module belongs to."""
-    if not fits:
-        raise UserError(
-            f"{key} names {cfg['type']}: backbone_cfg takes a silhouette backbone, heatmap_cfg a heatmap estimator."
-        )
+    return ESTIMATORS.build(cfg, **channels)
 
 
 def _build_layer(name: str, cfg: Mapping[str, Any], **found: int) -> Any:
@@ -257,4 +245,5 @@ def _build_layer(name: str, cfg: Mapping[str, Any], **found: int) -> Any:
                 f"{name}.{key} is {cfg[key]}, but the layers before it give {value}: write {key}: {value}, "
                 "or leave it out."
             )
-    return LAYERS.build({**cfg, **found, "type": name})
+    given = {key: value for key, value in cfg.items() if key not in found}
+    return LAYERS.build({**given, "type": name}, **found)

@@ -99,15 +99,15 @@ def test_focal_convolution_says_when_it_halves_too_often():
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        ({"block": "BasicBlok"}, "Did you mean 'BasicBlock'"),
-        ({"block": "BasicBlock", "channels": [1, 2, 3]}, r"four channels.*\[1, 2, 3\]"),
-        ({"block": "BasicBlock", "strides": [1]}, "four strides"),
-        ({"block": "BasicBlock", "layers": [1] * 5}, "four layers"),
+        ({"block": "BasicBlok"}, "block: found 'BasicBlok'.*expected 'BasicBlock' or 'Bottleneck'"),
+        ({"block": "BasicBlock", "channels": [1, 2, 3]}, r"channels: found \[1, 2, 3\].*at least 4 items, not 3"),
+        ({"block": "BasicBlock", "strides": [1]}, r"strides: found \[1\].*at least 4 items, not 1"),
+        ({"block": "BasicBlock", "layers": [1] * 5}, "layers: found .*at most 4 items, not 5"),
     ],
 )
 def test_resnet9_names_what_is_wrong(arguments, message):
     with pytest.raises(UserError, match=message):
-        ResNet9(**arguments)
+        BACKBONES.build({"type": "ResNet9", **arguments})
 
 
 @pytest.mark.parametrize("codes", [["BC-4", "XC-4"], ["BC-4", "FC-4"], ["M", "BC-4"], ["BC4"], ["BC-4", 3]])

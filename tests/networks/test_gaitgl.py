@@ -105,12 +105,12 @@ def test_blocks_may_be_deeper_and_only_the_last_layer_stacks():
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        ({"channels": [4, 8]}, "needs 3 whole numbers of at least 1 as channels"),
-        ({"channels": [4, 8, 8, -8]}, "needs 4 whole numbers of at least 1 as channels"),
-        ({"channels": 8}, "as channels, and got 8"),
-        ({"layers": 0}, "at least 1 as layers, and got 0"),
-        ({"halving": -1}, "at least 0 as halving, and got -1"),
-        ({"halving": 1.5}, "at least 0 as halving, and got 1.5"),
+        ({"channels": [4, 8]}, r"channels: found \[4, 8\].*at least 3 items, not 2"),
+        ({"channels": [4, 8, 8, -8]}, "channels.3: found -8 .*greater than or equal to 1"),
+        ({"channels": 8}, "channels: found 8 .*expected a list"),
+        ({"layers": 0}, "layers: found 0 .*greater than or equal to 1"),
+        ({"halving": -1}, "halving: found -1 .*greater than or equal to 0"),
+        ({"halving": 1.5}, "halving: found 1.5 .*expected a whole number"),
     ],
 )
 def test_it_names_what_is_wrong(arguments, message):

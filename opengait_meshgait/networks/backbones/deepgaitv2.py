@@ -1,12 +1,13 @@
 """The deep residual backbone of outdoor gait recognition."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 from torch import Tensor
 
-from opengait_meshgait.common.errors import UserError, did_you_mean
-from opengait_meshgait.networks.backbone import PartBackbone, require_counts
-from opengait_meshgait.networks.blocks import RESIDUAL_BLOCKS, frame_convolution, residual_stage
+from opengait_meshgait.networks.arguments import FourCounts, InputChannels
+from opengait_meshgait.networks.backbone import PartBackbone
+from opengait_meshgait.networks.blocks import frame_convolution, residual_stage
 from opengait_meshgait.networks.layers import HorizontalPooling, PackSequence
 from opengait_meshgait.networks.registry import BACKBONES
 
@@ -30,24 +31,17 @@ class DeepGaitV2(PartBackbone):
         in_channels: channels of the input.
         layers: residual blocks in each of the four stages.
         channels: width of each stage.
-
-    Raises:
-        UserError: ``mode`` is unknown, or a list is not of four whole numbers.
     """
 
     def __init__(
         self,
         bin_num: Sequence[int],
-        mode: str = "p3d",
-        in_channels: int = 1,
-        layers: Sequence[int] = (1, 4, 4, 1),
-        channels: Sequence[int] = (64, 128, 256, 512),
+        mode: Literal["2d", "3d", "p3d"] = "p3d",
+        in_channels: InputChannels = 1,
+        layers: FourCounts = (1, 4, 4, 1),
+        channels: FourCounts = (64, 128, 256, 512),
     ):
         super().__init__()
-        if mode not in RESIDUAL_BLOCKS:
-            raise UserError(f"DeepGaitV2 has no mode '{mode}'. {did_you_mean(str(mode), RESIDUAL_BLOCKS)}")
-        require_counts("DeepGaitV2", "layers", layers, 4)
-        require_counts("DeepGaitV2", "channels", channels, 4)
         self.part_bins = tuple(bin_num)
         self.layer0 = frame_convolution(in_channels, channels[0])
         self.layer1 = residual_stage("2d", channels[0], channels[0], layers[0], _STRIDES[0])

@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
+from pydantic import Field
 from torch import Tensor, nn
 
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.networks.backbone import PartBackbone, require_counts
+from opengait_meshgait.networks.arguments import Count
+from opengait_meshgait.networks.backbone import PartBackbone
 from opengait_meshgait.networks.blocks import xavier_convolutions
 from opengait_meshgait.networks.layers import HorizontalPooling
 from opengait_meshgait.networks.registry import BACKBONES
@@ -93,24 +96,16 @@ class GaitGL(PartBackbone):
         channels: width before the blocks, then of each; the third block's may be left out where it is the second's.
         layers: convolutions before the aggregation, and in each block.
         halving: the local convolutions see ``2 ** halving`` strips.
-
-    Raises:
-        UserError: ``channels`` is not three or four whole numbers, or ``layers`` or ``halving`` is out of range.
     """
 
     def __init__(
         self,
         bin_num: Sequence[int] = (64,),
-        channels: Sequence[int] = (32, 64, 128),
-        layers: int = 1,
-        halving: int = 3,
+        channels: Annotated[Sequence[Count], Field(min_length=3, max_length=4)] = (32, 64, 128),
+        layers: Count = 1,
+        halving: Annotated[int, Field(ge=0)] = 3,
     ):
         super().__init__()
-        short = not isinstance(channels, Sequence) or len(channels) < 4
-        require_counts("GaitGL", "channels", channels, 3 if short else 4)
-        for name, value, least in (("layers", layers, 1), ("halving", halving, 0)):
-            if not isinstance(value, int) or value < least:
-                raise UserError(f"GaitGL needs a whole number of at least {least} as {name}, and got {value}.")
         # A strip that is all there is holds both maps.
         self.part_bins = tuple(bins for b in bin_num for bins in ((b // 2, b // 2) if b > 1 else (b,)))
         first, second, third, fourth = (*channels, channels[-1])[:4]

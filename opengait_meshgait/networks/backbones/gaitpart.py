@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.networks.arguments import Count
 from opengait_meshgait.networks.backbone import PartBackbone
 from opengait_meshgait.networks.backbones.plain import Plain
 from opengait_meshgait.networks.blocks import xavier_convolutions
@@ -73,11 +74,11 @@ class GaitPart(PartBackbone):
         UserError: a code cannot be read, or ``squeeze`` leaves no channel.
     """
 
-    def __init__(self, bin_num: Sequence[int] = (16,), layers_cfg: Sequence[str] = _LAYERS_CFG, squeeze: int = 4):
+    def __init__(self, bin_num: Sequence[int] = (16,), layers_cfg: Sequence[str] = _LAYERS_CFG, squeeze: Count = 4):
         super().__init__()
         self.part_bins = tuple(bin_num)
         plain = Plain(layers_cfg)
-        if not isinstance(squeeze, int) or not 1 <= squeeze <= plain.out_channels:
+        if squeeze > plain.out_channels:
             raise UserError(
                 f"GaitPart's squeeze is {squeeze}, but the last layer of layers_cfg has {plain.out_channels} channels: "
                 f"expected a whole number from 1 to {plain.out_channels}."

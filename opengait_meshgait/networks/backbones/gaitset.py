@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from opengait_meshgait.networks.backbone import PartBackbone, require_counts
+from opengait_meshgait.networks.arguments import ThreeCounts
+from opengait_meshgait.networks.backbone import PartBackbone
 from opengait_meshgait.networks.blocks import BasicConv2d, xavier_convolutions
 from opengait_meshgait.networks.layers import HorizontalPooling, PackSequence, SetBlockWrapper
 from opengait_meshgait.networks.registry import BACKBONES
@@ -31,14 +32,10 @@ class GaitSet(PartBackbone):
     Args:
         bin_num: horizontal strips of either pipeline, one entry a scale.
         channels: width of each of the three blocks.
-
-    Raises:
-        UserError: ``channels`` is not three whole numbers.
     """
 
-    def __init__(self, bin_num: Sequence[int] = (16, 8, 4, 2, 1), channels: Sequence[int] = (32, 64, 128)):
+    def __init__(self, bin_num: Sequence[int] = (16, 8, 4, 2, 1), channels: ThreeCounts = (32, 64, 128)):
         super().__init__()
-        require_counts("GaitSet", "channels", channels, 3)
         first, second, third = channels
         self.part_bins = tuple(bin_num) * 2
         self.set_block1 = SetBlockWrapper(_block(1, first, kernel_size=5))

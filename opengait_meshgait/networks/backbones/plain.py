@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.networks.arguments import InputChannels
 from opengait_meshgait.networks.blocks import BasicConv2d
 from opengait_meshgait.networks.registry import BACKBONES
 
@@ -51,7 +52,7 @@ class Plain(nn.Module):
         UserError: a code that is none of these.
     """
 
-    def __init__(self, layers_cfg: Sequence[str], in_channels: int = 1):
+    def __init__(self, layers_cfg: Sequence[str], in_channels: InputChannels = 1):
         super().__init__()
         layers: list[nn.Module] = []
         for i, code in enumerate(layers_cfg):

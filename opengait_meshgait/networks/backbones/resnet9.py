@@ -1,10 +1,12 @@
 """The residual backbone of GaitBase."""
 
 from collections.abc import Sequence
+from typing import Annotated, Literal
 
+from pydantic import Field
 from torch import Tensor, nn
 
-from opengait_meshgait.common.errors import UserError, did_you_mean
+from opengait_meshgait.networks.arguments import FourCounts, InputChannels
 from opengait_meshgait.networks.blocks import BasicBlock, BasicConv2d, Bottleneck
 from opengait_meshgait.networks.registry import BACKBONES
 
@@ -24,26 +26,18 @@ class ResNet9(nn.Module):
         layers: residual blocks in each stage; 0 leaves the stage out.
         strides: stride of each stage's first block.
         maxpool: halve the map by a 3×3 max pooling before the first stage.
-
-    Raises:
-        UserError: ``block`` is unknown, or a list does not have four entries.
     """
 
     def __init__(
         self,
-        block: str,
-        channels: Sequence[int] = (32, 64, 128, 256),
-        in_channel: int = 1,
-        layers: Sequence[int] = (1, 2, 2, 1),
-        strides: Sequence[int] = (1, 2, 2, 1),
+        block: Literal["BasicBlock", "Bottleneck"],
+        channels: FourCounts = (32, 64, 128, 256),
+        in_channel: InputChannels = 1,
+        layers: Annotated[Sequence[Annotated[int, Field(ge=0)]], Field(min_length=4, max_length=4)] = (1, 2, 2, 1),
+        strides: FourCounts = (1, 2, 2, 1),
         maxpool: bool = True,
     ):
         super().__init__()
-        if block not in _BLOCKS:
-            raise UserError(f"ResNet9 has no block '{block}'. {did_you_mean(str(block), _BLOCKS)}")
-        for name, values in {"channels": channels, "layers": layers, "strides": strides}.items():
-            if len(values) != 4:
-                raise UserError(f"ResNet9 needs four {name}, one a stage, and got {list(values)}.")
         self.conv1 = BasicConv2d(in_channel, channels[0], 3, 1, 1)
         self.bn1 = nn.BatchNorm2d(channels[0])
         self.relu = nn.ReLU(inplace=True)

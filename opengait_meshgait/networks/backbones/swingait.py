@@ -1,13 +1,16 @@
 """Convolutions first, then a transformer over shifted windows of space and time."""
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
+from pydantic import Field
 from torch import Tensor, nn
 
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.networks.backbone import PartBackbone, require_counts
+from opengait_meshgait.networks.arguments import Count, FourCounts, InputChannels, ThreeCounts, TwoCounts
+from opengait_meshgait.networks.backbone import PartBackbone
 from opengait_meshgait.networks.blocks import frame_convolution, residual_stage
 from opengait_meshgait.networks.layers import HorizontalPooling, PackSequence
 from opengait_meshgait.networks.registry import BACKBONES
@@ -102,8 +105,7 @@ class SwinGait(PartBackbone):
         drop_path_rate: rate at which the last block's branches are left out in training; the first block's never are.
 
     Raises:
-        UserError: a list has another length or holds anything but whole numbers, the heads do not divide the widths,
-            or the rate is out of range.
+        UserError: the heads do not divide the widths.
     """
 
     keeps_its_start = True
@@ -112,32 +114,22 @@ class SwinGait(PartBackbone):
     def __init__(
         self,
         bin_num: Sequence[int],
-        in_channels: int = 1,
-        layers: Sequence[int] = (1, 4, 4, 2),
-        channels: Sequence[int] = (64, 128),
-        embed_dim: int = 256,
-        num_heads: Sequence[int] = (16, 32),
-        window_size: Sequence[int] = (3, 3, 5),
-        grid: Sequence[int] = (15, 10),
-        drop_path_rate: float = 0.1,
+        in_channels: InputChannels = 1,
+        layers: FourCounts = (1, 4, 4, 2),
+        channels: TwoCounts = (64, 128),
+        embed_dim: Count = 256,
+        num_heads: TwoCounts = (16, 32),
+        window_size: ThreeCounts = (3, 3, 5),
+        grid: TwoCounts = (15, 10),
+        drop_path_rate: Annotated[float, Field(ge=0, lt=1)] = 0.1,
     ):
         super().__init__()
-        for name, values, count in [
-            ("layers", layers, 4),
-            ("channels", channels, 2),
-            ("num_heads", num_heads, 2),
-            ("window_size", window_size, 3),
-            ("grid", grid, 2),
-        ]:
-            require_counts("SwinGait", name, values, count)
         for width, heads in zip((embed_dim, 2 * embed_dim), num_heads):
-            if width < 1 or width % heads:
+            if width % heads:
                 raise UserError(
                     f"SwinGait cannot share {width} channels among {heads} heads: its transformer stages are embed_dim "
                     f"and 2 * embed_dim wide, {embed_dim} and {2 * embed_dim}. Change embed_dim or num_heads."
                 )
-        if not 0 <= drop_path_rate < 1:
-            raise UserError(f"SwinGait needs a drop_path_rate of at least 0 and below 1, and got {drop_path_rate}.")
         self.part_bins = tuple(bin_num)
         self.grid = tuple(grid)
         self.layer0 = frame_convolution(in_channels, channels[0])
