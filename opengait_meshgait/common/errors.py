@@ -20,9 +20,10 @@ def did_you_mean(name: str, candidates: Iterable[str]) -> str:
     'Known: Plain, ResNet9.'
     """
     known = sorted(candidates)
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
+    lower = {candidate.lower(): candidate for candidate in known}
+    near = difflib.get_close_matches(name.lower(), lower, n=3, cutoff=0.6)
     if near:
-        return "Did you mean " + " or ".join(f"'{n}'" for n in near) + "?"
+        return "Did you mean " + " or ".join(f"'{lower[n]}'" for n in near) + "?"
     return f"Known: {', '.join(known)}."
 
 

@@ -79,7 +79,7 @@ class Registry:
         Raises:
             UserError: as :meth:`get`.
         """
-        return arguments_of(self.get(name), self.leading, tuple(self.filled_in.items()))
+        return arguments_of(self.get(name), name.rpartition(".")[2], self.leading, tuple(self.filled_in.items()))
 
     def build(self, cfg: Mapping[str, Any], *leading: Any, **extra: Any) -> Any:
         """Call the entry that ``cfg`` names with ``leading``, the rest of ``cfg`` and ``extra``.

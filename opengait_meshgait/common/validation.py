@@ -130,12 +130,15 @@ def as_list(value: Any) -> Any:
 
 
 @cache
-def arguments_of(entry: Callable, leading: int = 0, filled_in: tuple[tuple[str, str], ...] = ()) -> type[Arguments]:
+def arguments_of(
+    entry: Callable, name: str, leading: int = 0, filled_in: tuple[tuple[str, str], ...] = ()
+) -> type[Arguments]:
     """The model of what ``entry`` may be called with: names, types and defaults from its signature, meanings from its
     docstring's ``Args:``.
 
     Args:
         entry: a class or function. What its attribute ``filled_in`` names is not the user's to give.
+        name: of the model, for messages.
         leading: so many first arguments are the caller's.
         filled_in: further arguments that are not the user's to give, each with the reason.
     """
@@ -147,16 +150,16 @@ def arguments_of(entry: Callable, leading: int = 0, filled_in: tuple[tuple[str, 
     filled = dict.fromkeys(getattr(entry, "filled_in", ()), "the network fills it in: take it out.")
     filled |= dict(filled_in)
     fields, base = {}, Arguments
-    for name, parameter in [*signature.parameters.items()][leading:]:
+    for key, parameter in [*signature.parameters.items()][leading:]:
         if parameter.kind is parameter.VAR_KEYWORD:
             base = type("Open", (Arguments,), {"model_config": ConfigDict(extra="allow")})
-        elif parameter.kind is not parameter.VAR_POSITIONAL and name not in filled:
-            required = parameter.default is parameter.empty
-            hint = _yaml_type(parameter.annotation)
-            if parameter.default is None:
+        elif parameter.kind is not parameter.VAR_POSITIONAL and key not in filled:
+            hint, default = _yaml_type(parameter.annotation), parameter.default
+            if default is None:
                 hint = typing.Optional[hint]  # noqa: UP045
-            fields[name] = (hint, Field(... if required else parameter.default, description=meanings.get(name)))
-    model = create_model(entry.__name__, __base__=base, __doc__=inspect.getdoc(entry), **fields)
+            required = default is parameter.empty
+            fields[key] = (hint, Field(... if required else default, description=meanings.get(key)))
+    model = create_model(name, __base__=base, __doc__=inspect.getdoc(entry), **fields)
     model.filled_in = filled
     return model
 

@@ -1,11 +1,11 @@
 """The joint, marker and mesh losses: points of a body against their ground truth."""
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import torch
+from pydantic import Field
 from torch import nn
 
-from opengait_meshgait.common.errors import UserError, did_you_mean
 from opengait_meshgait.losses.gather import mean_over_processes
 from opengait_meshgait.losses.registry import LOSSES
 
@@ -23,19 +23,17 @@ class PointLoss(nn.Module):
         norm: ``l1`` or ``l2``.
         loss_term_weight: the weight of this term in the sum.
         warmup: iterations over which the loss is faded in: its factor rises linearly from 0 at iteration 0 to 1.
-
-    Raises:
-        UserError: the norm is unknown or the warm-up negative.
     """
 
     error_name: str
 
-    def __init__(self, norm: str = "l1", loss_term_weight: float = 1.0, warmup: int = 0):
+    def __init__(
+        self,
+        norm: Literal["l1", "l2"] = "l1",
+        loss_term_weight: float = 1.0,
+        warmup: Annotated[int, Field(ge=0)] = 0,
+    ):
         super().__init__()
-        if norm not in NORMS:
-            raise UserError(f"{type(self).__name__} has no norm '{norm}'. {did_you_mean(str(norm), NORMS)}")
-        if warmup < 0:
-            raise UserError(f"{type(self).__name__} has warmup {warmup}: give a number of iterations, 0 or more.")
         self.norm = norm
         self.loss_term_weight = loss_term_weight
         self.warmup = warmup

@@ -3,10 +3,11 @@
 from typing import Any
 
 import torch
+from torch import nn
 
 from opengait_meshgait.common.registry import Registry
 
-LOSSES = Registry("loss")
+LOSSES = Registry("loss", base=nn.Module)
 """What ``loss_cfg.type`` names."""
 
 RECOGNITION_TERMS = ("triplet", "softmax")

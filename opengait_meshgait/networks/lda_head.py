@@ -1,11 +1,14 @@
 """The LDA head: features fitted in closed form to the embeddings and markers of a trained network."""
 
 from functools import partial
+from typing import Annotated
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.networks.arguments import Count
 from opengait_meshgait.networks.gait_descriptor import ANGLE_TERMS, descriptor_size, gait_descriptor, viewing_angle
 from opengait_meshgait.networks.registry import LAYERS
 
@@ -44,9 +47,6 @@ class LDAHead(nn.Module):
         marker_shrinkage: the same for the gait descriptor. Small, because estimated bodies are nearly as right for
             other people.
         marker_weight: of the markers' distances relative to the embeddings'; 0 leaves the markers out.
-
-    Raises:
-        UserError: a number out of range.
     """
 
     side: Tensor
@@ -57,19 +57,13 @@ class LDAHead(nn.Module):
         self,
         features: int,
         markers: int = 0,
-        channels: int = 64,
-        components: int = 512,
-        shrinkage: float = 0.6,
-        marker_shrinkage: float = 0.015,
-        marker_weight: float = 0.5,
+        channels: Count = 64,
+        components: Count = 512,
+        shrinkage: Annotated[float, Field(gt=0)] = 0.6,
+        marker_shrinkage: Annotated[float, Field(gt=0)] = 0.015,
+        marker_weight: Annotated[float, Field(ge=0)] = 0.5,
     ):
         super().__init__()
-        if min(channels, components) < 1 or shrinkage <= 0 or marker_shrinkage <= 0 or marker_weight < 0:
-            raise UserError(
-                "Discriminant needs channels ≥ 1, components ≥ 1, shrinkage > 0, marker_shrinkage > 0 and "
-                f"marker_weight ≥ 0, and got {channels}, {components}, {shrinkage}, {marker_shrinkage} and "
-                f"{marker_weight}."
-            )
         self.channels, self.marker_weight = channels, marker_weight
         with_markers = bool(markers and marker_weight)
         self.silhouettes = _Projection(features, channels, components, shrinkage, with_markers)

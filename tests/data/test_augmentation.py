@@ -44,6 +44,10 @@ def batch(n: int = 6, s: int = 3) -> tuple[torch.Tensor, BodyTargets]:
 SILS, TARGETS = batch()
 
 
+def augmentation(flip=0.5, affine=None, perspective=None, erasing=None, flips=None):
+    return PairedAugmentation({"flip": flip, "affine": affine, "perspective": perspective, "erasing": erasing}, flips)
+
+
 def overlap(sils: torch.Tensor, targets: BodyTargets) -> torch.Tensor:
     """IoU [n * s] of the bodies, drawn anew, with the silhouettes."""
     drawn, seen = render_crop(targets.vertices.flatten(0, 1), BODY.faces), sils.flatten(0, 1) > 0.5
@@ -64,7 +68,7 @@ def overlap(sils: torch.Tensor, targets: BodyTargets) -> torch.Tensor:
     ids=["flip", "rotation", "scale", "translation", "affine", "perspective", "all"],
 )
 def test_the_augmented_body_lies_on_the_augmented_silhouette(changes):
-    sils, targets = PairedAugmentation(**{"flip": 0.0, **changes}, flips=FLIPS)(SILS, TARGETS, SEEDS)
+    sils, targets = augmentation(**{"flip": 0.0, **changes}, flips=FLIPS)(SILS, TARGETS, SEEDS)
     iou = overlap(sils, targets)
     assert iou.min() > 0.93 and iou.mean() > 0.95
     # And it has moved: neither half of the pair may stay behind.
@@ -73,7 +77,7 @@ def test_the_augmented_body_lies_on_the_augmented_silhouette(changes):
 
 
 def test_erasing_blackens_one_rectangle_and_leaves_the_body():
-    sils, targets = PairedAugmentation(flip=0.0, erasing=ERASING)(torch.ones_like(SILS), TARGETS, SEEDS)
+    sils, targets = augmentation(flip=0.0, erasing=ERASING)(torch.ones_like(SILS), TARGETS, SEEDS)
     black = sils == 0
     assert torch.equal(black, black[:, :1].expand_as(black))
     for erased in black[:, 0]:
@@ -85,8 +89,8 @@ def test_erasing_blackens_one_rectangle_and_leaves_the_body():
 
 
 def test_all_together_with_erasing_keep_the_body_where_it_was():
-    both = PairedAugmentation(1.0, AFFINE, PERSPECTIVE, ERASING, FLIPS)(SILS, TARGETS, SEEDS)
-    without = PairedAugmentation(1.0, AFFINE, PERSPECTIVE, None, FLIPS)(SILS, TARGETS, SEEDS)
+    both = augmentation(1.0, AFFINE, PERSPECTIVE, ERASING, FLIPS)(SILS, TARGETS, SEEDS)
+    without = augmentation(1.0, AFFINE, PERSPECTIVE, None, FLIPS)(SILS, TARGETS, SEEDS)
     assert torch.equal(both[1].vertices, without[1].vertices)
     left = both[0] != 0
     assert torch.equal(both[0][left], without[0][left]) and not torch.equal(*[b[0] for b in (both, without)])
@@ -94,13 +98,13 @@ def test_all_together_with_erasing_keep_the_body_where_it_was():
 
 def test_probabilities_of_zero_change_nothing():
     parts = [{**part, "probability": 0.0} for part in (AFFINE, PERSPECTIVE, ERASING)]
-    sils, targets = PairedAugmentation(0.0, *parts, FLIPS)(SILS, TARGETS, SEEDS)
+    sils, targets = augmentation(0.0, *parts, FLIPS)(SILS, TARGETS, SEEDS)
     assert torch.equal(sils, SILS)
     assert all(torch.equal(getattr(targets, f.name), getattr(TARGETS, f.name)) for f in dataclasses.fields(targets))
 
 
 def test_flipping_exchanges_left_and_right_and_twice_is_identity():
-    mirror = PairedAugmentation(flip=1.0, flips=FLIPS)
+    mirror = augmentation(flip=1.0, flips=FLIPS)
     once, twice = mirror(SILS, TARGETS, SEEDS), None
     assert torch.equal(once[0][..., 1:], SILS[..., 1:].flip(-1))  # column 22 of 44 stays where it is
     assert torch.equal(once[1].joints, flip_crop(TARGETS.joints, FLIPS.joints))
@@ -114,9 +118,7 @@ def test_flipping_exchanges_left_and_right_and_twice_is_identity():
 def test_one_draw_a_sequence_and_another_for_the_next():
     same = BodyTargets(*(getattr(TARGETS, f.name)[:1, :1].repeat(6, 3, *[1] * (getattr(TARGETS, f.name).ndim - 2))
                          for f in dataclasses.fields(TARGETS)))  # fmt: skip
-    sils, targets = PairedAugmentation(0.5, AFFINE, PERSPECTIVE, ERASING, FLIPS)(
-        SILS[:1, :1].repeat(6, 3, 1, 1), same, SEEDS
-    )
+    sils, targets = augmentation(0.5, AFFINE, PERSPECTIVE, ERASING, FLIPS)(SILS[:1, :1].repeat(6, 3, 1, 1), same, SEEDS)
     assert torch.equal(sils, sils[:, :1].expand_as(sils))
     torch.testing.assert_close(targets.markers, targets.markers[:, :1].expand_as(targets.markers))
     for k in range(5):
@@ -124,7 +126,7 @@ def test_one_draw_a_sequence_and_another_for_the_next():
 
 
 def test_a_sequence_depends_on_its_seed_alone():
-    augment = PairedAugmentation(0.5, AFFINE, PERSPECTIVE, ERASING, FLIPS)
+    augment = augmentation(0.5, AFFINE, PERSPECTIVE, ERASING, FLIPS)
     whole = augment(SILS, TARGETS, SEEDS)
     torch.manual_seed(123)
     again = augment(SILS, TARGETS, SEEDS.tolist())
@@ -143,12 +145,12 @@ def test_about_half_of_the_sequences_are_changed():
         {"affine": {**AFFINE, "probability": 0.5}},
         {"erasing": {**ERASING, "probability": 0.5}},
     ):
-        changed, _ = PairedAugmentation(**{"flip": 0.0, **part})(sils, None, range(400))
+        changed, _ = augmentation(**{"flip": 0.0, **part})(sils, None, range(400))
         assert 150 < (changed != sils).flatten(1).any(1).sum() < 250
 
 
 def test_scale_keeps_proportions_and_metres():
-    halve = PairedAugmentation(flip=0.0, affine={"probability": 1.0, "scale": [0.5, 0.5]})
+    halve = augmentation(flip=0.0, affine={"probability": 1.0, "scale": [0.5, 0.5]})
     _, targets = halve(SILS, TARGETS, SEEDS)
     before, after = torch.cdist(TARGETS.joints, TARGETS.joints), torch.cdist(targets.joints, targets.joints)
     torch.testing.assert_close(after, before / 2, atol=1e-5, rtol=1e-4)
@@ -160,46 +162,51 @@ def test_invalid_frames_stay_zero():
     targets.joint_weights = TARGETS.joint_weights * 0.3
     targets.joint_weights[1, 2] = 0
     targets.joints[1, 2] = 0
-    _, moved = PairedAugmentation(1.0, AFFINE, flips=FLIPS)(SILS, targets, SEEDS)
+    _, moved = augmentation(1.0, AFFINE, flips=FLIPS)(SILS, targets, SEEDS)
     assert not moved.joints[1, 2].any() and moved.joints[1, 1].any()
     assert not moved.markers.any() and not moved.vertices.any()
     assert torch.equal(moved.joint_weights, targets.joint_weights) and not moved.mesh_weights.any()
 
 
 def test_silhouettes_alone():
-    sils, targets = PairedAugmentation(1.0, AFFINE)(SILS, None, SEEDS)
+    sils, targets = augmentation(1.0, AFFINE)(SILS, None, SEEDS)
     assert targets is None and not torch.equal(sils, SILS)
 
 
 @pytest.mark.parametrize(
     "cfg, message",
     [
-        ({"flip": 1.5}, r"augment_cfg.flip must be a number from 0 to 1, found 1.5"),
-        ({"flip": True}, "augment_cfg.flip must be a number"),
-        ({"affine": 0.5}, r"augment_cfg.affine must be a mapping"),
-        ({"affine": {"probability": 1, "degree": 5}}, "no key 'degree'. Did you mean 'degrees'"),
-        ({"affine": {"degrees": 5}}, "augment_cfg.affine needs a probability"),
-        ({"affine": {"probability": 1, "degrees": "5"}}, r"affine.degrees must be a number from 0 to 180, found '5'"),
-        ({"affine": {"probability": 1, "scale": 0.9}}, r"affine.scale must be two numbers"),
-        ({"affine": {"probability": 1, "scale": [1.1, 0.9]}}, "affine.scale must have the smaller number first"),
-        ({"affine": {"probability": 1, "translate": -0.1}}, "affine.translate must be a number from 0 to 1"),
+        ({"flip": 1.5}, r"flip: found 1.5 .*expected less than or equal to 1"),
+        ({"flip": True}, r"flip: found True \(true or false\); expected a number"),
+        ({"affine": 0.5}, r"affine: found 0.5 .*expected a mapping"),
+        ({"affine": {"probability": 1, "degree": 5}}, "affine.degree: unknown key. Did you mean 'degrees'"),
+        ({"affine": {"degrees": 5}}, "affine.probability: missing. Of changing a sequence"),
+        ({"affine": {"probability": 1, "degrees": "5"}}, r"affine.degrees: found '5' \(text\); expected a number"),
+        ({"affine": {"probability": 1, "scale": 0.9}}, r"affine.scale: found 0.9 .*expected a list"),
+        ({"affine": {"probability": 1, "scale": [0.9]}}, r"affine.scale: found .*expected at least 2 items, not 1"),
         (
-            {"perspective": {"probability": 1, "distortion": 0.7}},
-            "perspective.distortion must be a number from 0 to 0.5",
+            {"affine": {"probability": 1, "scale": [1.1, 0.9]}},
+            r"affine.scale: found .*smaller number first",
         ),
+        (
+            {"affine": {"probability": 1, "translate": -0.1}},
+            "affine.translate: found -0.1 .*greater than or",
+        ),
+        ({"perspective": {"probability": 1, "distortion": 0.7}}, "perspective.distortion: found .*or equal to 0.5"),
         ({"erasing": {"probability": 2}}, "erasing.probability"),
-        ({"erasing": {"probability": 1, "area": [0, 2]}}, "erasing.area must be a number from 0 to 1, found 2"),
+        ({"erasing": {"probability": 1, "area": [0, 2]}}, "erasing.area.1: found 2 .*less than or equal to 1"),
+        ({"flips": 3}, "flips: the body model fills it in: take it out"),
     ],
 )
 def test_bad_configs(cfg, message):
-    with pytest.raises(UserError, match=message):
-        PairedAugmentation(**cfg)
+    with pytest.raises(UserError, match=f"augment_cfg cannot be used:\n  {message}"):
+        PairedAugmentation(cfg)
 
 
 def test_bad_calls():
     with pytest.raises(ValueError, match="without flips"):
-        PairedAugmentation(flip=0.5)(SILS, TARGETS, SEEDS)
+        augmentation(flip=0.5)(SILS, TARGETS, SEEDS)
     with pytest.raises(ValueError, match="5 seeds"):
-        PairedAugmentation()(SILS, None, SEEDS[:5])
+        augmentation()(SILS, None, SEEDS[:5])
     with pytest.raises(ValueError, match=r"\[6, 64, 44\]"):
-        PairedAugmentation()(SILS[:, 0], None, SEEDS)
+        augmentation()(SILS[:, 0], None, SEEDS)

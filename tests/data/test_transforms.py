@@ -52,7 +52,11 @@ def test_bodies_pass_untouched():
         ([KEEP, CUT], True, "NoOperation is a transform of bodies, and stands where silhouettes are"),
         ([CUT, CUT], True, "BaseSilCuttingTransform is a transform of silhouettes, and stands where bodies are"),
         ([{"type": "BaseSilCutting"}], False, "Unknown transform 'BaseSilCutting'. Did you mean 'BaseSilCuttingTran"),
-        ([CUT | {"divisor": 255}], False, "no argument 'divisor'. Did you mean 'divsor'"),
+        (
+            [CUT | {"divisor": 255}],
+            False,
+            "BaseSilCuttingTransform has no such argument. Did you mean 'divsor'",
+        ),
         ([CUT | {"divsor": 1.0}], False, "leave divsor at 255"),
         ([CUT | {"divsor": 0}], False, "leave divsor at 255"),
         ([CUT | {"cutting": -1}], False, "cutting must be at least 0"),

@@ -167,7 +167,7 @@ def test_defaults_are_not_shared(raw):
         (
             "trainer_cfg.restore_hint",
             1.5,
-            "trainer_cfg.restore_hint: found 1.5 (a number); expected a whole number or a",
+            "trainer_cfg.restore_hint: found 1.5 (a number); expected a whole number or text",
         ),
         ("trainer_cfg.restore_hint", -1, "trainer_cfg.restore_hint: found -1"),
         ("trainer_cfg.sampler.batch_size", [8], "trainer_cfg.sampler.batch_size: found [8] (a list)"),
@@ -186,7 +186,7 @@ def test_defaults_are_not_shared(raw):
         ("data_cfg.data_in_use", [True, False], "compare with bodies, so set [true, true]"),
         ("data_cfg.data_in_use", [1, 1], "data_cfg.data_in_use.0: found 1 (a whole number); expected true or false"),
         ("data_cfg.data_in_use", [False, False], "expected one true"),
-        ("optimizer_cfg.solver", "sgd", "optimizer_cfg.solver: found 'sgd' (text); expected 'SGD', 'Adam' or 'AdamW'"),
+        ("optimizer_cfg.solver", "sgd", "optimizer_cfg.solver: Unknown optimizer 'sgd'. Did you mean 'SGD'"),
         ("optimizer_cfg.momentun", 0.9, "optimizer_cfg.momentun: SGD has no such argument. Did you mean 'momentum'"),
         ("scheduler_cfg.gama", 0.9, "MultiStepLR has no such argument. Did you mean 'gamma'"),
         ("scheduler_cfg", {"scheduler": "OneCycleLR"}, "scheduler_cfg.max_lr: missing; OneCycleLR needs it"),
@@ -224,7 +224,7 @@ def test_overrides(file):
     assert config.optimizer_cfg.model_extra["lr"] == 0.001
     assert config.loss_cfg[1]["scale"] == 30
     assert config.evaluator_cfg.metric == "cos"
-    assert config.model_cfg.augment_cfg == {"flip": 0.5}
+    assert config.model_cfg.augment_cfg.model_dump(exclude_none=True) == {"flip": 0.5}
 
 
 @pytest.mark.parametrize(

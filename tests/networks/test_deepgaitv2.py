@@ -137,13 +137,13 @@ def test_the_whole_network_trains_a_step(make_net, sils, reconstruction, mode, b
 @pytest.mark.parametrize(
     "changes, message",
     [
-        ({"mode": "p3"}, "no mode 'p3'. Did you mean 'p3d'"),
-        ({"mode": None}, "no mode 'None'"),
-        ({"layers": [1, 4, 4]}, r"DeepGaitV2 needs 4 whole numbers .* as layers, and got \[1, 4, 4\]"),
-        ({"layers": [1, 0, 1, 1]}, r"layers, and got \[1, 0"),
-        ({"channels": [8, 8, 8, 8.5]}, "as channels"),
-        ({"channels": 64}, "as channels, and got 64"),
-        ({"width": 3}, "no argument 'width'"),
+        ({"mode": "p3"}, "mode: found 'p3' .*expected '2d', '3d' or 'p3d'"),
+        ({"mode": None}, "mode: found null; expected '2d'"),
+        ({"layers": [1, 4, 4]}, r"DeepGaitV2 .*\n  layers: found \[1, 4, 4\] .*at least 4 items, not 3"),
+        ({"layers": [1, 0, 1, 1]}, "layers.1: found 0 .*greater than or equal to 1"),
+        ({"channels": [8, 8, 8, 8.5]}, "channels.3: found 8.5 .*expected a whole number"),
+        ({"channels": 64}, "channels: found 64 .*expected a list"),
+        ({"width": 3}, "width: DeepGaitV2 has no such argument"),
     ],
 )
 def test_bad_arguments_are_named(make_net, changes, message):

@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.networks import BACKBONES, soft_argmax
+from opengait_meshgait.networks import soft_argmax
 from opengait_meshgait.networks.estimator import HeatmapEstimator, _hold
+from opengait_meshgait.networks.registry import ESTIMATORS
 
 
 def _tiny(**changes):
@@ -15,7 +16,7 @@ def _tiny(**changes):
 
 
 def test_a_volume_for_each_marker_that_sums_to_one():
-    volumes = BACKBONES.build({"type": "HeatmapEstimator"})(torch.rand(2, 3, 1, 64, 44))
+    volumes = ESTIMATORS.build({"type": "HeatmapEstimator"})(torch.rand(2, 3, 1, 64, 44))
     assert volumes.shape == (2, 3, 64, 8, 16, 11)
     assert volumes.dtype == torch.float32
     assert (volumes >= 0).all()
@@ -168,13 +169,13 @@ def test_softmax_and_coordinates_stay_in_fp32_under_autocast():
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        ({"markers": 0}, "markers ≥ 1"),
-        ({"depth": 1}, "depth ≥ 2"),
-        ({"depth_range": 0.0}, "depth_range > 0"),
-        ({"shrink": 0}, "shrink ≥ 1"),
-        ({"channels": [8, 16]}, r"three channels.*\[8, 16\]"),
+        ({"markers": 0}, "markers: found 0 .*greater than or equal to 1"),
+        ({"depth": 1}, "depth: found 1 .*greater than or equal to 2"),
+        ({"depth_range": 0.0}, "depth_range: found 0.0 .*greater than 0"),
+        ({"shrink": 0}, "shrink: found 0 .*greater than or equal to 1"),
+        ({"channels": [8, 16]}, r"channels: found \[8, 16\] .*at least 3 items, not 2"),
     ],
 )
 def test_it_names_what_is_wrong(arguments, message):
     with pytest.raises(UserError, match=message):
-        _tiny(**arguments)
+        ESTIMATORS.build({"type": "HeatmapEstimator", **arguments})

@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.networks import BACKBONES
 from opengait_meshgait.networks.backbones import GaitGL
 from opengait_meshgait.networks.backbones.gaitgl import GeMPooling, GlobalLocalConv3d
 
@@ -115,4 +116,4 @@ def test_blocks_may_be_deeper_and_only_the_last_layer_stacks():
 )
 def test_it_names_what_is_wrong(arguments, message):
     with pytest.raises(UserError, match=message):
-        GaitGL(**arguments)
+        BACKBONES.build({"type": "GaitGL", **arguments})

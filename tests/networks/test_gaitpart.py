@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.networks import BACKBONES
 from opengait_meshgait.networks.backbones import GaitPart
 from opengait_meshgait.networks.backbones.gaitpart import MicroMotion
 
@@ -67,10 +68,17 @@ def test_it_sees_the_order_of_the_frames():
     assert not torch.allclose(net(frames[:, [3, 1, 5, 0, 4, 2]]), net(frames), rtol=1e-3)
 
 
-@pytest.mark.parametrize("squeeze", [0, 9, 2.0])
-def test_the_attention_needs_a_channel(squeeze):
-    with pytest.raises(UserError, match=f"squeeze is {squeeze},.*expected a whole number from 1 to 8"):
-        GaitPart([4], ["BC-8"], squeeze)
+@pytest.mark.parametrize(
+    "squeeze, message",
+    [
+        (0, "squeeze: found 0 .*greater than or equal to 1"),
+        (9, "squeeze is 9,.*expected a whole number from 1 to 8"),
+        (2.0, "squeeze: found 2.0 .*expected a whole number"),
+    ],
+)
+def test_the_attention_needs_a_channel(squeeze, message):
+    with pytest.raises(UserError, match=message):
+        BACKBONES.build({"type": "GaitPart", "layers_cfg": ["BC-8"], "squeeze": squeeze})
 
 
 def test_codes_are_plains():

@@ -5,6 +5,7 @@ import torch
 
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.networks.heatmap_features import HeatmapFeatures
+from opengait_meshgait.networks.registry import LAYERS
 
 
 def test_feature_maps_keep_the_resolution_of_the_heatmaps():
@@ -53,10 +54,10 @@ def test_feedback_scales_the_gradient_of_the_volumes_alone():
 
 @pytest.mark.parametrize("feedback", [-1, 1.5])
 def test_feedback_is_a_share(feedback):
-    with pytest.raises(UserError, match="feedback from 0 to 1"):
-        HeatmapFeatures(6, [4], feedback)
+    with pytest.raises(UserError, match="feedback: found .*expected (greater|less) than or equal to"):
+        LAYERS.build({"type": "HeatmapFeatures", "feedback": feedback}, in_channels=6)
 
 
 def test_it_needs_channels():
-    with pytest.raises(UserError, match="at least one entry in channels"):
-        HeatmapFeatures(6, [])
+    with pytest.raises(UserError, match="channels: found .*at least 1 item"):
+        LAYERS.build({"type": "HeatmapFeatures", "channels": []}, in_channels=6)

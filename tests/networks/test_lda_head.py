@@ -10,6 +10,7 @@ import torch
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.networks import LDAHead
 from opengait_meshgait.networks.lda_head import _Projection
+from opengait_meshgait.networks.registry import LAYERS
 
 PEOPLE, EACH, FEATURES = 12, 6, 8
 
@@ -182,5 +183,6 @@ def test_it_needs_people_and_sequences(x, labels, message):
     "change", [{"channels": 0}, {"components": 0}, {"shrinkage": 0}, {"marker_shrinkage": -1}, {"marker_weight": -0.1}]
 )
 def test_it_names_what_is_wrong(change):
-    with pytest.raises(UserError, match="Discriminant needs channels ≥ 1"):
-        LDAHead(FEATURES, 5, **change)
+    (name,) = change
+    with pytest.raises(UserError, match=f"Discriminant cannot be used:\n  {name}: found .*expected greater than"):
+        LAYERS.build({"type": "Discriminant", **change}, features=FEATURES, markers=5)

@@ -130,7 +130,10 @@ def test_the_convolutions_begin_as_the_authors_do(backbone):
     "changes, message",
     [
         ({"bin_num": [3]}, "cut into 3 equal strips"),
-        ({"backbone_cfg": {"chanels": [1, 2, 3]}}, "has no argument 'chanels'"),
+        (
+            {"backbone_cfg": {"chanels": [1, 2, 3]}},
+            "chanels: .* has no such argument. (Did you mean 'channels'|Known: layers_cfg)",
+        ),
         ({"SeparateFCs": {"out_channels": 6, "parts_num": 2}}, "write parts_num"),
     ],
 )

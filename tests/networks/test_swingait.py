@@ -119,16 +119,16 @@ def test_the_heatmaps_are_cut_into_the_papers_15_strips(make_net, sils):
 @pytest.mark.parametrize(
     "changes, message",
     [
-        ({"layers": [1, 4, 4]}, r"SwinGait needs 4 whole numbers .* as layers, and got \[1, 4, 4\]"),
-        ({"channels": [4, 4, 4]}, "2 whole numbers .* as channels"),
-        ({"num_heads": 4}, "as num_heads, and got 4"),
-        ({"window_size": [3, 0, 2]}, "as window_size"),
-        ({"grid": [6.0, 4]}, "as grid"),
+        ({"layers": [1, 4, 4]}, r"SwinGait .*\n  layers: found \[1, 4, 4\] .*at least 4 items, not 3"),
+        ({"channels": [4, 4, 4]}, "channels: found .*at most 2 items, not 3"),
+        ({"num_heads": 4}, "num_heads: found 4 .*expected a list"),
+        ({"window_size": [3, 0, 2]}, "window_size.1: found 0 .*greater than or equal to 1"),
+        ({"grid": [6.0, 4]}, "grid.0: found 6.0 .*expected a whole number"),
         ({"num_heads": [3, 4]}, "cannot share 8 channels among 3 heads"),
         ({"num_heads": [2, 3]}, "cannot share 16 channels among 3 heads"),
-        ({"embed_dim": 0}, "cannot share 0 channels"),
-        ({"drop_path_rate": 1}, "drop_path_rate.*got 1"),
-        ({"mode": "p3d"}, "no argument 'mode'"),
+        ({"embed_dim": 0}, "embed_dim: found 0 .*greater than or equal to 1"),
+        ({"drop_path_rate": 1}, "drop_path_rate: found 1 .*expected less than 1"),
+        ({"mode": "p3d"}, "mode: SwinGait has no such argument"),
     ],
 )
 def test_bad_arguments_are_named(make_net, changes, message):
