@@ -30,12 +30,12 @@ def set_key(raw, path, value):
         (
             "model_cfg.backbone_cfg.chanels",
             [4],
-            "backbone_cfg.chanels: ResNet9 has no such argument. Did you mean 'channels'",
+            "chanels: ResNet9 has no such argument. Did you mean 'channels'",
         ),
         (
             "model_cfg.heatmap_cfg.type",
             "Heatmap",
-            "Unknown heatmap estimator 'Heatmap'. Did you mean 'HeatmapEstimator'",
+            "Unknown heatmap estimator 'Heatmap'. Did you mean 'Heatm",
         ),
         ("model_cfg.heatmap_cfg.markers", 32, "64"),
         ("model_cfg.SeparateFCs.in_channels", 7, "SeparateFCs.in_channels is 7"),

@@ -54,8 +54,8 @@ def test_single_mistakes(cfgs, section, key, value, message):
     ("place", "changes", "message"),
     [
         (0, {"log_prefix": "triplets"}, "Did you mean 'triplet'?"),
-        (0, {"margn": 1}, "has no argument 'margn'. Did you mean 'margin'?"),
-        (2, {"norm": "l3"}, "MarkerLoss has no norm 'l3'"),
+        (0, {"margn": 1}, "margn: TripletLoss has no such argument. Did you mean 'margin'?"),
+        (2, {"norm": "l3"}, "norm: found 'l3' (text); expected 'l1' or 'l2'"),
         (3, {"log_prefix": "marker"}, "Two losses of loss_cfg have the log_prefix 'marker'"),
         (0, {"type": "TripletLos"}, "Unknown loss 'TripletLos'. Did you mean 'TripletLoss'?"),
         (0, {"type": "SupConLoss_Re", "log_prefix": "pairs"}, "SupConLoss_Re would never be used"),
