@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.networks.layers import HorizontalPooling, PackSequence, SetBlockWrapper, split_packed
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from opengait_meshgait.body.supervision import load_supervision
 from opengait_meshgait.common.errors import UserError, did_you_mean
 from opengait_meshgait.common.files import read_json
+from opengait_meshgait.common.validation import as_list
 from opengait_meshgait.data import (
     FrameSampling,
     GaitDataset,
@@ -38,11 +39,6 @@ def uses_bodies(cfgs: Mapping[str, Any]) -> bool:
     """Whether training compares with bodies: there is a heatmap branch, and two modalities are in use."""
     in_use = cfgs["data_cfg"].get("data_in_use") or [True]
     return cfgs["model_cfg"].get("heatmap_cfg") is not None and sum(in_use) == 2
-
-
-def as_list(value: Mapping[str, Any] | list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """``loss_cfg`` or a ``transform``: one mapping, or a list of them."""
-    return [value] if isinstance(value, Mapping) else value
 
 
 def check(cfgs: Mapping[str, Any], training: bool, more_losses: Collection[str] = ()) -> None:

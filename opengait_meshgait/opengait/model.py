@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader, Sampler
 from utils import get_attr_from, get_msg_mgr, get_valid_args
 
 from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.common.validation import as_list
 from opengait_meshgait.data import Batch, FrameSampling, GaitDataset
 from opengait_meshgait.data.collate import collate
 from opengait_meshgait.data.samplers import Key
@@ -81,12 +82,12 @@ class MeshGait(BaseModel):
         """Build the network and what prepares its batches."""
         self.trains = self.engine_cfg is self.cfgs["trainer_cfg"]
         self.prepare = BatchPreparation(
-            checks.as_list(self.cfgs["evaluator_cfg"]["transform"]),
-            checks.as_list(self.cfgs["trainer_cfg"]["transform"]) if self.trains else None,
+            as_list(self.cfgs["evaluator_cfg"]["transform"]),
+            as_list(self.cfgs["trainer_cfg"]["transform"]) if self.trains else None,
             (model_cfg.get("body_cfg") or {}) if self.trains and checks.uses_bodies(self.cfgs) else None,
             model_cfg.get("augment_cfg"),
         )
-        self.terms = {cfg["log_prefix"] for cfg in checks.as_list(self.cfgs["loss_cfg"])}
+        self.terms = {cfg["log_prefix"] for cfg in as_list(self.cfgs["loss_cfg"])}
         net = network_to_train(model_cfg, self.prepare.supervision, self.terms)
         for name, part in net.named_children():
             self.add_module(name, part)
