@@ -11,7 +11,7 @@ from modeling.losses.base import BaseLoss
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.losses import JointLoss, MarkerLoss, MeshLoss
 from opengait_meshgait.losses.points import PointLoss
-from opengait_meshgait.networks import BACKBONES
+from opengait_meshgait.networks.registry import BACKBONES, ESTIMATORS
 from opengait_meshgait.opengait.evaluator import evaluate_walkers
 from opengait_meshgait.opengait.model import MeshGait
 
@@ -22,7 +22,7 @@ def register() -> None:
     Raises:
         UserError: OpenGait has another class under one of these names.
     """
-    for entry in BACKBONES.entries.values():
+    for entry in (*BACKBONES.entries.values(), *ESTIMATORS.entries.values()):
         if not hasattr(backbones, entry.__name__):
             setattr(backbones, entry.__name__, entry)
     for loss in (JointLoss, MarkerLoss, MeshLoss):
