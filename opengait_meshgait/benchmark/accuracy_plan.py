@@ -131,8 +131,9 @@ def _tested(config: Config, on: Path | None) -> Config:
 
 
 def _network(config: Config) -> str:
-    """A hash of the silhouette branch and the heads."""
-    return _hash(config.model_cfg.model_dump(include={"backbone_cfg", "bin_num", "SeparateFCs", "SeparateBNNecks"}))
+    """A hash of the silhouette branch and the heads: like is compared with like, with an LDA head or without."""
+    same = config.model_cfg.model_dump(include={"backbone_cfg", "bin_num", "SeparateFCs", "SeparateBNNecks"})
+    return _hash([same, config.model_cfg.Discriminant is not None])
 
 
 def _training_hash(config: Config) -> str:

@@ -15,7 +15,7 @@ from opengait_meshgait.opengait.checkout import Checkout
 
 SHIM = Path("opengait/modeling/models/meshgait_plugin.py")
 _HEAD = "# Written by `meshgait attach`; `meshgait detach` takes it out. Do not edit: "
-_SHIM = '''"""Tells OpenGait of MeshGait, which lives in the package opengait_meshgait."""
+_SHIM = '''"""Makes MeshGait known to OpenGait; it is in the package opengait_meshgait."""
 
 import os
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def main() -> None:
-    """Put OpenGait's packages on the path, as its main.py does by lying beside them, register, and continue there."""
+    """Put OpenGait's packages on the path, as its main.py would, register, and run main.py."""
     script = Path("opengait/main.py").resolve()
     sys.path[0] = str(script.parent)
     sys.argv[0] = str(script)

@@ -95,7 +95,7 @@ def launch(
         )
     cfgs = resolve_paths(cfgs, checkout.root)
     if phase == "train" and not fresh:
-        _go_on(cfgs, checkout.root)
+        _resume(cfgs, checkout.root)
     # The package itself need not be installed: its folder is passed on, for the processes start in the checkout.
     package = str(Path(opengait_meshgait.__file__).parents[1])
     path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
@@ -125,7 +125,7 @@ def resolve_paths(cfgs: Mapping[str, Any], root: Path) -> dict[str, Any]:
     return found
 
 
-def _go_on(cfgs: dict[str, Any], root: Path) -> None:
+def _resume(cfgs: dict[str, Any], root: Path) -> None:
     """``restore_hint: 0`` means the newest checkpoint of the run, as in the embedded engine."""
     trainer = cfgs["trainer_cfg"]
     saved = saved_iterations(cfgs, "trainer_cfg", root)

@@ -2,10 +2,12 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 import yaml
 
+from opengait_meshgait.benchmark.accuracy_plan import plan
 from opengait_meshgait.cli.main import main
 from opengait_meshgait.engine import trainer
 from opengait_meshgait.walkers import WalkerSet, write_walkers
@@ -294,6 +296,18 @@ def test_protocol_of_gait3d(walkers, capsys, tmp_path):
     assert bench(files, tmp_path / "bench", seeds="0") == 0
     table, *_ = capsys.readouterr().out.split("\n\n")
     assert [cell.strip() for cell in table.splitlines()[0].split("|")[2:6]] == ["Rank-1", "Rank-5", "mAP", "mINP"]
+
+
+def test_networks_are_compared_with_the_baseline_of_the_same_head(walkers, files, tmp_path):
+    narrow, wide = (yaml.safe_load(Path(file).read_text()) for file in files)
+    for raw, name in ((narrow, "NarrowLda"), (wide, "WideLda")):
+        raw["model_cfg"]["Discriminant"] = {"marker_weight": 0.5}
+        raw["trainer_cfg"]["save_name"] = name
+    more = write(tmp_path, narrow_lda=narrow, wide_lda=wide)
+    planned = plan([*map(str, files), *map(str, more)], [], "test")
+    assert {each.name: each.baseline for each in planned} == {
+        "Narrow": None, "Wide": "Narrow", "NarrowLda": None, "WideLda": "NarrowLda",
+    }  # fmt: skip
 
 
 def test_seeds_are_those_of_the_option(files, capsys, tmp_path):
