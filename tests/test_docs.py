@@ -129,7 +129,7 @@ def test_readme(folder, capsys):
         (parse if arguments[0] == "export" else run)(arguments)
     out = capsys.readouterr().out
     assert "2 probes" in out
-    assert "Unknown from a distance of" in out
+    assert "Rejection threshold" in out
     names = {"sils": sils[0]}
     for block in blocks(section("README.md", "Around a trained model"), "python"):
         exec(block, names)

@@ -21,12 +21,12 @@ def parser(prog: str) -> argparse.ArgumentParser:
     result.add_argument("--json", type=Path, metavar="FILE", help="write all of it there, and print a summary only")
     unknown = result.add_argument_group("unknown people")
     how = unknown.add_mutually_exclusive_group()
-    how.add_argument("--unknown", metavar="T", help="the distance from which on nobody is meant, or a file of --save")
+    how.add_argument("--unknown", metavar="T", help="rejection threshold: a distance, or a file of --save")
     how.add_argument(
-        "--validation", type=Path, metavar="V.npz", help="learn that distance: people in neither, walking twice or more"
+        "--validation", type=Path, metavar="V.npz", help="learn the threshold: people in neither, walking twice or more"
     )
     unknown.add_argument(
-        "--far", type=float, default=0.01, help="share of strangers that may pass for somebody (default: %(default)s)"
+        "--far", type=float, default=0.01, help="false-accept rate (FAR) to allow (default: %(default)s)"
     )
     unknown.add_argument("--save", type=Path, metavar="T.json", help="keep what was learnt, for --unknown")
     add_device(result)

@@ -61,7 +61,7 @@ class Identification:
         line = f"{len(self.probes)} probes{unknown}; the gallery has {len(gallery)} sequences of {people} people"
         learnt_from = getattr(self.threshold, "sequences", len(gallery))
         if learnt_from < len(gallery):
-            line += f": more than the {learnt_from} that the threshold was learnt from, so that more strangers pass"
+            line += f": more than the {learnt_from} that the threshold was learnt from, so expect more false accepts"
         return line
 
 

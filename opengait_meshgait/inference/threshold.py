@@ -39,9 +39,9 @@ class Threshold:
     def in_words(self) -> str:
         """One sentence."""
         return (
-            f"Unknown from a distance of {self.value:.4g} on ({self.metric}), learnt from {self.sequences} sequences "
-            f"of {self.people} people: in a gallery of that size {self.accepted:.2%} of strangers pass for somebody "
-            f"(asked: at most {self.far:.2%}), and {self.missed:.2%} of the people in it are missed."
+            f"Rejection threshold {self.value:.4g} ({self.metric}) for FAR ≤ {self.far:.2%}, learnt from "
+            f"{self.sequences} sequences of {self.people} people: with a gallery of that size the false-accept rate is "
+            f"{self.accepted:.2%} and the miss rate {self.missed:.2%}."
         )
 
 

@@ -56,10 +56,8 @@ def test_strangers_are_unknown(files, capsys, tmp_path):
         identify(*files[0], "--validation", files[1], "--far", 0.1, "--save", saved, "--json", tmp_path / "o.json") == 0
     )
     out = capsys.readouterr().out
-    assert "Unknown from a distance of 95 on (euc), learnt from 20 sequences of 10 people" in out
-    assert (
-        "0.00% of strangers pass for somebody (asked: at most 10.00%), and 0.00% of the people in it are missed" in out
-    )
+    assert "Rejection threshold 95 (euc) for FAR ≤ 10.00%, learnt from 20 sequences of 10 people" in out
+    assert "the false-accept rate is 0.00% and the miss rate 0.00%" in out
     assert "x-0: " not in out
     learnt = json.loads((tmp_path / "o.json").read_text())
     assert [probe["known"] for probe in learnt["probes"]] == [True, True, True]
