@@ -1,6 +1,7 @@
-"""Imports point only downwards, and nothing is left undone."""
+"""Imports point only downwards, a public name has one definition, and nothing is left undone."""
 
 import ast
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,12 @@ MAY_IMPORT = {
 MAY_IMPORT["benchmark"] = set(MAY_IMPORT) - {"prepare"}
 MAY_IMPORT["doctor"] = {"prepare", "opengait", "engine", "data", "body", "networks"}
 MAY_IMPORT["cli"] = set(MAY_IMPORT)
+SEVERAL_DEFINITIONS = {
+    ("cli", "parser"),  # each command's
+    ("cli", "run"),
+    ("cli", "main"),  # the command itself and modules that `python -m` starts
+    ("opengait", "main"),
+}
 FILES = sorted(PACKAGE.glob("*/**/*.py"))
 
 
@@ -57,3 +64,26 @@ def test_init_files_only_hand_names_on(path):
         docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
         names = isinstance(node, ast.Assign) and [t.id for t in node.targets] == ["__all__"]
         assert docstring or names or isinstance(node, ast.ImportFrom), ast.unparse(node)
+
+
+def public_names(path):
+    """Functions, classes and constants that a module defines."""
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names = [node.name]
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names = [name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name)]
+        else:
+            continue
+        yield from (name for name in names if not name.startswith("_") and name != "logger")
+
+
+def test_a_public_name_has_one_definition():
+    places = defaultdict(set)
+    for path in FILES:
+        place = path.relative_to(PACKAGE)
+        for name in public_names(path):
+            if (place.parts[0], name) not in SEVERAL_DEFINITIONS:
+                places[name].add(str(place))
+    assert {name: sorted(found) for name, found in places.items() if len(found) > 1} == {}

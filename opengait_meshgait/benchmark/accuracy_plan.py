@@ -146,7 +146,9 @@ def _training_hash(config: Config) -> str:
 def _testing_hash(config: Config, split: str, on: Path | None) -> str:
     content = config.evaluator_cfg.model_dump(exclude=_NOT_TESTING, exclude_defaults=True)
     others = [] if on is None else [_made(on)]
-    return _hash([content, build.protocol(config), read_partition(config.data_cfg.dataset_partition, split), *others])
+    return _hash(
+        [content, build.evaluator_arguments(config), read_partition(config.data_cfg.dataset_partition, split), *others]
+    )
 
 
 def _made(root: Path) -> Any:
@@ -206,7 +208,7 @@ def _check_split(config: Config, split: str) -> None:
             f"The partition {partition} has no VAL_SET, and what is chosen by TEST_SET cannot be tested by it. Make "
             "walkers with `meshgait walkers --val N`; with other data, move some ids of TRAIN_SET to a list VAL_SET."
         )
-    probes = build.protocol(config).get("probes")
+    probes = build.evaluator_arguments(config).get("probes")
     labels = read_partition(partition, split)
     if probes is not None and not any(probe.startswith(f"{label}-") for probe in probes for label in labels):
         raise UserError(

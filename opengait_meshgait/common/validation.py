@@ -16,6 +16,8 @@ from opengait_meshgait.common.errors import UserError, did_you_mean
 Problems = dict[tuple[str | int, ...], str]
 """One sentence for each place of a nested mapping."""
 
+Share = Annotated[float, Field(ge=0, le=1)]
+
 _BOOL, _INT, _FLOAT, _STR, _LIST, _DICT = "true or false", "a whole number", "a number", "text", "a list", "a mapping"
 _KINDS = {bool: _BOOL, int: _INT, float: _FLOAT, str: _STR, list: _LIST, dict: _DICT}
 _EXPECTED = {"bool_type": _BOOL, "int_type": _INT, "float_type": _FLOAT, "string_type": _STR}

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, TypeVar
 
 from pydantic import AfterValidator, Field
 
-from opengait_meshgait.common.validation import Section, mistake
+from opengait_meshgait.common.validation import Section, Share, mistake
 
 
 def _smaller_first(values: list[float]) -> list[float]:
@@ -15,7 +15,6 @@ def _smaller_first(values: list[float]) -> list[float]:
 
 
 Number = TypeVar("Number")
-Share = Annotated[float, Field(ge=0, le=1)]
 Factor = Annotated[float, Field(ge=0.1, le=10)]
 Pair = Annotated[list[Number], Field(min_length=2, max_length=2), AfterValidator(_smaller_first)]
 

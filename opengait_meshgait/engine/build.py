@@ -109,10 +109,10 @@ def split_test_set(config: Config, table: SequenceTable) -> Split:
         UserError: the protocol cannot be applied.
     """
     split = split_Gait3D if config.evaluator_cfg.eval_func == "evaluate_Gait3D" else split_indoor_dataset
-    return split(table.label_list, table.types_list, table.views_list, **protocol(config))
+    return split(table.label_list, table.types_list, table.views_list, **evaluator_arguments(config))
 
 
-def protocol(config: Config) -> dict[str, Any]:
+def evaluator_arguments(config: Config) -> dict[str, Any]:
     """What the evaluator of ``eval_func`` must know of the data set."""
     if config.evaluator_cfg.eval_func != "evaluate_Gait3D":
         return {"dataset": config.data_cfg.test_dataset_name or config.data_cfg.dataset_name}

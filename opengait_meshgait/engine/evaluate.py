@@ -63,7 +63,7 @@ def evaluate(
         dataset.types_list,
         dataset.views_list,
         metric=config.evaluator_cfg.metric,
-        **build.protocol(config),
+        **build.evaluator_arguments(config),
     )
     errors: dict[str, BodyErrors] = functools.reduce(_add, (share for *_, share in shares))
     bodies = functools.reduce(operator.add, errors.values()) if errors else None

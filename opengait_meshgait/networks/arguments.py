@@ -8,7 +8,6 @@ from pydantic import AfterValidator, Field
 from opengait_meshgait.common.validation import mistake
 
 Count = Annotated[int, Field(ge=1)]
-Share = Annotated[float, Field(ge=0, le=1)]
 TwoCounts = Annotated[Sequence[Count], Field(min_length=2, max_length=2)]
 ThreeCounts = Annotated[Sequence[Count], Field(min_length=3, max_length=3)]
 FourCounts = Annotated[Sequence[Count], Field(min_length=4, max_length=4)]

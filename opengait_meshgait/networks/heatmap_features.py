@@ -7,7 +7,8 @@ from typing import Annotated
 from pydantic import Field
 from torch import Tensor, nn
 
-from opengait_meshgait.networks.arguments import Count, Share
+from opengait_meshgait.common.validation import Share
+from opengait_meshgait.networks.arguments import Count
 from opengait_meshgait.networks.blocks import BasicBlock
 from opengait_meshgait.networks.registry import LAYERS
 

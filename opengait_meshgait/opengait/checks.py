@@ -23,7 +23,6 @@ from opengait_meshgait.evaluation import METRICS, PROTOCOLS, split_Gait3D, split
 from opengait_meshgait.losses import BODY_TERMS, LOSSES, RECOGNITION_TERMS, LossSum
 from opengait_meshgait.networks import NETWORK_KEYS
 
-Config = dict[str, Any]
 _MODEL_KEYS = NETWORK_KEYS | {"model", "body_cfg", "augment_cfg"}
 _BODY_KEYS = set(inspect.signature(load_supervision).parameters)
 # Keys of our YAML files that only the embedded engine reads, with the value that means nothing.
@@ -35,7 +34,7 @@ GAIT3D_PROBES = Path("datasets/Gait3D/Gait3D.json")
 _GAIT3D_RANKS = 10
 
 
-def uses_bodies(cfgs: Mapping[str, Any]) -> bool:
+def trains_with_bodies(cfgs: Mapping[str, Any]) -> bool:
     """Whether training compares with bodies: there is a heatmap branch, and two modalities are in use."""
     in_use = cfgs["data_cfg"].get("data_in_use") or [True]
     return cfgs["model_cfg"].get("heatmap_cfg") is not None and sum(in_use) == 2
@@ -59,7 +58,7 @@ def check(cfgs: Mapping[str, Any], training: bool, more_losses: Collection[str] 
     ]
     problems += _modalities(cfgs)
     if training and not problems:
-        bodies = uses_bodies(cfgs)
+        bodies = trains_with_bodies(cfgs)
         emitted = RECOGNITION_TERMS + BODY_TERMS * bodies
         problems += _mistake("loss_cfg", _losses, as_list(cfgs["loss_cfg"]), emitted, more_losses)
         problems += _mistake("trainer_cfg.transform", build_transforms, as_list(trainer["transform"]), bodies)
@@ -78,7 +77,7 @@ def check(cfgs: Mapping[str, Any], training: bool, more_losses: Collection[str] 
         raise UserError("\n  ".join(["The config cannot be used:", *problems]))
 
 
-def normalize(cfgs: Config, training: bool, world_size: int) -> list[str]:
+def normalize(cfgs: dict[str, Any], training: bool, world_size: int) -> list[str]:
     """Change what has only one sensible value.
 
     Args:
@@ -109,7 +108,7 @@ def normalize(cfgs: Config, training: bool, world_size: int) -> list[str]:
     return notes
 
 
-def find_weights(cfgs: Config) -> list[str]:
+def find_weights(cfgs: dict[str, Any]) -> list[str]:
     """Make sure that a test has trained weights; ``restore_hint: 0`` means the newest.
 
     Args:

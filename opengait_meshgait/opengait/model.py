@@ -84,7 +84,7 @@ class MeshGait(BaseModel):
         self.prepare = BatchPreparation(
             as_list(self.cfgs["evaluator_cfg"]["transform"]),
             as_list(self.cfgs["trainer_cfg"]["transform"]) if self.trains else None,
-            (model_cfg.get("body_cfg") or {}) if self.trains and checks.uses_bodies(self.cfgs) else None,
+            (model_cfg.get("body_cfg") or {}) if self.trains and checks.trains_with_bodies(self.cfgs) else None,
             model_cfg.get("augment_cfg"),
         )
         self.terms = {cfg["log_prefix"] for cfg in as_list(self.cfgs["loss_cfg"])}
