@@ -287,8 +287,8 @@ class Config(Section):
         [{"type": "TripletLoss", "log_prefix": "triplet", "loss_term_weight": 1.0, "margin": 0.2}],
         min_length=1,
         description="One loss or a list: `type`, `log_prefix` (which output of the network it takes), its arguments. "
-        "In a file that is merged over another, entries change the loss of the same `log_prefix`; `type: null` takes it "
-        "out.",
+        "In a file that is merged over another, entries change the loss of the same `log_prefix`; `type: null` takes "
+        "it out.",
     )
     optimizer_cfg: OptimizerCfg = Field(
         OptimizerCfg(),
