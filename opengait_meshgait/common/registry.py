@@ -3,7 +3,7 @@
 import importlib
 import inspect
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -80,6 +80,13 @@ class Registry:
             UserError: as :meth:`get`.
         """
         return arguments_of(self.get(name), name.rpartition(".")[2], self.leading, tuple(self.filled_in.items()))
+
+    def known_arguments(self, cfg: Mapping[str, Any]) -> Collection[str]:
+        """The arguments of what ``cfg`` names; none if that is unknown."""
+        try:
+            return self.arguments(cfg[self.key]).model_fields
+        except UserError:
+            return ()
 
     def build(self, cfg: Mapping[str, Any], *leading: Any, **extra: Any) -> Any:
         """Call the entry that ``cfg`` names with ``leading``, the rest of ``cfg`` and ``extra``.

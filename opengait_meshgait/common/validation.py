@@ -60,10 +60,14 @@ def validate(section: type[SectionT], raw: Any, source: str) -> SectionT:
 
 def refuse(source: str, problems: Problems | Sequence[str]) -> None:
     """Raise a UserError if there are problems."""
-    if isinstance(problems, dict):
-        problems = [": ".join(filter(None, (dotted(path), sentence))) for path, sentence in problems.items()]
     if problems:
-        raise UserError("\n  ".join([f"{source} cannot be used:", *problems]))
+        lines = sentences(problems) if isinstance(problems, dict) else problems
+        raise UserError("\n  ".join([f"{source} cannot be used:", *lines]))
+
+
+def sentences(problems: Problems, section: str = "") -> list[str]:
+    """One line for each problem, with its path below ``section``."""
+    return [": ".join(filter(None, (dotted([section, *path]).strip("."), text))) for path, text in problems.items()]
 
 
 def problems_of(section: type[Section], raw: Any) -> Problems:

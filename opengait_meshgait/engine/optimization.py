@@ -49,10 +49,7 @@ DEFAULTS = {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.0005, "gamma": 0.1, "m
 
 def with_defaults(registry: Registry, name: str, given: Mapping[str, Any], **more: Any) -> dict[str, Any]:
     """``given`` with OpenGait's defaults, and ``more`` of them, where the class called ``name`` has such arguments."""
-    try:
-        known = registry.arguments(name).model_fields
-    except UserError:
-        return dict(given)
+    known = registry.known_arguments({registry.key: name})
     return {**{key: value for key, value in {**DEFAULTS, **more}.items() if key in known}, **given}
 
 

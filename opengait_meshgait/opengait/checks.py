@@ -3,28 +3,25 @@
 A config arrives here as OpenGait has read it, merged into its ``configs/default.yaml``.
 """
 
-import inspect
 import re
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from opengait_meshgait.body.supervision import load_supervision
 from opengait_meshgait.common.errors import UserError, did_you_mean
 from opengait_meshgait.common.files import read_json
-from opengait_meshgait.common.validation import as_list
+from opengait_meshgait.common.validation import as_list, problems_of, sentences
 from opengait_meshgait.data import (
     FrameSampling,
     GaitDataset,
     SequenceTable,
     build_transforms,
 )
+from opengait_meshgait.engine.optimization import DEFAULTS, OPTIMIZERS, SCHEDULERS
+from opengait_meshgait.engine.schema import ModelCfg
 from opengait_meshgait.evaluation import METRICS, PROTOCOLS, split_Gait3D, split_indoor_dataset
 from opengait_meshgait.losses import BODY_TERMS, LOSSES, RECOGNITION_TERMS, LossSum
-from opengait_meshgait.networks import NETWORK_KEYS
 
-_MODEL_KEYS = NETWORK_KEYS | {"model", "body_cfg", "augment_cfg"}
-_BODY_KEYS = set(inspect.signature(load_supervision).parameters)
 # Keys of our YAML files that only the embedded engine reads, with the value that means nothing.
 _EMBEDDED_ONLY = {"seed": 0, "clip_grad_norm": None}
 # What `evaluate_indoor_dataset` of OpenGait knows besides our own protocols.
@@ -52,11 +49,15 @@ def check(cfgs: Mapping[str, Any], training: bool, more_losses: Collection[str] 
         UserError: all that is wrong, one problem a line.
     """
     data, model, trainer, evaluator = (cfgs[f"{name}_cfg"] for name in ("data", "model", "trainer", "evaluator"))
-    problems = [_listed("model_cfg", key, _MODEL_KEYS) for key in model if key not in _MODEL_KEYS]
-    problems += [
-        _listed("model_cfg.body_cfg", key, _BODY_KEYS) for key in model.get("body_cfg") or {} if key not in _BODY_KEYS
-    ]
+    problems = sentences(problems_of(ModelCfg, model), "model_cfg")
     problems += _modalities(cfgs)
+    if training:
+        for section, registry in (("optimizer_cfg", OPTIMIZERS), ("scheduler_cfg", SCHEDULERS)):
+            # OpenGait's defaults are merged into the file, whether or not the class has such arguments.
+            found = registry.problems(cfgs[section])
+            problems += sentences(
+                {k: v for k, v in found.items() if k[0] not in DEFAULTS or "no such" not in v}, section
+            )
     if training and not problems:
         bodies = trains_with_bodies(cfgs)
         emitted = RECOGNITION_TERMS + BODY_TERMS * bodies
@@ -71,8 +72,8 @@ def check(cfgs: Mapping[str, Any], training: bool, more_losses: Collection[str] 
         metric, known = evaluator.get("metric", "euc"), {*PROTOCOLS, *_MORE_PROTOCOLS}
         if metric not in METRICS:
             problems.append(_listed("evaluator_cfg.metric", metric, METRICS))
-        if evaluator["eval_func"] == "evaluate_indoor_dataset" and protocol(data) not in known:
-            problems.append(_listed("data_cfg.test_dataset_name", protocol(data), known))
+        if evaluator["eval_func"] == "evaluate_indoor_dataset" and _protocol(data) not in known:
+            problems.append(_listed("data_cfg.test_dataset_name", _protocol(data), known))
     if problems:
         raise UserError("\n  ".join(["The config cannot be used:", *problems]))
 
@@ -93,7 +94,7 @@ def normalize(cfgs: dict[str, Any], training: bool, world_size: int) -> list[str
     if evaluator["sampler"]["batch_size"] != world_size:
         evaluator["sampler"]["batch_size"] = world_size
         notes.append(f"evaluator_cfg.sampler.batch_size is {world_size} now, the number of processes.")
-    if evaluator["eval_func"] == "evaluate_indoor_dataset" and protocol(cfgs["data_cfg"]) == "Walkers":
+    if evaluator["eval_func"] == "evaluate_indoor_dataset" and _protocol(cfgs["data_cfg"]) == "Walkers":
         evaluator["eval_func"] = "evaluate_walkers"
         notes.append("evaluator_cfg.eval_func is evaluate_walkers now: OpenGait does not know that protocol.")
     if training:
@@ -172,8 +173,8 @@ def check_test_set(cfgs: Mapping[str, Any], dataset: SequenceTable, root: str | 
                 f"probes from {GAIT3D_PROBES}; here are {len(split.gallery)}."
             )
         return list(split.notes)
-    if function in ("evaluate_indoor_dataset", "evaluate_walkers") and protocol(cfgs["data_cfg"]) in PROTOCOLS:
-        return list(split_indoor_dataset(*sequences, protocol(cfgs["data_cfg"])).notes)
+    if function in ("evaluate_indoor_dataset", "evaluate_walkers") and _protocol(cfgs["data_cfg"]) in PROTOCOLS:
+        return list(split_indoor_dataset(*sequences, _protocol(cfgs["data_cfg"])).notes)
     return []
 
 
@@ -187,7 +188,7 @@ def foresee_test(cfgs: Mapping[str, Any]) -> list[str]:
     return []
 
 
-def protocol(data_cfg: Mapping[str, Any]) -> str:
+def _protocol(data_cfg: Mapping[str, Any]) -> str:
     """The name under which ``evaluate_indoor_dataset`` looks up galleries and probes."""
     return data_cfg.get("test_dataset_name") or data_cfg["dataset_name"]
 
@@ -218,6 +219,8 @@ def _losses(losses: list[Mapping[str, Any]], emitted: tuple[str, ...], more_loss
     if known:
         LossSum([{key: value for key, value in cfg.items() if key != "gather_and_scale"} for cfg in known], emitted)
     for cfg in losses:
+        if "." in cfg["type"]:
+            raise UserError(f"{cfg['type']}: OpenGait takes losses by name; train with the embedded engine.")
         if cfg["log_prefix"] not in emitted:
             found = _listed("log_prefix", cfg["log_prefix"], emitted)
             raise UserError(f"{cfg['type']} would never be used. {found}")

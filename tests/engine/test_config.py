@@ -8,10 +8,15 @@ import yaml
 
 from opengait_meshgait.common.configs import CONFIG_NAMES, compose
 from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.data.transforms import TRANSFORMS
+from opengait_meshgait.engine.build import build_losses, build_optimizer, build_scheduler
 from opengait_meshgait.engine.config import load_config, make_config
+from opengait_meshgait.engine.optimization import OPTIMIZERS, SCHEDULERS
 from opengait_meshgait.engine.reference import reference
 from opengait_meshgait.engine.schema import Config, Section
+from opengait_meshgait.losses import LOSSES
 from opengait_meshgait.networks import count_flops, make_network
+from opengait_meshgait.networks.registry import BACKBONES, ESTIMATORS, LAYERS
 
 ROOT = Path(__file__).parents[2]
 BASELINES = [
@@ -179,6 +184,27 @@ def test_defaults_are_not_shared(raw):
         ("evaluator_cfg.metric", "cosine", "evaluator_cfg.metric: found 'cosine' (text); expected 'euc' or 'cos'"),
         ("evaluator_cfg.eval_func", "rank", "expected 'evaluate_indoor_dataset' or 'evaluate_Gait3D'"),
         ("model_cfg", None, "model_cfg: found null; expected a mapping"),
+        ("model_cfg.heatmap_cfg.in_channels", 7, "heatmap_cfg.in_channels: the network fills it in: take it out"),
+        ("model_cfg.HeatmapFeatures.in_channels", 7, "HeatmapFeatures.in_channels: the network fills it in"),
+        (
+            "model_cfg.backbone_cfg",
+            {"type": "GaitSet", "bin_num": [4]},
+            "bin_num: the network fills it in",
+        ),
+        ("model_cfg.backbone_cfg.in_channel", 3, "in_channel: found 3; silhouettes have one channel: write 1"),
+        ("model_cfg.Discriminant", {"features": 7, "markers": 3}, "model_cfg.Discriminant.markers: the network fills"),
+        (
+            "model_cfg.Discriminant",
+            {"shrinkag": 1},
+            "Discriminant.shrinkag: Discriminant has no such argument",
+        ),
+        ("model_cfg.augment_cfg", {"flips": 3}, "model_cfg.augment_cfg.flips: the body model fills it in: take it out"),
+        ("model_cfg.augment_cfg.affine", {"degrees": 500}, "model_cfg.augment_cfg.affine.degrees: found 500"),
+        ("model_cfg.backbone_cfg.type", "absent_package.Net", "Cannot import absent_package for the backbone"),
+        ("model_cfg.backbone_cfg.type", "math.sqrt", "sqrt is not a class that derives from Module"),
+        ("loss_cfg.0.margin", "x", "loss_cfg.0.margin: found 'x' (text); expected a number"),
+        ("loss_cfg.0.log_prefix", "tripet", "loss_cfg: The loss TripletLoss has the log_prefix 'tripet'"),
+        ("trainer_cfg.transform.0.cuting", 3, "trainer_cfg.transform.0.cuting: BaseSilCuttingTransform has no such"),
         ("model_cfg.SeparateFCs", {}, "model_cfg.SeparateFCs.out_channels: missing. Channels of the embedding."),
         ("model_cfg.fusion", "sum", "expected 'concat', 'add' or 'gated'"),
         ("model_cfg.model", "Baseline", "Baseline is silhouette-only"),
@@ -188,6 +214,20 @@ def test_defaults_are_not_shared(raw):
         ("data_cfg.data_in_use", [False, False], "expected one true"),
         ("optimizer_cfg.solver", "sgd", "optimizer_cfg.solver: Unknown optimizer 'sgd'. Did you mean 'SGD'"),
         ("optimizer_cfg.momentun", 0.9, "optimizer_cfg.momentun: SGD has no such argument. Did you mean 'momentum'"),
+        ("optimizer_cfg.solver", "LAMB", "optimizer_cfg.solver: Unknown optimizer 'LAMB'. Known: ASGD"),
+        ("optimizer_cfg.solver", "LAMB", "named by its import path: my_package.MyClass"),
+        ("optimizer_cfg.solver", "LBFGS", "The optimizer LBFGS cannot be used: it computes the loss several times"),
+        ("optimizer_cfg.nesterov", 1, "optimizer_cfg.nesterov: found 1 (a whole number); expected true or false"),
+        ("scheduler_cfg.scheduler", "WarmupMultiStep", "Did you mean 'MultiStepLR'"),
+        ("scheduler_cfg.scheduler", "CosineWarmup", "OneCycleLR warms up and then anneals by a cosine"),
+        ("scheduler_cfg.scheduler", "ReduceLROnPlateau", "it waits for a figure to stop improving"),
+        ("scheduler_cfg.scheduler", "SequentialLR", "it takes other schedules; OneCycleLR warms up"),
+        (
+            "scheduler_cfg",
+            {"scheduler": "CosineAnnealingLR"},
+            "T_max: missing; CosineAnnealingLR needs it",
+        ),
+        ("scheduler_cfg", {"scheduler": "OneCycleLR", "max_lr": 1, "epochs": 3}, "count iterations here, not epochs"),
         ("scheduler_cfg.gama", 0.9, "MultiStepLR has no such argument. Did you mean 'gamma'"),
         ("scheduler_cfg", {"scheduler": "OneCycleLR"}, "scheduler_cfg.max_lr: missing; OneCycleLR needs it"),
         ("scheduler_cfg", {"scheduler": "OneCycleLR", "max_lr": 1, "total_steps": 3}, "3 is fewer than"),
@@ -234,6 +274,13 @@ def test_overrides(file):
         ("=3", "expected section.key=value"),
         ("trainer_cfg.total_iter=[3", "not valid YAML"),
         ("trainer_cfg.totl=3", "trainer_cfg.totl: unknown key"),
+        ("total_iter=5", "total_iter: unknown key. Did you mean trainer_cfg.total_iter?"),
+        ("model_cfg.with_test=true", "model_cfg.with_test: unknown key. Did you mean trainer_cfg.with_test?"),
+        ("metric=cos", "metric: unknown key. Did you mean evaluator_cfg.metric?"),
+        ("frames_num_fixed=5", "evaluator_cfg.sampler.frames_num_fixed or trainer_cfg.sampler.frames_num_fixed?"),
+        ("degrees=5", "degrees: unknown key. Did you mean model_cfg.augment_cfg.affine.degrees?"),
+        ("lr=0.1", "lr: unknown key. Did you mean optimizer_cfg.lr?"),
+        ("margin=0.1", "margin: unknown key. Did you mean loss_cfg.0.margin?"),
         ("optimizer_cfg.lr.x=3", "optimizer_cfg.lr is 0.02 (a number) and has no key 'x'"),
         ("loss_cfg.5.margin=3", "loss_cfg is a list of 5; expected 0…4"),
         ("loss_cfg.margin=3", "loss_cfg is a list of 5"),
@@ -273,6 +320,78 @@ def test_reference_page_is_up_to_date():
     assert (ROOT / "docs" / "config.md").read_text(encoding="utf-8") == reference()
 
 
-def test_torch_has_what_the_schema_names():
-    for solver in ("SGD", "Adam", "AdamW"):
-        assert issubclass(getattr(torch.optim, solver), torch.optim.Optimizer)
+def test_every_argument_of_every_type_is_described():
+    for registry in (BACKBONES, ESTIMATORS, LAYERS, LOSSES, TRANSFORMS):
+        for name in registry.entries:
+            for key, field in registry.arguments(name).model_fields.items():
+                assert field.description, f"{name}.{key}"
+
+
+def test_the_right_sizes_of_heads_stay_allowed(raw):
+    """OpenGait's own files carry them."""
+    raw["model_cfg"]["SeparateFCs"] |= {"in_channels": 14, "parts_num": 5}
+    raw["model_cfg"]["SeparateBNNecks"] |= {"in_channels": 6, "parts_num": 5}
+    assert make_config(raw).model_cfg.SeparateFCs.in_channels == 14
+
+
+def test_ones_own_backbone_and_loss(baseline, tmp_path, monkeypatch):
+    (tmp_path / "own_parts.py").write_text(
+        "from torch import nn\n\nfrom opengait_meshgait.losses import TripletLoss\n\n\n"
+        "class Thin(nn.Module):\n    def __init__(self, width: int = 4):\n        super().__init__()\n"
+        "        self.conv = nn.Conv2d(1, width, 3, 4)\n\n    def forward(self, x):\n        return self.conv(x)\n\n\n"
+        "class Wide(TripletLoss):\n    pass\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    baseline["model_cfg"] |= {
+        "backbone_cfg": {"type": "own_parts.Thin", "width": 6},
+        "bin_num": [1],
+        "Discriminant": None,
+    }
+    baseline["loss_cfg"][0] |= {"type": "own_parts.Wide"}
+    config = make_config(baseline)
+    net = make_network(config.model_cfg.model_dump(exclude_none=True))
+    assert net.eval()(torch.rand(1, 2, 64, 44)).embeddings.shape[2] == 1
+    assert type(build_losses(config).losses["triplet"]).__name__ == "Wide"
+    backbone["widht"] = 6
+    with pytest.raises(UserError, match="backbone_cfg.widht: Thin has no such argument. Did you mean 'width'"):
+        make_config(baseline)
+
+
+@pytest.mark.parametrize("solver", sorted(OPTIMIZERS.entries))
+def test_every_optimizer_of_torch(raw, solver):
+    raw["optimizer_cfg"] = {"solver": solver, "lr": 0.001}
+    net = torch.nn.Linear(2, 2, bias=False)
+    optimizer = build_optimizer(make_config(raw), net)
+    net(torch.ones(1, 2)).sum().backward()
+    before = net.weight.clone()
+    optimizer.step()
+    assert type(optimizer).__name__ == solver and not torch.equal(net.weight, before)
+
+
+@pytest.mark.parametrize("name", sorted(SCHEDULERS.entries))
+def test_every_schedule_of_torch(raw, name):
+    needed = {
+        "CosineAnnealingLR": {"T_max": 4},
+        "CosineAnnealingWarmRestarts": {"T_0": 4},
+        "CyclicLR": {"base_lr": 0.1, "max_lr": 0.2},
+        "OneCycleLR": {"max_lr": 0.2},
+        "StepLR": {"step_size": 1},
+    }
+    raw["scheduler_cfg"] = {"scheduler": name, **needed.get(name, {})}
+    config = make_config(raw)
+    optimizer = build_optimizer(config, torch.nn.Linear(2, 2))
+    scheduler = build_scheduler(config, optimizer)
+    for _ in range(3):
+        optimizer.step()
+        scheduler.step()
+    again = build_scheduler(config, optimizer)
+    again.load_state_dict(scheduler.state_dict())
+    assert type(scheduler).__name__ == name and again.last_epoch == 3
+
+
+def test_betas_are_a_list_in_yaml(raw):
+    raw["optimizer_cfg"] = {"solver": "AdamW", "betas": [0.9, 0.99]}
+    assert build_optimizer(make_config(raw), torch.nn.Linear(2, 2)).param_groups[0]["betas"][1] == 0.99
+    raw["optimizer_cfg"]["betas"] = [0.9, "x"]
+    with pytest.raises(UserError, match="optimizer_cfg.betas.1: found 'x'"):
+        make_config(raw)

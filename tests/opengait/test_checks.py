@@ -30,8 +30,12 @@ def test_a_good_config_passes(cfgs):
 @pytest.mark.parametrize(
     ("section", "key", "value", "message"),
     [
-        ("model_cfg", "fuson", "add", "model_cfg: unknown 'fuson'. Did you mean 'fusion'?"),
-        ("model_cfg", "body_cfg", {"bodi": None}, "model_cfg.body_cfg: unknown 'bodi'. Did you mean 'body'?"),
+        ("model_cfg", "fuson", "add", "model_cfg.fuson: unknown key. Did you mean 'fusion'?"),
+        ("model_cfg", "body_cfg", {"bodi": None}, "model_cfg.body_cfg.bodi: unknown key. Did you mean 'body'?"),
+        ("model_cfg", "Discriminant", {"shrinkag": 1}, "Discriminant has no such argument. Did you mean 'shrinkage'"),
+        ("model_cfg", "augment_cfg", {"flips": 3}, "model_cfg.augment_cfg.flips: the body model fills it in"),
+        ("optimizer_cfg", "momentun", 0.9, "optimizer_cfg.momentun: SGD has no such argument. Did you mean 'momentum'"),
+        ("scheduler_cfg", "scheduler", "CosineLR", "scheduler_cfg.scheduler: Unknown schedule 'CosineLR'"),
         ("data_cfg", "data_in_use", [1, 1], "reads as places, not as switches"),
         ("data_cfg", "data_in_use", [True, True, True], "expected one true (silhouettes) or two (with bodies)"),
         ("data_cfg", "data_in_use", [True, False], "marker, joint, mesh compare with bodies: write [true, true]"),
@@ -57,6 +61,7 @@ def test_single_mistakes(cfgs, section, key, value, message):
         (0, {"margn": 1}, "margn: TripletLoss has no such argument. Did you mean 'margin'?"),
         (2, {"norm": "l3"}, "norm: found 'l3' (text); expected 'l1' or 'l2'"),
         (3, {"log_prefix": "marker"}, "Two losses of loss_cfg have the log_prefix 'marker'"),
+        (0, {"type": "opengait_meshgait.losses.TripletLoss"}, "OpenGait takes losses by name"),
         (0, {"type": "TripletLos"}, "Unknown loss 'TripletLos'. Did you mean 'TripletLoss'?"),
         (0, {"type": "SupConLoss_Re", "log_prefix": "pairs"}, "SupConLoss_Re would never be used"),
     ],
