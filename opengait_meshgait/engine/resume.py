@@ -56,6 +56,13 @@ def restore(state: TrainingState, config: Config, about: Mapping[str, Any], chec
     # A run that resumes from its own newest checkpoint after a kill must not begin with a new optimizer.
     keep = {"optimizer": not (named and cfg.optimizer_reset), "scheduler": not (named and cfg.scheduler_reset)}
     unmatched = state.load(content, path, cfg.restore_ckpt_strict, **keep)
+    steps, done = getattr(state.scheduler, "total_steps", None), state.scheduler.last_epoch
+    to_come = cfg.total_iter - state.iteration
+    if steps is not None and done + to_come > steps:
+        raise UserError(
+            f"The schedule in {path} has {steps - done} of its {steps} steps left, and {to_come} iterations are to "
+            "come. Set trainer_cfg.scheduler_reset: true to begin with a new schedule."
+        )
     say(f"Starting with the weights of {path}." if named else f"Going on from {path}, iteration {state.iteration}.")
     if unmatched:
         say(f"{len(unmatched)} weights are only in the file or only in the network, {unmatched[0]} among them.")

@@ -54,10 +54,9 @@ def check(cfgs: Mapping[str, Any], training: bool, more_losses: Collection[str] 
     if training:
         for section, registry in (("optimizer_cfg", OPTIMIZERS), ("scheduler_cfg", SCHEDULERS)):
             # OpenGait's defaults are merged into the file, whether or not the class has such arguments.
-            found = registry.problems(cfgs[section])
-            problems += sentences(
-                {k: v for k, v in found.items() if k[0] not in DEFAULTS or "no such" not in v}, section
-            )
+            cfg = cfgs[section]
+            given = {k: v for k, v in cfg.items() if k not in DEFAULTS or k in registry.known_arguments(cfg)}
+            problems += sentences(registry.problems(given), section)
     if training and not problems:
         bodies = trains_with_bodies(cfgs)
         emitted = RECOGNITION_TERMS + BODY_TERMS * bodies

@@ -342,11 +342,8 @@ def test_ones_own_backbone_and_loss(baseline, tmp_path, monkeypatch):
         "class Wide(TripletLoss):\n    pass\n"
     )
     monkeypatch.chdir(tmp_path)
-    baseline["model_cfg"] |= {
-        "backbone_cfg": {"type": "own_parts.Thin", "width": 6},
-        "bin_num": [1],
-        "Discriminant": None,
-    }
+    backbone = {"type": "own_parts.Thin", "width": 6}
+    baseline["model_cfg"] |= {"backbone_cfg": backbone, "bin_num": [1], "Discriminant": None}
     baseline["loss_cfg"][0] |= {"type": "own_parts.Wide"}
     config = make_config(baseline)
     net = make_network(config.model_cfg.model_dump(exclude_none=True))

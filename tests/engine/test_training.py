@@ -188,6 +188,17 @@ def test_weights_of_another_file(raw, tmp_path):
         run(raw, tmp_path / "c")
 
 
+def test_weights_of_another_run_whose_schedule_has_ended(raw, tmp_path):
+    raw["scheduler_cfg"] = {"scheduler": "OneCycleLR", "max_lr": 0.01}
+    raw["trainer_cfg"] |= {"total_iter": 2, "save_iter": 2}
+    first = run(raw, tmp_path / "a")
+    raw["trainer_cfg"]["restore_hint"] = str(first.checkpoint)
+    with pytest.raises(UserError, match="has 0 of its 2 steps left, and 2 iterations are to come. Set trainer_cfg.sch"):
+        run(raw, tmp_path / "b")
+    raw["trainer_cfg"]["scheduler_reset"] = True
+    assert run(raw, tmp_path / "c").iteration == 2
+
+
 def test_going_back_to_an_iteration(raw, tmp_path, reference):
     run(raw, tmp_path)
     raw["trainer_cfg"]["restore_hint"] = 4
