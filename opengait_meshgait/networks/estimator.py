@@ -71,7 +71,7 @@ class HeatmapEstimator(nn.Module):
         self.shrink, self.reads = shrink, reads
         if reads == "silhouettes":
             stem = BasicConv2d(in_channels, half, 3, 2, 1), nn.BatchNorm2d(half), nn.ReLU(inplace=True)
-            self.fine = nn.Sequential(*stem, BasicBlock(half, quarter, 2))
+            self.fine: nn.Module = nn.Sequential(*stem, BasicBlock(half, quarter, 2))
         else:
             self.fine = BasicBlock(in_channels, quarter)
         self.coarse = nn.Sequential(BasicBlock(quarter, eighth, 2), BasicBlock(eighth, eighth))

@@ -169,10 +169,11 @@ class SeparateBNNecks(nn.Module):
     def __init__(self, parts_num: int, in_channels: int, class_num: int, norm: bool = True, parallel_BN1d: bool = True):
         super().__init__()
         self.fc_bin = nn.Parameter(nn.init.xavier_uniform_(torch.empty(parts_num, in_channels, class_num)))
-        if parallel_BN1d:
-            self.bn1d = nn.BatchNorm1d(in_channels * parts_num)
-        else:
-            self.bn1d = nn.ModuleList(nn.BatchNorm1d(in_channels) for _ in range(parts_num))
+        self.bn1d: nn.Module = (
+            nn.BatchNorm1d(in_channels * parts_num)
+            if parallel_BN1d
+            else nn.ModuleList(nn.BatchNorm1d(in_channels) for _ in range(parts_num))
+        )
         self.norm = norm
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -181,8 +182,8 @@ class SeparateBNNecks(nn.Module):
             feature = torch.stack([bn(part) for bn, part in zip(self.bn1d, x.unbind(2))])
         else:
             feature = self.bn1d(x.flatten(1)).unflatten(1, x.shape[1:]).permute(2, 0, 1)
-        weight = self.fc_bin
         if self.norm:
-            feature, weight = F.normalize(feature, dim=-1), F.normalize(weight, dim=1)
-        logits = torch.matmul(feature, weight)
+            logits = torch.matmul(feature := F.normalize(feature, dim=-1), F.normalize(self.fc_bin, dim=1))
+        else:
+            logits = torch.matmul(feature, self.fc_bin)
         return feature.permute(1, 2, 0).contiguous(), logits.permute(1, 2, 0).contiguous()

@@ -237,7 +237,7 @@ def _build_estimator(cfg: Mapping[str, Any], maps: Tensor | None) -> HeatmapEsti
     return ESTIMATORS.build(cfg, **channels)
 
 
-def _build_layer(name: str, cfg: Mapping[str, Any], **found: int) -> Any:
+def _build_layer(name: str, cfg: Mapping[str, Any], **found: Any) -> Any:
     """Build the layer ``name`` for the sizes ``found`` by the dry run, which ``cfg`` may repeat but not contradict."""
     for key, value in found.items():
         if cfg.get(key) not in (None, value):

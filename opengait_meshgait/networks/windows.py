@@ -38,6 +38,8 @@ class WindowAttention(nn.Module):
         shift: how far the windows are moved against the map, along each axis.
     """
 
+    places: Tensor
+
     def __init__(self, channels: int, heads: int, window: Sequence[int], shift: Sequence[int] = (0, 0, 0)):
         super().__init__()
         self.heads, self.window, self.shift = heads, tuple(window), tuple(shift)

@@ -10,6 +10,7 @@ from opengait_meshgait.body.supervision import BodyTargets, load_supervision
 from opengait_meshgait.common.distributed import rank, world_size
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.data import Batch, GaitDataset, TripletSampler, build_transforms, check_sequences
+from opengait_meshgait.data.augment_cfg import AugmentCfg
 from opengait_meshgait.data.augmentation import PairedAugmentation, augmentation_from
 from opengait_meshgait.data.transforms import Transform
 
@@ -37,7 +38,7 @@ class BatchPreparation:
         test_transforms: Sequence[Mapping[str, Any]],
         transforms: Sequence[Mapping[str, Any]] | None = None,
         body_cfg: Mapping[str, Any] | None = None,
-        augment_cfg: Mapping[str, Any] | None = None,
+        augment_cfg: AugmentCfg | Mapping[str, Any] | None = None,
     ):
         with_bodies = body_cfg is not None
         self.supervision = None if body_cfg is None else load_supervision(**body_cfg)

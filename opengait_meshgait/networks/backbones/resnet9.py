@@ -10,7 +10,7 @@ from opengait_meshgait.networks.arguments import FourCounts, InputChannels
 from opengait_meshgait.networks.blocks import BasicBlock, BasicConv2d, Bottleneck
 from opengait_meshgait.networks.registry import BACKBONES
 
-_BLOCKS = {"BasicBlock": BasicBlock, "Bottleneck": Bottleneck}
+_BLOCKS: dict[str, type[BasicBlock] | type[Bottleneck]] = {"BasicBlock": BasicBlock, "Bottleneck": Bottleneck}
 
 
 @BACKBONES.register
@@ -42,15 +42,17 @@ class ResNet9(nn.Module):
         self.bn1 = nn.BatchNorm2d(channels[0])
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool2d(3, 2, 1) if maxpool else nn.Identity()
-        width = channels[0]
+        Block, width = _BLOCKS[block], channels[0]
         for stage in range(4):
             blocks = []
-            for i in range(layers[stage]):
-                blocks.append(_BLOCKS[block](width, channels[stage], strides[stage] if i == 0 else 1))
-                width = channels[stage] * blocks[-1].expansion
+            for number in range(layers[stage]):
+                blocks.append(Block(width, channels[stage], strides[stage] if number == 0 else 1))
+                width = channels[stage] * Block.expansion
             self.add_module(f"layer{stage + 1}", nn.Sequential(*blocks))
 
     def forward(self, x: Tensor) -> Tensor:
         """Frames ``[n, in_channel, h, w]`` to feature maps ``[n, c, h', w']``."""
         x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
-        return self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        for stage in range(1, 5):
+            x = self.get_submodule(f"layer{stage}")(x)
+        return x

@@ -39,7 +39,7 @@ class _Stage(nn.Module):
         self.blocks = nn.Sequential(
             *(SwinBlock(channels, heads, window, shifts[i % 2], rate) for i, rate in enumerate(drop_path))
         )
-        self.downsample = nn.Identity()
+        self.downsample: nn.Module = nn.Identity()
         if widen:
             self.downsample = nn.Sequential(nn.LayerNorm(channels), nn.Linear(channels, 2 * channels, bias=False))
 
