@@ -34,6 +34,7 @@ def bench_accuracy(
     device: str,
     out: Path,
     on: Path | None = None,
+    match: str | None = None,
 ) -> str:
     """Train and test what is not finished, and write ``results.json`` and ``rank1.png`` after every run.
 
@@ -45,6 +46,7 @@ def bench_accuracy(
         device: as for ``--device``.
         out: folder of the files and of all runs.
         on: folder of other data to test on, with its ``partition.json``.
+        match: ``embeddings``, ``lda``, or None for ``lda`` where a config has an LDA head.
 
     Returns:
         Tables and notes, in Markdown.
@@ -54,7 +56,7 @@ def bench_accuracy(
     """
     if int(os.environ.get("WORLD_SIZE", 1)) > 1:
         raise UserError("meshgait bench accuracy runs in one process. Start it without torchrun.")
-    planned, runs = plan(configs, overrides, split, on), out / "runs"
+    planned, runs = plan(configs, overrides, split, on, match), out / "runs"
     about = {"split": split, "on": None if on is None else str(on), "seeds": [*seeds]}
     waiting = []
     for seed in seeds:
@@ -75,7 +77,7 @@ def bench_accuracy(
     return "\n\n".join(_tables(planned))
 
 
-def described(found: Mapping[tuple[str, str], Mapping[str, Any]]) -> list[dict[str, Any]]:
+def describe_differences(found: Mapping[tuple[str, str], Mapping[str, Any]]) -> list[dict[str, Any]]:
     """:func:`differences` for a JSON file."""
     return [
         {"name": name, "reference": reference, "condition": condition, **asdict(each), "verdict": each.verdict}
@@ -87,7 +89,7 @@ def described(found: Mapping[tuple[str, str], Mapping[str, Any]]) -> list[dict[s
 def _train_and_test(one: Planned, seed: int, split: str, device: str, output: Path) -> Mapping[str, Any]:
     config, began = one.run(seed), time.monotonic()
     trained = train(config, device, output=output)
-    tested = test(one.test(seed), "last", device, output=output, split=split)
+    tested = test(one.test(seed), "last", device, output=output, split=split, match=one.matched)
     groups, sequences = config.trainer_cfg.sampler.batch_size
     found = {
         "seed": seed,
@@ -124,6 +126,7 @@ def _write(out: Path, planned: Sequence[Planned], about: Mapping[str, Any], devi
                 "file": one.source,
                 "hash": one.training,
                 "testing_hash": one.testing,
+                "matched": one.matched,
                 "parameters": one.parameters,
                 "gflops": round(one.gflops, 3),
                 "frames": FRAMES,
@@ -132,7 +135,7 @@ def _write(out: Path, planned: Sequence[Planned], about: Mapping[str, Any], devi
             }
             for one in planned
         ],
-        "differences": described(differences(planned)),
+        "differences": describe_differences(differences(planned)),
         "markdown": _tables(planned),
     }
     write_json(out / "results.json", content)

@@ -15,8 +15,8 @@ from opengait_meshgait.benchmark.accuracy_tables import Contestant, figures, ran
 def accuracy_figure(contestants: Sequence[Contestant]) -> Figure:
     """Rank-1 by condition, by difference of views and by cost; bars and lines are means, dots are single runs."""
     entered = [one for one in contestants if one.runs]
-    palette = matplotlib.color_sequences["tab10" if len(contestants) <= 10 else "tab20"]
-    colours = {one.name: palette[number % len(palette)] for number, one in enumerate(contestants)}
+    palette = matplotlib.colormaps["tab10" if len(contestants) <= 10 else "tab20"]
+    colours = {one.name: palette(number % palette.N) for number, one in enumerate(contestants)}
     run = next(iter(entered[0].runs.values()))
     what, columns = view_columns(run)
     panels = 3 if columns else 2

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from opengait_meshgait.benchmark.accuracy_tables import Contestant
+from opengait_meshgait.benchmark.accuracy_tables import Contestant, row_name
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.common.files import read_json
 from opengait_meshgait.data import build_transforms
@@ -26,17 +26,12 @@ FRAMES = 30
 """Frames of the sequence whose GFLOPs are counted."""
 
 # What weights do not depend on; the seed stands in the folder's name by itself.
-_NOT_TRAINING: dict[str, Any] = {
+_NOT_TRAINING: Any = {
     "evaluator_cfg": True,
     "data_cfg": {"num_workers", "cache", "remove_no_gallery", "test_dataset_name"},
     "trainer_cfg": {"seed", "save_name", "log_iter", "save_iter", "with_test", "find_unused_parameters"},
 }
-_NOT_TESTING: dict[str, Any] = {
-    "save_name": True,
-    "restore_hint": True,
-    "restore_ckpt_strict": True,
-    "sampler": {"batch_size"},
-}
+_NOT_TESTING: Any = {"save_name": True, "restore_hint": True, "restore_ckpt_strict": True, "sampler": {"batch_size"}}
 
 
 @dataclass(kw_only=True)
@@ -48,6 +43,7 @@ class Planned(Contestant):
         config: as loaded, before a seed is set.
         training: a hash of all that decides its weights, but the seed.
         testing: a hash of how it is tested.
+        matched: ``embeddings`` or ``lda``.
         on: folder of the data to test on, or None for the config's own.
     """
 
@@ -55,6 +51,7 @@ class Planned(Contestant):
     config: Config
     training: str
     testing: str
+    matched: str
     on: Path | None
 
     def run(self, seed: int) -> Config:
@@ -73,7 +70,13 @@ class Planned(Contestant):
         return run_folder(self.run(seed), output, training=True) / f"bench-{split}-{self.testing}.json"
 
 
-def plan(sources: Sequence[str], overrides: Sequence[str], split: str, on: Path | None = None) -> list[Planned]:
+def plan(
+    sources: Sequence[str],
+    overrides: Sequence[str],
+    split: str,
+    on: Path | None = None,
+    match: str | None = None,
+) -> list[Planned]:
     """Read the configs, and find now what would stop a run later.
 
     Args:
@@ -81,6 +84,7 @@ def plan(sources: Sequence[str], overrides: Sequence[str], split: str, on: Path 
         overrides: ``--set``, for all of them.
         split: ``test`` or ``val``.
         on: folder of other data to test on, with its ``partition.json``.
+        match: ``embeddings``, ``lda``, or None for ``lda`` where a config has an LDA head.
 
     Raises:
         UserError: a config, its network or its data cannot be used, two configs are the same, or they do not belong
@@ -92,7 +96,11 @@ def plan(sources: Sequence[str], overrides: Sequence[str], split: str, on: Path 
     configs = [load_config(source, overrides) for source in sources]
     for config in configs:
         _check_split(_tested(config, on), split)
-    hashes = [(_training_hash(config), _testing_hash(_tested(config, on), split, on)) for config in configs]
+    heads = [_head(source, config, match) for source, config in zip(sources, configs)]
+    hashes = [
+        (_training_hash(config), _testing_hash(_tested(config, on), split, on, head))
+        for config, head in zip(configs, heads)
+    ]
     for number, found in enumerate(hashes):
         if found in hashes[:number]:
             first = sources[hashes.index(found)]
@@ -101,10 +109,10 @@ def plan(sources: Sequence[str], overrides: Sequence[str], split: str, on: Path 
                 "(save_name) make no other network."
             )
     _check_alike(sources, configs)
-    names = _names(sources, configs)
+    names = [row_name(name, head) for name, head in zip(_names(sources, configs), heads)]
     baselines = {_network(config): name for name, config in zip(names, configs) if not config.model_cfg.heatmap_cfg}
     planned = []
-    for name, source, config, (training, testing) in zip(names, sources, configs, hashes):
+    for name, source, config, (training, testing), head in zip(names, sources, configs, hashes, heads):
         parameters, gflops = _cost(config, split, on)
         planned.append(
             Planned(
@@ -116,10 +124,21 @@ def plan(sources: Sequence[str], overrides: Sequence[str], split: str, on: Path 
                 config=config,
                 training=training,
                 testing=testing,
+                matched=head,
                 on=on,
             )
         )
     return planned
+
+
+def _head(source: str, config: Config, match: str | None) -> str:
+    """Which features are matched: ``embeddings`` or ``lda``."""
+    has_head = config.model_cfg.Discriminant is not None
+    if match == "lda" and not has_head:
+        raise UserError(
+            f"--match lda: {source} has no LDA head. Take its name with _lda, or --set model_cfg.Discriminant={{}}."
+        )
+    return match or ("lda" if has_head else "embeddings")
 
 
 def _tested(config: Config, on: Path | None) -> Config:
@@ -143,12 +162,11 @@ def _training_hash(config: Config) -> str:
     return _hash([content, read_partition(config.data_cfg.dataset_partition, "train"), made])
 
 
-def _testing_hash(config: Config, split: str, on: Path | None) -> str:
+def _testing_hash(config: Config, split: str, on: Path | None, head: str) -> str:
     content = config.evaluator_cfg.model_dump(exclude=_NOT_TESTING, exclude_defaults=True)
     others = [] if on is None else [_made(on)]
-    return _hash(
-        [content, build.evaluator_arguments(config), read_partition(config.data_cfg.dataset_partition, split), *others]
-    )
+    labels = read_partition(config.data_cfg.dataset_partition, split)
+    return _hash([content, build.evaluator_arguments(config), labels, *others, head])
 
 
 def _made(root: Path) -> Any:

@@ -64,14 +64,25 @@ def figures(run: Mapping[str, Any]) -> Numbers:
     return columns | {name: lambda run, name=name: run["metrics"][name] for name in _WILD if name in run["metrics"]}
 
 
-def accuracy_table(contestants: Sequence[Contestant]) -> list[list[str]]:
-    """Rows of cells, the first row the header: one row a config that has a finished run."""
+def row_name(name: str, matched: str) -> str:
+    """What a row is called whose network is ``name`` and whose ``embeddings`` or ``lda`` features were matched."""
+    return f"{name} + LDA head" if matched == "lda" else name
+
+
+def accuracy_table(contestants: Sequence[Contestant], brief: bool = False) -> list[list[str]]:
+    """Rows of cells, the first row the header: one row a config that has a finished run.
+
+    Args:
+        contestants: the rows.
+        brief: without mAP and errors after Procrustes alignment.
+    """
     entered = _entered(contestants)
-    columns = figures(_any_run(entered))
+    columns = {name: get for name, get in figures(_any_run(entered)).items() if not (brief and name.startswith("mAP"))}
     errors = {
         title: lambda run, key=key: (run["bodies"] or {}).get(key)
         for title, key in _BODIES.items()
-        if any((run["bodies"] or {}).get(key) is not None for one in entered for run in one.runs.values())
+        if not (brief and title.startswith("PA-"))
+        and any((run["bodies"] or {}).get(key) is not None for one in entered for run in one.runs.values())
     }
     rows = [["", *columns, *errors, "parameters", "GFLOPs", "s / iteration"]]
     for one in entered:
@@ -152,19 +163,18 @@ def differences(contestants: Sequence[Contestant]) -> dict[tuple[str, str], dict
         if not seeds:
             continue
         places = _places(reference.runs[seeds[0]])
-        scores = []
+        scores = {}
         for one in (reference, other):
             runs = [one.runs[seed] for seed in seeds]
             if any(_places(run) != places for run in runs):
                 raise ValueError(f"expected the same probes in all runs, got others for {one.name}")
-            scores.append({c: np.stack([_scores(run["probes"][c]) for run in runs]) for c in places})
+            scores[one.name] = {c: np.stack([_scores(run["probes"][c]) for run in runs]) for c in places}
         parts = {c: [place.split("/") for place in names] for c, names in places.items()}
         ids = {c: [label for label, *_ in names] for c, names in parts.items()}
         # In the wild, what is called a view is the name of a sequence.
         in_views = bool(reference.runs[seeds[0]]["views"])
         views = {c: [view if in_views else "" for *_, view in names] for c, names in parts.items()}
-        before, after = scores
-        found[other.name, reference.name] = compare_conditions(before, after, ids, views)
+        found[other.name, reference.name] = compare_conditions(scores[reference.name], scores[other.name], ids, views)
     return found
 
 
@@ -193,6 +203,8 @@ def notes(contestants: Sequence[Contestant], frames: int) -> list[str]:
         f"GFLOPs of one sequence of {frames} frames at inference, parameters without the class head; mean ± standard "
         "deviation over seeds."
     ]
+    if any(run.get("matched") == "lda" for run in runs):
+        lines.append("Rows with + LDA head match that head's features, all others the network's embeddings.")
     if len(entered) > 1:
         lines.append(
             "Differences are paired over seeds and probes; their 95 % intervals cover other people and "

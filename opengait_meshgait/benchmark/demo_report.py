@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from opengait_meshgait.benchmark.demo_results import RunResult, demo_table
 from opengait_meshgait.body.layout import JOINT_NAMES
 from opengait_meshgait.body.markers import VirtualMarkers
 from opengait_meshgait.body.model import BodyModel
@@ -40,7 +39,7 @@ _CURVES = {
 
 def write_report(
     path: Path,
-    runs: Sequence[RunResult],
+    table: Sequence[Sequence[str]],
     verdict: str,
     context: Mapping[str, Any],
     config: Config,
@@ -51,31 +50,31 @@ def write_report(
 
     Args:
         path: of the HTML file.
-        runs: the results, the baseline first and Mesh-Gait last.
+        table: rows of cells, the first row the header.
         verdict: who recognises better.
         context: command, seed, versions, machine and data, as in ``results.json``.
-        config: of the Mesh-Gait run.
-        trained, tested: by run name.
+        config: of Mesh-Gait.
+        trained, tested: by name of the network, the baseline first and Mesh-Gait last; tested by embeddings.
     """
-    ours = runs[-1]
+    *_, ours = trained
     supervision = build.build_preparation(config, training=False).supervision
     net = build.build_network(config, supervision)
-    checkpoint = trained[ours.name].checkpoint
+    checkpoint = trained[ours].checkpoint
     load_weights(net, load_checkpoint(checkpoint), strict=True, source=checkpoint)
     dataset = build.build_test_set(config, "test", with_bodies=True)
     samples = body_samples(net.eval(), dataset, config, supervision)
     shown = nearest_markers(supervision.body, supervision.markers)
-    tables = {run.name: np.array(tested[run.name]["tables"]["NM@R1"], float) for run in runs}
-    first, last = ours.marker_error_mm["first"], ours.marker_error_mm["last"]
+    tables = {name: np.array(result["tables"]["NM@R1"], float) for name, result in tested.items()}
+    errors = [record["bodies"]["marker_mm"] for record in trained[ours].evaluations]
     sections = [
         PageSection("Verdict", verdict, verdict=True),
         PageSection(
             "Recognition and reconstruction",
             "Cross-view Rank-1 on people not trained on, identical views excluded; NM walks normally, BG carries a "
             "bag, CL wears a coat. MPJPE and MPVPE: mean errors of joints and vertices, pelvis aligned. Parameters "
-            f"without the class head; GFLOPs of one sequence of {ours.frames} frames at inference, where only "
-            "silhouettes are used.",
-            table=demo_table(runs),
+            "without the class head; GFLOPs of one sequence at inference, where only silhouettes are used. Rows with "
+            "the LDA head have the weights of those without, and match its features instead of the embeddings.",
+            table=table,
         ),
         PageSection(
             "The walkers",
@@ -86,7 +85,7 @@ def write_report(
             "Bodies from silhouettes",
             "People the network has never seen. Each row is one frame; the number is the mean error of the predicted "
             "mesh. The silhouette is all the network gets. In training the error of the virtual markers on unseen "
-            f"people fell from {first:.0f} mm to {last:.0f} mm.",
+            f"people fell from {errors[0]:.0f} mm to {errors[-1]:.0f} mm.",
             figures=[bodies_figure(samples)],
         ),
         PageSection(
@@ -99,10 +98,10 @@ def write_report(
         PageSection(
             "Which views are confused",
             "Rank-1 in percent when the probe (row) and the gallery (column) are seen from different sides; normal "
-            "walking.",
-            figures=[views_figure(tables, tested[ours.name]["views"])],
+            "walking, embeddings matched.",
+            figures=[views_figure(tables, tested[ours]["views"])],
         ),
-        PageSection("How this was made", code=_how(context, runs)),
+        PageSection("How this was made", code=_how(context, trained)),
     ]
     lead = "Gait recognition that learns 3D from plain silhouettes, beside the same network without its 3D branch."
     write_page(path, "Mesh-Gait on synthetic walkers", lead, sections)
@@ -128,12 +127,12 @@ def body_samples(net: MeshGaitNet, dataset: GaitDataset, config: Config, supervi
         output = net(seen, reconstruct=True)
         targets = supervision(transform_bodies(torch.from_numpy(bodies[None].copy())))
         errors = point_errors(output.vertices, targets.vertices, targets.height)
-        each = (output.markers, output.vertices, targets.markers, targets.vertices)
-        markers, mesh, true_markers, true_mesh = (points[0, _FRAME].numpy() for points in each)
+        pairs = ((each.markers, each.vertices) for each in (output, targets))
+        estimated, true = ((markers[0, _FRAME].numpy(), vertices[0, _FRAME].numpy()) for markers, vertices in pairs)
         extent = net.HeatmapEstimator.extent(*seen.shape[-2:])
         title = f"{label} {wanted[1]}\n{int(wanted[2])}°, {errors[0, _FRAME].mean():.0f} mm"
         heatmaps = output.heatmaps[0, _FRAME].numpy()
-        samples[title] = BodyFrame(sils[_FRAME], heatmaps, extent, markers, mesh, faces, true_markers, true_mesh)
+        samples[title] = BodyFrame(sils[_FRAME], heatmaps, extent, *estimated, faces, *true)
     return samples
 
 
@@ -160,7 +159,7 @@ def curves(trained: Mapping[str, TrainResult]) -> dict[str, dict[str, tuple[list
     return lines
 
 
-def _columns(points: Sequence[tuple[int, float]]) -> tuple[list, list]:
+def _columns(points: Sequence[tuple[Any, Any]]) -> tuple[list, list]:
     return [x for x, _ in points], [y for _, y in points]
 
 
@@ -173,8 +172,10 @@ def _walkers(dataset: GaitDataset) -> Any:
     return walkers_figure(np.array(frames), [" ".join(row) for row in rows], [f"{int(view)}°" for view in views])
 
 
-def _how(context: Mapping[str, Any], runs: Sequence[RunResult]) -> str:
+def _how(context: Mapping[str, Any], trained: Mapping[str, TrainResult]) -> str:
     lines = [context["command"], ""]
-    lines += [f"{run.name}: {run.iterations} iterations, {run.seconds_per_iteration:.2f} s each" for run in runs]
+    lines += [
+        f"{name}: {run.iteration} iterations, {run.seconds_per_iteration:.2f} s each" for name, run in trained.items()
+    ]
     lines += [f"{key}: {value}" for part in ("data", "versions", "machine") for key, value in context[part].items()]
     return "\n".join(lines)

@@ -51,6 +51,11 @@ def _accuracy_arguments(parser: argparse.ArgumentParser) -> None:
         help="test on the people in this folder, by its partition.json, rather than on those of the configs' own data: "
         "noisy silhouettes, recorded walks",
     )
+    parser.add_argument(
+        "--match",
+        choices=["embeddings", "lda"],
+        help="the features to match (default: lda where a config has an LDA head, else embeddings)",
+    )
     add_out_folder(parser, OUT, "results.json, rank1.png and all runs, which several tables may share")
 
 
@@ -58,7 +63,7 @@ def _accuracy(arguments: argparse.Namespace) -> str:
     from opengait_meshgait.benchmark.accuracy import bench_accuracy
 
     asked = (arguments.cfgs, arguments.set, arguments.seeds, arguments.split)
-    return bench_accuracy(*asked, arguments.device, arguments.out, arguments.on)
+    return bench_accuracy(*asked, arguments.device, arguments.out, arguments.on, arguments.match)
 
 
 def _speed_arguments(parser: argparse.ArgumentParser) -> None:

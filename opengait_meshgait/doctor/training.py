@@ -70,7 +70,7 @@ def check_protocol(findings: Findings) -> str:
     """Gallery and probes."""
     splits = ["test", *(["val"] if findings.config.trainer_cfg.with_test and "val" in findings.surveys else [])]
     problems: list[str] = []
-    found = []
+    found: list[str] = []
     for split in splits:
         table = SequenceTable(findings.sequences(split))
         share = collect(problems, build.split_test_set, findings.config, table)

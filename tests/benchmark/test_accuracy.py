@@ -246,6 +246,24 @@ def test_trained_networks_are_tested_on_other_people(walkers, trained, capsys, t
     assert "absent/partition.json" in capsys.readouterr().err
 
 
+def test_rows_say_which_head_was_matched(walkers, trained, capsys, tmp_path):
+    files, out = write(tmp_path, head=config(walkers, "Narrow", 2, model_cfg__Discriminant={})), tmp_path / "bench"
+    found = {}
+    for match in (None, "embeddings", "lda"):
+        assert bench(files, out, *([] if match is None else ["--match", match]), seeds="0") == 0
+        (found[match],) = json.loads((out / "results.json").read_text())["configs"]
+    # Trained once; what None means is known, and other features are tested anew.
+    assert len(trained) == 4
+    assert found[None] == found["lda"]
+    for match, name in (("embeddings", "Narrow"), ("lda", "Narrow + LDA head")):
+        assert (found[match]["name"], found[match]["matched"]) == (name, match)
+        assert [run["matched"] for run in found[match]["runs"]] == [match]
+    plain = write(tmp_path, plain=config(walkers, "Plain", 2))
+    assert bench(plain, out, "--match", "lda", seeds="0") == 1
+    assert "has no LDA head" in capsys.readouterr().err
+    assert len(trained) == 4
+
+
 def test_same_save_names_do_not_collide(walkers, trained, capsys, tmp_path):
     files = write(tmp_path, a=config(walkers, "Same", 2), b=config(walkers, "Same", 3))
     bench(files, tmp_path / "bench", seeds="0")
@@ -306,8 +324,11 @@ def test_networks_are_compared_with_the_baseline_of_the_same_head(walkers, files
     more = write(tmp_path, narrow_lda=narrow, wide_lda=wide)
     planned = plan([*map(str, files), *map(str, more)], [], "test")
     assert {each.name: each.baseline for each in planned} == {
-        "Narrow": None, "Wide": "Narrow", "NarrowLda": None, "WideLda": "NarrowLda",
-    }  # fmt: skip
+        "Narrow": None,
+        "Wide": "Narrow",
+        "NarrowLda + LDA head": None,
+        "WideLda + LDA head": "NarrowLda + LDA head",
+    }
 
 
 def test_seeds_are_those_of_the_option(files, capsys, tmp_path):
