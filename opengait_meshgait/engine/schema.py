@@ -179,8 +179,8 @@ class ModelCfg(Section):
     )
     Discriminant: HeadEntry | None = Field(
         None,
-        description="Linear discriminant analysis of embeddings and markers when training is done, "
-        "`{marker_weight: 0.5}`; null: the embeddings are compared as they are.",
+        description="The LDA head, fitted to embeddings and markers when training is done, `{marker_weight: 0.5}`; "
+        "null: embeddings are matched.",
     )
     fusion: Literal["concat", "add", "gated"] = Field(
         "concat",
@@ -260,7 +260,7 @@ class TrainerCfg(Section):
     save_name: Name = Field("tmp", description="Name of the run; the third folder under `output/`.")
     restore_hint: int | str = Field(
         0,
-        description="0: go on from the newest checkpoint of this run, if there is one; an iteration: go on from "
+        description="0: resume from the newest checkpoint of this run, if there is one; an iteration: resume from "
         "that one; a file: start at iteration 0 with its weights.",
     )
     restore_ckpt_strict: bool = Field(True, description="Refuse a checkpoint that lacks weights or has others.")
@@ -299,7 +299,8 @@ class Config(Section):
         SchedulerCfg(),
         description="The learning rate's schedule, in iterations. Every other key is an argument of the torch class; "
         "left out, `gamma` is 0.1, `milestones` are [20000, 40000, 60000] and `total_steps` is "
-        "`trainer_cfg.total_iter` where the class has them.",
+        "`trainer_cfg.total_iter` where the class has them. Cosine annealing with warm-up is `OneCycleLR`, whose "
+        "`pct_start` is the share of the warm-up.",
     )
     trainer_cfg: TrainerCfg = Field(TrainerCfg(), description="Training.")
     evaluator_cfg: EvaluatorCfg = Field(EvaluatorCfg(), description="Testing.")
