@@ -106,7 +106,7 @@ def explain(error: ValidationError, section: type[Section], raw: Any) -> Problem
         elif item["type"] == "missing":
             owner = _section(section, path[:-1])
             needed = f"; {owner.__name__} needs it" if issubclass(owner, Arguments) else ""
-            meaning = owner.model_fields[path[-1]].description or ""
+            meaning = owner.model_fields[str(path[-1])].description or ""
             problems[path] = f"missing{needed}. {meaning}".strip()
         else:
             found = _EXPECTED.get(item["type"]) or re.sub(
@@ -155,7 +155,8 @@ def arguments_of(
     meanings = argument_meanings(entry)
     filled = dict.fromkeys(getattr(entry, "filled_in", ()), "the network fills it in: take it out.")
     filled |= dict(filled_in)
-    fields, base = {}, Arguments
+    fields: dict[str, Any] = {}
+    base: type[Arguments] = Arguments
     for key, parameter in [*signature.parameters.items()][leading:]:
         if parameter.kind is parameter.VAR_KEYWORD:
             base = type("Open", (Arguments,), {"model_config": ConfigDict(extra="allow")})
@@ -175,7 +176,7 @@ def argument_meanings(entry: Callable) -> dict[str, str]:
     docs = [kind.__doc__ or "" for kind in getattr(entry, "__mro__", (entry,))]
     text = next((inspect.cleandoc(doc) for doc in docs if "Args:\n" in doc), "")
     text = text.partition("Args:\n")[2].partition("\n\n")[0]
-    meanings = {}
+    meanings: dict[str, str] = {}
     for names, meaning in re.findall(r"^ {4}([\w, ]+): (.*(?:\n {8}.*)*)", text, re.MULTILINE):
         meaning = re.sub(r":\w+:`~?(?:\w+\.)*(\w+)`", r"`\1`", " ".join(meaning.split()).replace("``", "`"))
         meanings |= dict.fromkeys(names.split(", "), meaning[:1].upper() + meaning[1:])
@@ -191,9 +192,9 @@ def _yaml_type(hint: Any) -> Any:
     if origin in (typing.Union, types.UnionType):
         return typing.Union[tuple(member for member in inner if member is not Any) or Any]  # noqa: UP007
     if origin is tuple and ... not in members:
-        return Annotated[tuple[inner], Strict(False)]
+        return Annotated[tuple[inner], Strict(False)]  # type: ignore[valid-type]
     if inspect.isclass(origin) and issubclass(origin, Iterable) and not issubclass(origin, Mapping):
-        return Sequence[inner[0]]
+        return Sequence[inner[0]]  # type: ignore[valid-type]
     return Any
 
 
@@ -213,7 +214,7 @@ def _path(error: Mapping[str, Any], raw: Any) -> tuple[str | int, ...]:
 def _section(section: type[Section], path: Iterable[str | int]) -> type[Section]:
     """The section that lies at ``path`` of another."""
     for key in path:
-        section = section_type(section.model_fields[key].annotation)
+        section = section_type(section.model_fields[str(key)].annotation)
     return section
 
 

@@ -66,7 +66,8 @@ def apply_override(raw: dict, override: str) -> None:
         raise UserError(f"--set {override}: the value is not valid YAML: {error}") from error
     *parents, last = path.split(".")
     node: Any = raw
-    for depth, key in enumerate([*parents, last]):
+    keys: list[Any] = [*parents, last]
+    for depth, key in enumerate(keys):
         where = ".".join(path.split(".")[:depth]) or "the file"
         if isinstance(node, list):
             if not key.isdigit() or int(key) >= len(node):

@@ -50,10 +50,14 @@ class GatedFusion(nn.Module):
         return projected + gate * (sil - projected)
 
 
-FUSIONS = {"concat": ConcatFusion, "add": AddFusion, "gated": GatedFusion}
+FUSIONS: dict[str, type[ConcatFusion] | type[AddFusion] | type[GatedFusion]] = {
+    "concat": ConcatFusion,
+    "add": AddFusion,
+    "gated": GatedFusion,
+}
 
 
-def build_fusion(name: str, sil_channels: int, heatmap_channels: int) -> nn.Module:
+def build_fusion(name: str, sil_channels: int, heatmap_channels: int) -> ConcatFusion | AddFusion | GatedFusion:
     """The fusion called ``name``.
 
     Raises:
