@@ -20,7 +20,7 @@ from opengait_meshgait.engine.checkpoint import run_folder
 from opengait_meshgait.engine.checks import modalities
 from opengait_meshgait.engine.config import load_config
 from opengait_meshgait.engine.schema import Config
-from opengait_meshgait.networks.complexity import count_flops
+from opengait_meshgait.networks.build import count_flops
 
 FRAMES = 30
 """Frames of the sequence whose GFLOPs are counted."""

@@ -24,7 +24,7 @@ from opengait_meshgait.engine.schema import Config
 from opengait_meshgait.engine.testing import test
 from opengait_meshgait.engine.training import TrainResult, train
 from opengait_meshgait.evaluation.comparison import MEAN, Difference
-from opengait_meshgait.networks.complexity import count_flops
+from opengait_meshgait.networks.build import count_flops
 from opengait_meshgait.walkers import WalkerSet, write_walkers
 
 OURS, BASELINE = "Mesh-Gait", "silhouettes"

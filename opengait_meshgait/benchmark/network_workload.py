@@ -12,7 +12,7 @@ from opengait_meshgait.data import Batch
 from opengait_meshgait.engine import build
 from opengait_meshgait.engine.config import load_config
 from opengait_meshgait.engine.state import TrainingState
-from opengait_meshgait.networks.complexity import count_flops
+from opengait_meshgait.networks.build import count_flops
 from opengait_meshgait.recipe.training_step import TrainingStep
 
 SEQUENCE, BATCH, TRAINING = "one sequence", "a batch", "a training step"

@@ -16,9 +16,8 @@ from opengait_meshgait.engine.schema import Config
 from opengait_meshgait.evaluation import Split, split_Gait3D, split_indoor_dataset
 from opengait_meshgait.losses import BODY_TERMS, RECOGNITION_TERMS, LossSum
 from opengait_meshgait.networks import MeshGaitNet
-from opengait_meshgait.recipe.lda import fit_lda
 from opengait_meshgait.recipe.preparation import BatchPreparation, check_class_num
-from opengait_meshgait.recipe.training_step import network_to_train
+from opengait_meshgait.recipe.training_step import fit_lda, network_to_train
 
 
 def uses_bodies(config: Config) -> bool:

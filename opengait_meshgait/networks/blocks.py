@@ -20,18 +20,21 @@ class BasicConv2d(nn.Module):
         return self.conv(x)
 
 
-def _shortcut(
-    in_channels: int,
-    channels: int,
-    stride: int,
-    conv: type[nn.Module] = nn.Conv2d,
-    norm: type[nn.Module] = nn.BatchNorm2d,
-) -> nn.Module:
+def _convolution(
+    dimensions: int, in_channels: int, channels: int, kernel: int, stride: int = 1
+) -> tuple[nn.Module, nn.Module]:
+    """A convolution over frames (2 dimensions) or sequences (3), with a stride over rows and columns; and its norm."""
+    if dimensions == 2:
+        return nn.Conv2d(in_channels, channels, kernel, stride, kernel // 2, bias=False), nn.BatchNorm2d(channels)
+    strides = (1, stride, stride)
+    return nn.Conv3d(in_channels, channels, kernel, strides, kernel // 2, bias=False), nn.BatchNorm3d(channels)
+
+
+def _shortcut(dimensions: int, in_channels: int, channels: int, stride: int) -> nn.Module:
     """What is added to a block's output: its input, through a 1×1 projection where the shapes differ."""
     if stride == 1 and in_channels == channels:
         return nn.Identity()
-    stride = (1, stride, stride) if conv is nn.Conv3d else stride
-    return nn.Sequential(conv(in_channels, channels, 1, stride, bias=False), norm(channels))
+    return nn.Sequential(*_convolution(dimensions, in_channels, channels, 1, stride))
 
 
 class BasicBlock(nn.Module):
@@ -43,16 +46,14 @@ class BasicBlock(nn.Module):
         stride: of the first convolution.
     """
 
-    expansion = 1
+    expansion, dimensions = 1, 2
 
     def __init__(self, in_channels: int, channels: int, stride: int = 1):
         super().__init__()
-        self.conv1 = nn.Conv2d(in_channels, channels, 3, stride, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(channels)
-        self.conv2 = nn.Conv2d(channels, channels, 3, 1, 1, bias=False)
-        self.bn2 = nn.BatchNorm2d(channels)
+        self.conv1, self.bn1 = _convolution(self.dimensions, in_channels, channels, 3, stride)
+        self.conv2, self.bn2 = _convolution(self.dimensions, channels, channels, 3)
         self.relu = nn.ReLU(inplace=True)
-        self.downsample = _shortcut(in_channels, channels, stride)
+        self.downsample = _shortcut(self.dimensions, in_channels, channels, stride)
 
     def forward(self, x: Tensor) -> Tensor:
         """``[n, in_channels, h, w]`` to ``[n, channels, ceil(h / stride), ceil(w / stride)]``."""
@@ -72,14 +73,11 @@ class Bottleneck(nn.Module):
     def __init__(self, in_channels: int, channels: int, stride: int = 1):
         super().__init__()
         wide = channels * self.expansion
-        self.conv1 = nn.Conv2d(in_channels, channels, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(channels)
-        self.conv2 = nn.Conv2d(channels, channels, 3, stride, 1, bias=False)
-        self.bn2 = nn.BatchNorm2d(channels)
-        self.conv3 = nn.Conv2d(channels, wide, 1, bias=False)
-        self.bn3 = nn.BatchNorm2d(wide)
+        self.conv1, self.bn1 = _convolution(2, in_channels, channels, 1)
+        self.conv2, self.bn2 = _convolution(2, channels, channels, 3, stride)
+        self.conv3, self.bn3 = _convolution(2, channels, wide, 1)
         self.relu = nn.ReLU(inplace=True)
-        self.downsample = _shortcut(in_channels, wide, stride)
+        self.downsample = _shortcut(2, in_channels, wide, stride)
 
     def forward(self, x: Tensor) -> Tensor:
         """``[n, in_channels, h, w]`` to ``[n, 4 * channels, ceil(h / stride), ceil(w / stride)]``."""
@@ -89,42 +87,21 @@ class Bottleneck(nn.Module):
         return self.relu(y + self.downsample(x))
 
 
-def along_time(layer: nn.Module, x: Tensor) -> Tensor:
-    """Run a 3D layer, which wants channels before time, on ``[n, s, c, h, w]``."""
-    return layer(x.transpose(1, 2)).transpose(1, 2)
+class BasicBlock3D(BasicBlock):
+    """:class:`BasicBlock` with 3×3×3 convolutions over sequences; every frame is kept."""
 
-
-class BasicBlock3D(nn.Module):
-    """:class:`BasicBlock` with 3×3×3 convolutions.
-
-    Args:
-        in_channels: channels that come in.
-        channels: channels that go out.
-        stride: of the first convolution, over rows and columns; every frame is kept.
-    """
-
-    def __init__(self, in_channels: int, channels: int, stride: int = 1):
-        super().__init__()
-        self.conv1 = nn.Conv3d(in_channels, channels, 3, (1, stride, stride), 1, bias=False)
-        self.bn1 = nn.BatchNorm3d(channels)
-        self.conv2 = nn.Conv3d(channels, channels, 3, 1, 1, bias=False)
-        self.bn2 = nn.BatchNorm3d(channels)
-        self.relu = nn.ReLU(inplace=True)
-        self.downsample = _shortcut(in_channels, channels, stride, nn.Conv3d, nn.BatchNorm3d)
+    dimensions = 3
 
     def forward(self, x: Tensor) -> Tensor:
         """``[n, s, in_channels, h, w]`` to ``[n, s, channels, ceil(h / stride), ceil(w / stride)]``."""
-        x = x.transpose(1, 2)
-        y = self.relu(self.bn1(self.conv1(x)))
-        y = self.bn2(self.conv2(y))
-        return self.relu(y + self.downsample(x)).transpose(1, 2)
+        return super().forward(x.transpose(1, 2)).transpose(1, 2)
 
 
 class BasicBlockP3D(nn.Module):
     """A residual block that looks at the plane and at time in turn (Qiu et al., "Pseudo-3D", ICCV 2017).
 
     Between the two 3×3 convolutions over single frames, one over three frames is added to what passes through.
-    Arguments as :class:`BasicBlock3D`.
+    Arguments as :class:`BasicBlock`.
     """
 
     def __init__(self, in_channels: int, channels: int, stride: int = 1):
@@ -132,17 +109,15 @@ class BasicBlockP3D(nn.Module):
         self.conv1 = frame_convolution(in_channels, channels, stride)
         self.shortcut3d = nn.Conv3d(channels, channels, (3, 1, 1), 1, (1, 0, 0), bias=False)
         self.sbn = nn.BatchNorm3d(channels)
-        self.conv2 = SetBlockWrapper(
-            nn.Sequential(nn.Conv2d(channels, channels, 3, 1, 1, bias=False), nn.BatchNorm2d(channels))
-        )
+        self.conv2 = SetBlockWrapper(nn.Sequential(*_convolution(2, channels, channels, 3)))
         self.relu = nn.ReLU(inplace=True)
-        self.downsample = _shortcut(in_channels, channels, stride, nn.Conv3d, nn.BatchNorm3d)
+        self.downsample = _shortcut(3, in_channels, channels, stride)
 
     def forward(self, x: Tensor) -> Tensor:
         """``[n, s, in_channels, h, w]`` to ``[n, s, channels, ceil(h / stride), ceil(w / stride)]``."""
         y = self.conv1(x)
         y = self.relu(y + self.sbn(self.shortcut3d(y.transpose(1, 2))).transpose(1, 2))
-        return self.relu(self.conv2(y) + along_time(self.downsample, x))
+        return self.relu(self.conv2(y) + self.downsample(x.transpose(1, 2)).transpose(1, 2))
 
 
 RESIDUAL_BLOCKS = {"2d": BasicBlock, "3d": BasicBlock3D, "p3d": BasicBlockP3D}
@@ -151,8 +126,7 @@ RESIDUAL_BLOCKS = {"2d": BasicBlock, "3d": BasicBlock3D, "p3d": BasicBlockP3D}
 
 def frame_convolution(in_channels: int, channels: int, stride: int = 1) -> SetBlockWrapper:
     """A 3×3 convolution over single frames, normalised and rectified."""
-    convolution = nn.Conv2d(in_channels, channels, 3, stride, 1, bias=False)
-    return SetBlockWrapper(nn.Sequential(convolution, nn.BatchNorm2d(channels), nn.ReLU(inplace=True)))
+    return SetBlockWrapper(nn.Sequential(*_convolution(2, in_channels, channels, 3, stride), nn.ReLU(inplace=True)))
 
 
 def residual_stage(mode: str, in_channels: int, channels: int, blocks: int, stride: int) -> nn.Module:

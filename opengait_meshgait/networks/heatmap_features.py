@@ -1,16 +1,17 @@
-"""Gait features from 3D heatmaps."""
+"""Gait features from 3D heatmaps, and their fusion with the silhouettes'."""
 
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Annotated
 
+import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from opengait_meshgait.common.errors import UserError, did_you_mean
 from opengait_meshgait.common.validation import Share
-from opengait_meshgait.networks.arguments import Count
 from opengait_meshgait.networks.blocks import BasicBlock
-from opengait_meshgait.networks.registry import LAYERS
+from opengait_meshgait.networks.registry import LAYERS, Count
 
 
 @LAYERS.register
@@ -61,3 +62,59 @@ def _damp_gradient(x: Tensor, share: float) -> Tensor:
     same = x.view_as(x)
     same.register_hook(lambda gradient: gradient * share)
     return same
+
+
+class ConcatFusion(nn.Module):
+    """Both branches' channels side by side."""
+
+    def __init__(self, sil_channels: int, heatmap_channels: int):
+        super().__init__()
+        self.out_channels = sil_channels + heatmap_channels
+
+    def forward(self, sil: Tensor, heatmap: Tensor) -> Tensor:
+        """``[n, c, p]`` and ``[n, c', p]`` to ``[n, c + c', p]``."""
+        return torch.cat([sil, heatmap], dim=1)
+
+
+class AddFusion(nn.Module):
+    """The silhouette features plus a linear map of the heatmap features."""
+
+    def __init__(self, sil_channels: int, heatmap_channels: int):
+        super().__init__()
+        self.out_channels = sil_channels
+        self.project = nn.Conv1d(heatmap_channels, sil_channels, 1, bias=False)
+
+    def forward(self, sil: Tensor, heatmap: Tensor) -> Tensor:
+        """``[n, c, p]`` and ``[n, c', p]`` to ``[n, c, p]``."""
+        return sil + self.project(heatmap)
+
+
+class GatedFusion(nn.Module):
+    """A mean of both branches whose weights, one for each channel and part, both branches decide."""
+
+    def __init__(self, sil_channels: int, heatmap_channels: int):
+        super().__init__()
+        self.out_channels = sil_channels
+        self.project = nn.Conv1d(heatmap_channels, sil_channels, 1, bias=False)
+        self.gate = nn.Conv1d(sil_channels + heatmap_channels, sil_channels, 1)
+
+    def forward(self, sil: Tensor, heatmap: Tensor) -> Tensor:
+        """``[n, c, p]`` and ``[n, c', p]`` to ``[n, c, p]``."""
+        gate = torch.sigmoid(self.gate(torch.cat([sil, heatmap], dim=1)))
+        projected = self.project(heatmap)
+        return projected + gate * (sil - projected)
+
+
+Fusion = ConcatFusion | AddFusion | GatedFusion
+FUSIONS: dict[str, type[Fusion]] = {"concat": ConcatFusion, "add": AddFusion, "gated": GatedFusion}
+
+
+def build_fusion(name: str, sil_channels: int, heatmap_channels: int) -> Fusion:
+    """The fusion called ``name``.
+
+    Raises:
+        UserError: there is no such fusion.
+    """
+    if name not in FUSIONS:
+        raise UserError(f"Unknown fusion '{name}'. {did_you_mean(str(name), FUSIONS)}")
+    return FUSIONS[name](sil_channels, heatmap_channels)

@@ -8,9 +8,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.networks.arguments import Count
 from opengait_meshgait.networks.gait_descriptor import ANGLE_TERMS, descriptor_size, gait_descriptor, viewing_angle
-from opengait_meshgait.networks.registry import LAYERS
+from opengait_meshgait.networks.registry import LAYERS, Count
 
 # The scale of the features comes from the distances of at most so many sequences, evenly spread.
 _SAMPLE = 2000

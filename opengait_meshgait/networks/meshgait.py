@@ -10,13 +10,12 @@ from torch import Tensor, nn
 
 from opengait_meshgait.common.errors import UserError, did_you_mean
 from opengait_meshgait.networks.backbone import FrameBackbone, PartBackbone
+from opengait_meshgait.networks.coordinates import Reconstruction, soft_argmax
 from opengait_meshgait.networks.estimator import HeatmapEstimator
-from opengait_meshgait.networks.fusion import build_fusion
+from opengait_meshgait.networks.heatmap_features import build_fusion
 from opengait_meshgait.networks.layers import HorizontalPooling, PackSequence
 from opengait_meshgait.networks.lda_head import LDAHead
-from opengait_meshgait.networks.reconstruction import Reconstruction
 from opengait_meshgait.networks.registry import BACKBONES, ESTIMATORS, LAYERS
-from opengait_meshgait.networks.soft_argmax import soft_argmax
 
 SILHOUETTE_SIZE = (64, 44)
 """Rows and columns of the silhouettes that gait models see."""
@@ -137,9 +136,12 @@ class MeshGaitNet(nn.Module):
             heatmaps = estimator(seen, seqL)
             markers = soft_argmax(heatmaps, estimator.extent(*seen.shape[-2:]))
             if self.HeatmapFeatures is not None:
-                parts = self.Fusion(parts, self._heatmap_parts(heatmaps, seqL))
+                features = self.HeatmapFeatures(heatmaps.flatten(0, 1)).unflatten(0, heatmaps.shape[:2])
+                parts = self.Fusion(parts, self.HPP(self.TP(features, seqL)))
             if reconstruct:
-                body = self._reconstruct(heatmaps, markers)
+                body = {"heatmaps": heatmaps, "markers": markers}
+                if self.reconstruction is not None:
+                    body["vertices"], body["joints"] = self.reconstruction(markers)
         embeddings = self.FCs(parts)
         _, logits = self.BNNecks(embeddings)
         # The head's own mode: inside OpenGait the parts of this network are switched, not the network.
@@ -193,17 +195,6 @@ class MeshGaitNet(nn.Module):
         estimator.start_at(reconstruction.start)
         if self.Discriminant is not None:
             self.Discriminant.set_sides(reconstruction.side, reconstruction.flip)
-
-    def _heatmap_parts(self, heatmaps: Tensor, seqL: Tensor | None) -> Tensor:
-        """What the heatmaps say of each part, ``[n, c, p]``."""
-        features = self.HeatmapFeatures(heatmaps.flatten(0, 1)).unflatten(0, heatmaps.shape[:2])
-        return self.HPP(self.TP(features, seqL))
-
-    def _reconstruct(self, heatmaps: Tensor, markers: Tensor) -> dict[str, Tensor]:
-        body = {"heatmaps": heatmaps, "markers": markers}
-        if self.reconstruction is not None:
-            body["vertices"], body["joints"] = self.reconstruction(markers)
-        return body
 
 
 def _dry_run(forward: Any, x: Tensor | None) -> Any:

@@ -22,9 +22,8 @@ from opengait_meshgait.data.collate import collate
 from opengait_meshgait.data.samplers import Key
 from opengait_meshgait.losses import loss_inputs
 from opengait_meshgait.opengait import checks
-from opengait_meshgait.recipe.lda import fit_lda
 from opengait_meshgait.recipe.preparation import BatchPreparation, check_training_data
-from opengait_meshgait.recipe.training_step import network_to_train
+from opengait_meshgait.recipe.training_step import fit_lda, network_to_train
 from opengait_meshgait.visual.figures import training_picture
 
 Inputs = tuple[list[Any], Tensor, list[str], list[str], Tensor | None]

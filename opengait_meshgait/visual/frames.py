@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from opengait_meshgait.networks.soft_argmax import VolumeExtent
+from opengait_meshgait.networks.coordinates import VolumeExtent
 from opengait_meshgait.visual.drawing import (
     ESTIMATED,
     HEIGHT,

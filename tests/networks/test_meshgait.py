@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch.nn.parallel import DistributedDataParallel
 
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.networks.fusion import FUSIONS
+from opengait_meshgait.networks.heatmap_features import FUSIONS
 
 RESNET9 = {"type": "ResNet9", "block": "BasicBlock", "channels": [4, 4, 6, 8], "layers": [1, 1, 1, 1], "maxpool": False}
 BACKBONES = {

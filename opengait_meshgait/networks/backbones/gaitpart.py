@@ -1,5 +1,6 @@
-"""GaitPart: the short movements of each part of the body."""
+"""Plain convolutions, focal ones among them, and GaitPart: the short movements of each part of the body."""
 
+import re
 from collections.abc import Sequence
 
 import torch
@@ -7,12 +8,81 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.networks.arguments import Count
 from opengait_meshgait.networks.backbone import PartBackbone
-from opengait_meshgait.networks.backbones.plain import Plain
-from opengait_meshgait.networks.blocks import xavier_convolutions
+from opengait_meshgait.networks.blocks import BasicConv2d, xavier_convolutions
 from opengait_meshgait.networks.layers import HorizontalPooling, SetBlockWrapper
-from opengait_meshgait.networks.registry import BACKBONES
+from opengait_meshgait.networks.registry import BACKBONES, Count, InputChannels
+
+
+class FocalConv2d(BasicConv2d):
+    """A convolution that looks at horizontal strips one by one (Fan et al., "GaitPart", CVPR 2020, §3.2).
+
+    Args:
+        halving: the map is cut into ``2 ** halving`` strips of equal height; rows that are left over make one more.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int, stride: int, padding: int, halving: int):
+        super().__init__(in_channels, out_channels, kernel_size, stride, padding)
+        self.halving = halving
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``[n, in_channels, h, w]`` to ``[n, out_channels, h', w']``."""
+        rows = x.shape[2] // 2**self.halving
+        if rows == 0:
+            raise UserError(
+                f"A focal convolution with halving {self.halving} cuts a map of {x.shape[2]} rows into "
+                f"{2**self.halving} strips. Lower the last number of 'FC-<channels>-<halving>' in layers_cfg."
+            )
+        return torch.cat([self.conv(strip) for strip in x.split(rows, dim=2)], dim=2)
+
+
+@BACKBONES.register
+class Plain(nn.Module):
+    """Convolutions, each followed by a leaky ReLU, and max poolings.
+
+    Argument names, numbers and state-dict keys are OpenGait's.
+
+    Args:
+        layers_cfg: one code a layer: ``BC-64`` a convolution with 64 channels, ``FC-64-2`` a focal one over 2² strips,
+            ``M`` a 2×2 max pooling. The first must be a convolution; its kernel is 5×5, all others are 3×3.
+        in_channels: channels of the input.
+
+    Attributes:
+        out_channels: channels of the feature maps.
+
+    Raises:
+        UserError: a code that is none of these.
+    """
+
+    def __init__(self, layers_cfg: Sequence[str], in_channels: InputChannels = 1):
+        super().__init__()
+        layers: list[nn.Module] = []
+        for i, code in enumerate(layers_cfg):
+            match = re.fullmatch(r"BC-(\d+)|FC-(\d+)-(\d+)|M", str(code))
+            if not match or (code == "M" and i == 0):
+                raise UserError(
+                    f"Plain cannot read '{code}' at place {i + 1} of layers_cfg: "
+                    "expected 'BC-<channels>', 'FC-<channels>-<halving>' or, after the first, 'M'."
+                )
+            basic, focal, halving = match.groups()
+            if code == "M":
+                layers.append(nn.MaxPool2d(2, 2))
+                continue
+            kernel, padding = (5, 2) if i == 0 else (3, 1)
+            channels = int(basic or focal)
+            if basic:
+                layers.append(BasicConv2d(in_channels, channels, kernel, 1, padding))
+            else:
+                layers.append(FocalConv2d(in_channels, channels, kernel, 1, padding, int(halving)))
+            layers.append(nn.LeakyReLU(inplace=True))
+            in_channels = channels
+        self.feature = nn.Sequential(*layers)
+        self.out_channels = in_channels
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Frames ``[n, in_channels, h, w]`` to feature maps ``[n, c, h', w']``."""
+        return self.feature(x)
+
 
 _LAYERS_CFG = ("BC-32", "BC-32", "M", "FC-64-2", "FC-64-2", "M", "FC-128-3", "FC-128-3")
 
@@ -67,7 +137,7 @@ class GaitPart(PartBackbone):
 
     Args:
         bin_num: horizontal strips, one entry a scale.
-        layers_cfg: the frame convolutions, in the codes of :class:`~opengait_meshgait.networks.backbones.plain.Plain`.
+        layers_cfg: the frame convolutions, in the codes of :class:`Plain`.
         squeeze: by how much the attention narrows the channels.
 
     Raises:

@@ -5,11 +5,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from opengait_meshgait.networks.arguments import ThreeCounts
 from opengait_meshgait.networks.backbone import PartBackbone
 from opengait_meshgait.networks.blocks import BasicConv2d, xavier_convolutions
 from opengait_meshgait.networks.layers import HorizontalPooling, PackSequence, SetBlockWrapper
-from opengait_meshgait.networks.registry import BACKBONES
+from opengait_meshgait.networks.registry import BACKBONES, ThreeCounts
 
 
 def _block(in_channels: int, channels: int, kernel_size: int = 3, halve: bool = True) -> nn.Sequential:

@@ -1,11 +1,11 @@
-"""Coordinates of heatmaps in closed form."""
+"""Coordinates of heatmaps in closed form, and markers to mesh and joints."""
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opengait_meshgait.networks import VolumeExtent, soft_argmax
+from opengait_meshgait.networks import Reconstruction, VolumeExtent, soft_argmax
 
 EXTENT = VolumeExtent(half_width=0.34375, depth_range=0.4)
 
@@ -64,10 +64,57 @@ def test_gradients_are_right():
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
-def test_it_stays_in_fp32_under_autocast(dtype):
+def test_soft_argmax_stays_in_fp32_under_autocast(dtype):
     volumes = torch.rand(3, 8, 16, 11).flatten(1).softmax(1).view(3, 8, 16, 11).to(dtype)
     expected = soft_argmax(volumes.double(), EXTENT)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         found = soft_argmax(volumes, EXTENT)
     assert found.dtype == torch.float32
     torch.testing.assert_close(found.double(), expected, atol=1e-6, rtol=1e-5)
+
+
+@pytest.fixture
+def matrices():
+    return (
+        torch.rand(30, 5).softmax(1),
+        torch.rand(24, 30).softmax(1),
+        torch.zeros(5),
+        torch.arange(5),
+        torch.rand(5, 3),
+    )
+
+
+def test_mesh_and_joints_are_the_two_products(matrices):
+    interpolation, regressor, *_ = matrices
+    markers = torch.randn(2, 3, 5, 3)
+    vertices, joints = Reconstruction(*matrices)(markers)
+    torch.testing.assert_close(vertices, torch.einsum("vk,nski->nsvi", interpolation, markers))
+    torch.testing.assert_close(joints, torch.einsum("jv,nsvi->nsji", regressor, vertices))
+
+
+def test_a_moved_body_moves_as_a_whole(matrices):
+    reconstruct, markers, shift = Reconstruction(*matrices), torch.randn(2, 5, 3), torch.tensor([0.1, -0.2, 0.3])
+    for before, after in zip(reconstruct(markers), reconstruct(markers + shift)):
+        torch.testing.assert_close(after, before + shift)
+
+
+def test_it_carries_the_body_along_but_never_saves_it(matrices):
+    reconstruct = Reconstruction(*matrices)
+    assert reconstruct.state_dict() == {}
+    assert {b.dtype for b in reconstruct.double().buffers()} == {torch.float64, torch.int64}
+
+
+def test_reconstruction_stays_in_fp32_under_autocast(matrices):
+    reconstruct, markers = Reconstruction(*matrices), torch.rand(2, 5, 3)
+    expected = reconstruct(markers)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        for a, b in zip(reconstruct(markers), expected):
+            assert torch.equal(a, b)
+
+
+def test_matrices_must_fit_each_other(matrices):
+    with pytest.raises(ValueError, match=r"\(30, 5\) and \(24, 29\)"):
+        Reconstruction(matrices[0], matrices[1][:, 1:], *matrices[2:])
+    for place, name in ((2, "side"), (3, "flip"), (4, "start")):
+        with pytest.raises(ValueError, match=rf"expected {name} \[5.*got \[4\]"):
+            Reconstruction(*matrices[:place], torch.zeros(4), *matrices[place + 1 :])

@@ -1,0 +1,105 @@
+"""Residual backbones: GaitBase's, and the deep one of outdoor gait recognition."""
+
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+from pydantic import Field
+from torch import Tensor, nn
+
+from opengait_meshgait.networks.backbone import PartBackbone
+from opengait_meshgait.networks.blocks import BasicBlock, BasicConv2d, Bottleneck, frame_convolution, residual_stage
+from opengait_meshgait.networks.layers import HorizontalPooling, PackSequence
+from opengait_meshgait.networks.registry import BACKBONES, FourCounts, InputChannels
+
+_BLOCKS: dict[str, type[BasicBlock] | type[Bottleneck]] = {"BasicBlock": BasicBlock, "Bottleneck": Bottleneck}
+
+
+@BACKBONES.register
+class ResNet9(nn.Module):
+    """A narrow ResNet of four stages (Fan et al., "OpenGait: Revisiting Gait Recognition", CVPR 2023).
+
+    Argument names, numbers and state-dict keys are OpenGait's.
+
+    Args:
+        block: ``BasicBlock`` or ``Bottleneck``.
+        channels: width of each of the four stages.
+        in_channel: channels of the input.
+        layers: residual blocks in each stage; 0 leaves the stage out.
+        strides: stride of each stage's first block.
+        maxpool: halve the map by a 3×3 max pooling before the first stage.
+    """
+
+    def __init__(
+        self,
+        block: Literal["BasicBlock", "Bottleneck"],
+        channels: FourCounts = (32, 64, 128, 256),
+        in_channel: InputChannels = 1,
+        layers: Annotated[Sequence[Annotated[int, Field(ge=0)]], Field(min_length=4, max_length=4)] = (1, 2, 2, 1),
+        strides: FourCounts = (1, 2, 2, 1),
+        maxpool: bool = True,
+    ):
+        super().__init__()
+        self.conv1 = BasicConv2d(in_channel, channels[0], 3, 1, 1)
+        self.bn1 = nn.BatchNorm2d(channels[0])
+        self.relu = nn.ReLU(inplace=True)
+        self.maxpool = nn.MaxPool2d(3, 2, 1) if maxpool else nn.Identity()
+        Block, width = _BLOCKS[block], channels[0]
+        for stage in range(4):
+            blocks = []
+            for number in range(layers[stage]):
+                blocks.append(Block(width, channels[stage], strides[stage] if number == 0 else 1))
+                width = channels[stage] * Block.expansion
+            self.add_module(f"layer{stage + 1}", nn.Sequential(*blocks))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Frames ``[n, in_channel, h, w]`` to feature maps ``[n, c, h', w']``."""
+        x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
+        for stage in range(1, 5):
+            x = self.get_submodule(f"layer{stage}")(x)
+        return x
+
+
+_STRIDES = (1, 2, 2, 1)
+
+
+@BACKBONES.register
+class DeepGaitV2(PartBackbone):
+    """Four stages of residual blocks in 2D, 3D or pseudo-3D, then the maximum over time and horizontal strips.
+
+    Fan et al., "Exploring Deep Models for Practical Gait Recognition" (arXiv 2303.03301, 2023). The first stage looks
+    at single frames in every mode. No stage strides over time and the convolutions pad it with empty frames, so that
+    sequences of any length keep all their frames. Argument names and state-dict keys are OpenGait's.
+
+    The paper's sizes for outdoor sets are the defaults; ``layers: [1, 1, 1, 1]`` is its network for small indoor ones,
+    and ``layers: [1, 1, 1, 1], channels: [8, 16, 32, 64]`` trains on a laptop.
+
+    Args:
+        bin_num: horizontal strips, one entry a scale; a silhouette of 64 rows gives 16.
+        mode: ``2d``, ``3d`` or ``p3d``, the blocks of the last three stages.
+        in_channels: channels of the input.
+        layers: residual blocks in each of the four stages.
+        channels: width of each stage.
+    """
+
+    def __init__(
+        self,
+        bin_num: Sequence[int],
+        mode: Literal["2d", "3d", "p3d"] = "p3d",
+        in_channels: InputChannels = 1,
+        layers: FourCounts = (1, 4, 4, 1),
+        channels: FourCounts = (64, 128, 256, 512),
+    ):
+        super().__init__()
+        self.part_bins = tuple(bin_num)
+        self.layer0 = frame_convolution(in_channels, channels[0])
+        self.layer1 = residual_stage("2d", channels[0], channels[0], layers[0], _STRIDES[0])
+        self.layer2 = residual_stage(mode, channels[0], channels[1], layers[1], _STRIDES[1])
+        self.layer3 = residual_stage(mode, channels[1], channels[2], layers[2], _STRIDES[2])
+        self.layer4 = residual_stage(mode, channels[2], channels[3], layers[3], _STRIDES[3])
+        self.TP = PackSequence()
+        self.HPP = HorizontalPooling(bin_num)
+
+    def look(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """``[n, s, in_channels, h, w]`` to parts ``[n, channels[3], p]`` and the last stage's maps."""
+        maps = self.layer4(self.layer3(self.layer2(self.layer1(self.layer0(frames)))))
+        return self.HPP(self.TP(maps)), maps
