@@ -1,4 +1,4 @@
-"""Fits the constants of ``opengait_meshgait/body/joint_crop.py`` to the stand-in body, and says how near they come.
+"""Fits the constants of ``opengait_meshgait/body/crop.py`` to the stand-in body, and says how near they come.
 
     python tools/fit_joint_crop.py        # half a minute on one core
 
@@ -7,9 +7,8 @@ Half of the poses are walkers seen from all sides, the other half moves every jo
 
 import torch
 
-from opengait_meshgait.body.crop import CropFrame, crop_frame
+from opengait_meshgait.body.crop import ENDS, CropFrame, JointOutline, crop_frame, joint_crop_frame
 from opengait_meshgait.body.files import load_body
-from opengait_meshgait.body.joint_crop import ENDS, JointOutline, joint_crop_frame
 from opengait_meshgait.body.layout import JOINT_FLIP, JOINT_NAMES
 from opengait_meshgait.body.model import BodyModel
 from opengait_meshgait.body.pose_samples import sample_poses

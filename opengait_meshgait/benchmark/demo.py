@@ -15,8 +15,7 @@ from opengait_meshgait.benchmark.accuracy import describe_differences
 from opengait_meshgait.benchmark.accuracy_tables import Contestant, accuracy_table, differences, row_name
 from opengait_meshgait.benchmark.demo_report import write_report
 from opengait_meshgait.common.files import write_json
-from opengait_meshgait.common.provenance import versions
-from opengait_meshgait.common.tables import markdown
+from opengait_meshgait.common.provenance import markdown, versions
 from opengait_meshgait.engine.build import build_network
 from opengait_meshgait.engine.config import load_config
 from opengait_meshgait.engine.progress import say

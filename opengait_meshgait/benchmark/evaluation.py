@@ -8,9 +8,9 @@ from pathlib import Path
 from opengait_meshgait.benchmark.evaluation_workload import EvaluationCase, evaluation_workload
 from opengait_meshgait.benchmark.interleaved import CLOCKS, Entrant, Measured, measure_interleaved, write_measured
 from opengait_meshgait.benchmark.opengait_workloads import opengait_evaluation_workload
-from opengait_meshgait.common.device import pick_device
+from opengait_meshgait.common.distributed import pick_device
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.common.tables import markdown
+from opengait_meshgait.common.provenance import markdown
 from opengait_meshgait.opengait.checkout import Checkout
 
 ROUNDING = 1e-4

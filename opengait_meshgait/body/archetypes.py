@@ -15,7 +15,7 @@ symmetric. The steps are
 import numpy as np
 from scipy.linalg import eigh
 
-from opengait_meshgait.body.interpolation import hull_weights, interpolation_errors, interpolation_weights
+from opengait_meshgait.body.markers import hull_weights, interpolation_errors, interpolation_weights
 from opengait_meshgait.common.errors import UserError
 
 DIMENSIONS = 100

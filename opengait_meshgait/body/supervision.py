@@ -6,9 +6,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from opengait_meshgait.body.crop import crop_frame, to_crop
+from opengait_meshgait.body.crop import crop_frame, joint_crop_frame, to_crop
 from opengait_meshgait.body.files import load_body
-from opengait_meshgait.body.joint_crop import joint_crop_frame
 from opengait_meshgait.body.layout import BETAS, FRAME_SIZE, JOINT_FLIP, NUM_JOINTS, POSE, ROOT_TURN
 from opengait_meshgait.body.markers import VirtualMarkers, load_markers
 from opengait_meshgait.body.model import BodyModel
@@ -104,7 +103,7 @@ class BodySupervision(nn.Module):
     def forward(self, bodies: torch.Tensor, weights: torch.Tensor | None = None) -> BodyTargets:
         """Bring the bodies into crop space, in float32 under autocast too.
 
-        Parameters are posed. Of joints alone (see :mod:`opengait_meshgait.body.joint_crop`), markers and vertices stay
+        Parameters are posed. Of joints alone (see :func:`joint_crop_frame`), markers and vertices stay
         unknown and have no weight. A frame has no weight at all if it holds a number that is not finite, if its pose
         or its joints are all zeros (as trackers write where they found nobody), or if posing it gives no finite body.
 

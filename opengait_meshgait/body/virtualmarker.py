@@ -16,8 +16,7 @@ import numpy as np
 import scipy.sparse
 import torch
 
-from opengait_meshgait.body.interpolation import interpolation_weights
-from opengait_meshgait.body.markers import VirtualMarkers, pose_body
+from opengait_meshgait.body.markers import VirtualMarkers, interpolation_weights, pose_body
 from opengait_meshgait.body.model import BodyModel
 from opengait_meshgait.body.pose_samples import sample_poses
 from opengait_meshgait.common.errors import UserError, did_you_mean

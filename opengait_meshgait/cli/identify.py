@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
             check_out(path, ".json", f"--{option}")
     if arguments.save is not None and arguments.validation is None:
         raise UserError("--save keeps what is learnt from --validation V.npz: give that too.")
-    from opengait_meshgait.common.device import pick_device
+    from opengait_meshgait.common.distributed import pick_device
     from opengait_meshgait.common.files import write_json
     from opengait_meshgait.inference.embeddings import check_comparable, read_embeddings
     from opengait_meshgait.inference.identify import identify

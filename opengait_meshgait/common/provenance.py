@@ -1,10 +1,11 @@
-"""Where figures come from: versions, commit, machine and command."""
+"""Figures in tables, and where they come from: versions, commit, machine and command."""
 
 import os
 import platform
 import shlex
 import subprocess
 import sys
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,7 @@ def machine(device: str) -> str:
     """
     import torch
 
-    from opengait_meshgait.common.device import pick_device
+    from opengait_meshgait.common.distributed import pick_device
 
     where = pick_device(device)
     threads = f"{torch.get_num_threads()} threads on {os.cpu_count()} cores of {_processor()}"
@@ -79,3 +80,10 @@ def _processor() -> str:
         lines = []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()
+
+
+def markdown(rows: Sequence[Sequence[str]]) -> str:
+    """``rows`` as a Markdown table; all columns but the first are aligned to the right."""
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
+    lines.insert(1, "|" + "---|" + "---:|" * (len(rows[0]) - 1))
+    return "\n".join(lines)

@@ -38,7 +38,6 @@ def _refuse(error: ImportError) -> str:
 def _checks(configs: list[str], overrides: list[str], opengait: str | None) -> tuple[list[Check], object]:
     """All checks but the first, which must not fail to be imported; and what they share."""
     from opengait_meshgait.doctor import data, training
-    from opengait_meshgait.doctor import opengait as checkout
 
     checks = [
         Check("device", lambda findings: machine.check_device(findings.opengait is not None)),
@@ -58,9 +57,9 @@ def _checks(configs: list[str], overrides: list[str], opengait: str | None) -> t
     ]
     if opengait:
         checks += [
-            Check(_CHECKOUT, checkout.check_checkout),
-            Check("OpenGait's packages", checkout.check_opengait_packages, (_CHECKOUT,)),
-            Check("OpenGait and this config", checkout.check_config, (_CHECKOUT, _KEYS)),
-            Check("OpenGait's test", checkout.check_test, (_CHECKOUT, _ROOT)),
+            Check(_CHECKOUT, training.check_checkout),
+            Check("OpenGait's packages", training.check_opengait_packages, (_CHECKOUT,)),
+            Check("OpenGait and this config", training.check_config, (_CHECKOUT, _KEYS)),
+            Check("OpenGait's test", training.check_test, (_CHECKOUT, _ROOT)),
         ]
     return checks, data.Findings(configs, overrides, opengait)

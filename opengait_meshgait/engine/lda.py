@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from opengait_meshgait.common.device import pick_device
+from opengait_meshgait.common.distributed import pick_device
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.common.files import atomic_path
 from opengait_meshgait.engine import build

@@ -8,8 +8,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 
-from opengait_meshgait.common.device import half_precision
-from opengait_meshgait.common.distributed import gather_to_rank0, rank, world_size
+from opengait_meshgait.common.distributed import gather_to_rank0, half_precision, rank, world_size
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.common.files import read_json, write_json
 from opengait_meshgait.data import Batch, GaitDataset, TripletSampler, make_loader

@@ -2,9 +2,9 @@
 
 from opengait_meshgait.evaluation.bodies import BodyErrors, body_errors, point_errors
 from opengait_meshgait.evaluation.cross_view import PROTOCOLS, evaluate_indoor_dataset, split_indoor_dataset
-from opengait_meshgait.evaluation.distance import METRICS, distances
 from opengait_meshgait.evaluation.evaluators import EVALUATORS, EvaluationResult, Split
 from opengait_meshgait.evaluation.gait3d import evaluate_Gait3D, split_Gait3D
+from opengait_meshgait.evaluation.retrieval import METRICS, distances
 
 __all__ = [
     "EVALUATORS",

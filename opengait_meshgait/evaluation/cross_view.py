@@ -8,7 +8,6 @@ import numpy as np
 import torch
 
 from opengait_meshgait.common.errors import UserError, did_you_mean
-from opengait_meshgait.evaluation.distance import CHUNK, distance_blocks
 from opengait_meshgait.evaluation.evaluators import (
     EVALUATORS,
     EvaluationResult,
@@ -18,7 +17,7 @@ from opengait_meshgait.evaluation.evaluators import (
     as_strings,
     check_embeddings,
 )
-from opengait_meshgait.evaluation.retrieval import NEVER, first_match, rank_k, retrieve
+from opengait_meshgait.evaluation.retrieval import CHUNK, NEVER, distance_blocks, first_match, rank_k, retrieve
 
 _RANKS = (1, 5)
 

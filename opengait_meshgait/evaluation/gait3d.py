@@ -6,7 +6,6 @@ import numpy as np
 import torch
 
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.evaluation.distance import CHUNK, distance_blocks
 from opengait_meshgait.evaluation.evaluators import (
     EVALUATORS,
     EvaluationResult,
@@ -16,7 +15,7 @@ from opengait_meshgait.evaluation.evaluators import (
     as_strings,
     check_embeddings,
 )
-from opengait_meshgait.evaluation.retrieval import Retrieval, rank_k, retrieve
+from opengait_meshgait.evaluation.retrieval import CHUNK, Retrieval, distance_blocks, rank_k, retrieve
 
 _RANKS = (1, 5, 10)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from opengait_meshgait.common.configs import read_config
-from opengait_meshgait.common.device import pick_device
+from opengait_meshgait.common.distributed import pick_device
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.inference.model import GaitModel
 from opengait_meshgait.networks import NETWORK_KEYS, load_checkpoint, load_weights, make_network

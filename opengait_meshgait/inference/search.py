@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.evaluation.distance import distance_blocks
+from opengait_meshgait.evaluation.retrieval import distance_blocks
 from opengait_meshgait.inference.embeddings import Embeddings
 
 # Sequences of either side in memory at once: with 256 channels and 16 parts, 67 MB.
@@ -16,7 +16,7 @@ _PIECE = 4096
 def distance_pieces(
     probes: Embeddings, gallery: Embeddings, metric: str, device: torch.device
 ) -> Iterator[tuple[slice, slice, torch.Tensor]]:
-    """Distances as :func:`~opengait_meshgait.evaluation.distance.distance_blocks` gives them, in bounded memory.
+    """Distances as :func:`~opengait_meshgait.evaluation.retrieval.distance_blocks` gives them, in bounded memory.
 
     Yields:
         The rows of a block among the probes, its columns in the gallery, and the distances, on ``device``.

@@ -11,8 +11,7 @@ import numpy as np
 import torch
 
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.common.pictures import picture_files, read_picture
-from opengait_meshgait.common.silhouettes import normalize_silhouette
+from opengait_meshgait.common.pictures import normalize_silhouette, picture_files, read_picture
 from opengait_meshgait.data.layout import find_sequence, list_problems, shorten, survey_sequences
 from opengait_meshgait.data.reader import grey_levels, read_silhouettes
 from opengait_meshgait.networks import SILHOUETTE_SIZE

@@ -127,7 +127,7 @@ def draw_bodies(smpls: np.ndarray, body: BodyModel, height: int, width: int) -> 
     """Silhouettes of bodies as they lie in normalised pictures; empty where a frame has no body.
 
     One outline over the bounding box serves for the median column and, its columns picked at the centres of the
-    picture's, for the picture: the posing apart, this halves the work of ``crop_frame`` and ``render_crop``.
+    picture's, for the picture: the posing apart, this halves the work of ``crop_frame`` and ``rasterize``.
 
     Args:
         smpls: float [T, 85], see :func:`align`.

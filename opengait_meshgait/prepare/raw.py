@@ -7,7 +7,7 @@ from pathlib import Path
 
 from opengait_meshgait.common.errors import UserError, list_names
 from opengait_meshgait.common.files import list_folder, subfolders
-from opengait_meshgait.prepare.bodies import holds_bodies
+from opengait_meshgait.prepare.sources import holds_bodies
 
 _GENERIC_LAYOUT = "<id>/<type>/<view>/ with *.png or a pickle of silhouettes, and .npz or .pkl of bodies"
 _OUMVLP_SILHOUETTES = re.compile(r"Silhouette_(\d{3})-(\d{2})")

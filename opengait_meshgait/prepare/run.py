@@ -16,8 +16,7 @@ from tqdm import tqdm
 from opengait_meshgait import __version__
 from opengait_meshgait.common.errors import UserError, list_names
 from opengait_meshgait.common.files import list_folder, write_json
-from opengait_meshgait.common.jobs import count_workers, run_jobs
-from opengait_meshgait.common.output import UNFINISHED, open_output, write_folder
+from opengait_meshgait.common.jobs import UNFINISHED, count_workers, open_output, run_jobs, write_folder
 from opengait_meshgait.prepare.raw import FINDERS, RawSequence
 from opengait_meshgait.prepare.records import Record, append_record, read_records, summarize, write_records
 from opengait_meshgait.prepare.sequence import SILS_FILE, Preparation, prepare_sequence

@@ -8,10 +8,9 @@ import numpy as np
 
 from opengait_meshgait.body.layout import FRAME_SIZE, head_below_feet
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.prepare.bodies import Bodies, read_raw_bodies
 from opengait_meshgait.prepare.parameters import BodyKeys
 from opengait_meshgait.prepare.raw import RawSequence
-from opengait_meshgait.prepare.silhouettes import Silhouettes, read_raw_silhouettes
+from opengait_meshgait.prepare.sources import Bodies, Silhouettes, read_raw_bodies, read_raw_silhouettes
 
 if TYPE_CHECKING:
     from opengait_meshgait.body.model import BodyModel

@@ -13,8 +13,7 @@ from opengait_meshgait.body.files import load_body
 from opengait_meshgait.body.model import BodyModel
 from opengait_meshgait.common.errors import UserError, did_you_mean
 from opengait_meshgait.common.files import write_json
-from opengait_meshgait.common.jobs import count_workers, run_jobs
-from opengait_meshgait.common.output import UNFINISHED, Change, open_output, write_folder
+from opengait_meshgait.common.jobs import UNFINISHED, Change, count_workers, open_output, run_jobs, write_folder
 from opengait_meshgait.walkers.gait import FRAMES_PER_SECOND
 from opengait_meshgait.walkers.layout import Gait3DLayout, Layout, OpenGaitLayout, OUMVLPLayout
 from opengait_meshgait.walkers.options import WalkerSet, make_partition

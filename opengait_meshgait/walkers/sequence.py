@@ -10,8 +10,7 @@ from opengait_meshgait.body.crop import CropFrame
 from opengait_meshgait.body.layout import NUM_JOINTS
 from opengait_meshgait.body.model import BodyModel
 from opengait_meshgait.body.raster import rasterize
-from opengait_meshgait.common.silhouettes import normalize_silhouette
-from opengait_meshgait.walkers.accessories import HANDS, HANGING, Accessory, make_accessories
+from opengait_meshgait.common.pictures import normalize_silhouette
 from opengait_meshgait.walkers.camera import (
     PICTURE_SIZE,
     Camera,
@@ -21,7 +20,7 @@ from opengait_meshgait.walkers.camera import (
     to_picture,
     weak_perspective,
 )
-from opengait_meshgait.walkers.clothing import clothing_offsets
+from opengait_meshgait.walkers.clothing import HANDS, HANGING, Accessory, clothing_offsets, make_accessories
 from opengait_meshgait.walkers.gait import Motion, walk
 from opengait_meshgait.walkers.legs import Foot
 from opengait_meshgait.walkers.noise import degrade

@@ -4,9 +4,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
-from opengait_meshgait.body import archetypes, interpolation
+from opengait_meshgait.body import archetypes
+from opengait_meshgait.body import markers as marker_module
 from opengait_meshgait.body.archetypes import farthest_point_markers, learn_markers
-from opengait_meshgait.body.interpolation import (
+from opengait_meshgait.body.markers import (
     NEGATIVE_COST,
     NEIGHBOURS,
     hull_weights,
@@ -224,7 +225,7 @@ def test_markers_are_their_own_combination():
 def test_agrees_with_another_archetypal_analysis(monkeypatch):
     """Where the `archetypes` package is installed: its error and ours, with convex weights as it has them."""
     package = pytest.importorskip("archetypes")
-    monkeypatch.setattr(interpolation, "NEGATIVE_COST", 1e3)
+    monkeypatch.setattr(marker_module, "NEGATIVE_COST", 1e3)
     vertices, _ = cloud(meshes=5, pairs=40, midline=0)
     surface = archetypes._surface(vertices, np.arange(80))
     points = surface.points.T

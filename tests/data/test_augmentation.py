@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn.functional import avg_pool2d
 
-from opengait_meshgait.body.crop import crop_frame, flip_crop, render_crop, to_crop, to_pixels
+from opengait_meshgait.body.crop import crop_frame, flip_crop, to_crop, to_pixels
 from opengait_meshgait.body.files import load_body
 from opengait_meshgait.body.layout import JOINT_FLIP
 from opengait_meshgait.body.raster import rasterize
@@ -50,7 +50,8 @@ def augmentation(flip=0.5, affine=None, perspective=None, erasing=None, flips=No
 
 def overlap(sils: torch.Tensor, targets: BodyTargets) -> torch.Tensor:
     """IoU [n * s] of the bodies, drawn anew, with the silhouettes."""
-    drawn, seen = render_crop(targets.vertices.flatten(0, 1), BODY.faces), sils.flatten(0, 1) > 0.5
+    drawn = rasterize(to_pixels(targets.vertices.flatten(0, 1)), BODY.faces, 64, 44)
+    seen = sils.flatten(0, 1) > 0.5
     return (drawn & seen).sum((1, 2)) / (drawn | seen).sum((1, 2))
 
 

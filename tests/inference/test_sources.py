@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.common.silhouettes import normalize_silhouette
+from opengait_meshgait.common.pictures import normalize_silhouette
 from opengait_meshgait.data.reader import read_silhouettes
 from opengait_meshgait.inference.sources import find_sources
 

@@ -17,7 +17,7 @@ import pytest
 
 from opengait_meshgait.body.layout import BETAS, POSE
 from opengait_meshgait.cli.main import main
-from opengait_meshgait.common.silhouettes import normalize_silhouette
+from opengait_meshgait.common.pictures import normalize_silhouette
 
 FRAMES = 6
 SEQUENCES = [(label, "nm-01", view) for label in ("0001", "0002") for view in ("000", "090")]

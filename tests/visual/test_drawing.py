@@ -6,8 +6,9 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
-from opengait_meshgait.body.crop import render_crop
+from opengait_meshgait.body.crop import to_pixels
 from opengait_meshgait.body.files import load_body
+from opengait_meshgait.body.raster import rasterize
 from opengait_meshgait.networks import VolumeExtent, soft_argmax
 from opengait_meshgait.visual.drawing import (
     HEIGHT,
@@ -80,7 +81,7 @@ def test_meshes_cover_what_the_rasteriser_says():
     vertices = body.v_template * torch.tensor([0.4, -0.4, -0.4]) + torch.tensor([0, 0.5, 0])
     expected = np.zeros((HEIGHT, WIDTH), bool)
     # Crop space without the margins above and below; half a pixel aside.
-    expected[8:-8] = render_crop(vertices[None], body.faces, HEIGHT - 16, WIDTH)[0]
+    expected[8:-8] = rasterize(to_pixels(vertices[None], HEIGHT - 16, WIDTH), body.faces, HEIGHT - 16, WIDTH)[0]
     picture = draw_mesh(vertices.numpy(), body.faces.numpy(), (90, 140, 200), 0)
     drawn = (picture != picture[0, 0]).any(-1)
     assert (drawn & expected).sum() / (drawn | expected).sum() > 0.85

@@ -5,9 +5,10 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
-from opengait_meshgait.body.crop import crop_frame, render_crop, to_crop
+from opengait_meshgait.body.crop import crop_frame, to_crop, to_pixels
 from opengait_meshgait.body.files import load_body
 from opengait_meshgait.body.layout import BETAS, POSE
+from opengait_meshgait.body.raster import rasterize
 from opengait_meshgait.walkers import WalkName, make_scene
 from opengait_meshgait.walkers.rotations import turn
 
@@ -33,7 +34,7 @@ def overlap(body):
         numbers = torch.from_numpy(frames)
         vertices, joints = body(numbers[:, POSE], numbers[:, BETAS])
         frame = crop_frame(vertices, body.faces, joints[:, 0])
-        posed = render_crop(to_crop(vertices, frame), body.faces, 64, 64).numpy()
+        posed = rasterize(to_pixels(to_crop(vertices, frame), 64, 64), body.faces, 64, 64).numpy()
         seen = silhouettes > 127
         return (posed & seen).sum((1, 2)) / (posed | seen).sum((1, 2))
 

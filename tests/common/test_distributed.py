@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from opengait_meshgait.common.device import half_precision
+from opengait_meshgait.common.distributed import half_precision
 
 
 @pytest.mark.parametrize(
