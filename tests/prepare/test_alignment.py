@@ -5,6 +5,7 @@ import torch
 from opengait_meshgait.body.crop import crop_frame, to_crop, to_pixels
 from opengait_meshgait.body.files import load_body
 from opengait_meshgait.body.layout import BETAS, POSE
+from opengait_meshgait.body.raster import rasterize
 from opengait_meshgait.prepare import alignment
 from opengait_meshgait.prepare.alignment import Alignment, align, disagrees, draw_bodies, weights
 from opengait_meshgait.walkers.person import WalkName
