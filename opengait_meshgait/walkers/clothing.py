@@ -1,5 +1,5 @@
-"""What a person wears and carries: clothes that follow the skin, as offsets of its vertices, and coat hems, skirts, buns
-and bags, which do not, as closed meshes of their own."""
+"""What a person wears and carries: clothes that follow the skin, as offsets of its vertices, and closed meshes of what
+does not: coat hems, skirts, buns and bags."""
 
 from dataclasses import dataclass
 
