@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import os
 import sys
 
 from opengait_meshgait import __version__
@@ -49,7 +50,13 @@ def main(argv: list[str] | None = None) -> int:
     command = importlib.import_module(f"opengait_meshgait.cli.{chosen.command}")
     arguments = command.parser(f"meshgait {chosen.command}").parse_args(rest)
     try:
-        return command.run(arguments) or 0
+        status = command.run(arguments) or 0
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:
+        # The reader has read enough, as `head` does; what is left in the buffer must not complain at the exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except UserError as error:
         print(f"meshgait {chosen.command}: {error}", file=sys.stderr)
         return 1

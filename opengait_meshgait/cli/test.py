@@ -29,7 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Test, and print a table."""
     from opengait_meshgait.engine.config import load_config
 
-    config = load_config(arguments.cfgs, arguments.set)
+    config = load_config(arguments.cfgs, arguments.set, bool(arguments.opengait))
     if arguments.opengait:
         from opengait_meshgait.opengait.launch import hand_over
 

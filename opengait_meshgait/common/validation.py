@@ -45,14 +45,14 @@ class Arguments(Section):
 SectionT = TypeVar("SectionT", bound=Section)
 
 
-def validate(section: type[SectionT], raw: Any, source: str) -> SectionT:
-    """``raw`` with defaults filled in.
+def validate(section: type[SectionT], raw: Any, source: str, context: Any = None) -> SectionT:
+    """``raw`` with defaults filled in; ``context`` is what validators of pydantic are given besides.
 
     Raises:
         UserError: all that is wrong, one problem a line; ``source`` names what cannot be used.
     """
     try:
-        return section.model_validate(raw)
+        return section.model_validate(raw, context=context)
     except ValidationError as error:
         refuse(source, explain(error, section, raw))
         raise

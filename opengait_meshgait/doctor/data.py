@@ -86,11 +86,12 @@ class Findings:
 
 def check_keys(findings: Findings) -> str:
     """The YAML files, their keys and what they say together."""
-    config, source = load_config(findings.paths, findings.overrides), config_source(findings.paths)
+    config = load_config(findings.paths, findings.overrides, bool(findings.opengait))
+    source = config_source(findings.paths)
     if findings.opengait:
         with suppress(UserError):  # a check of its own says what is wrong with the checkout
             cfgs = resolve_paths(config.model_dump(), Checkout(findings.opengait).root)
-            config = make_config(cfgs, source)
+            config = make_config(cfgs, source, opengait=True)
     findings.config = config
     trainer = config.trainer_cfg
     return f"{source} trains {config.model_cfg.model} for {trainer.total_iter:,} iterations"

@@ -10,8 +10,8 @@ def modalities(config: Config) -> int:
     return 1 if config.data_cfg.data_in_use is None else sum(config.data_cfg.data_in_use)
 
 
-def contradictions(config: Config) -> list[str]:
-    """Settings that are fine by themselves and cannot work together."""
+def contradictions(config: Config, opengait: bool = False) -> list[str]:
+    """Settings that are fine by themselves and cannot work together; ``opengait``: it checks the losses itself."""
     data, model, trainer, evaluator = config.data_cfg, config.model_cfg, config.trainer_cfg, config.evaluator_cfg
     problems = []
     in_use = modalities(config)
@@ -40,7 +40,7 @@ def contradictions(config: Config) -> list[str]:
             f"data_cfg.data_in_use: found {data.data_in_use}; the losses {', '.join(bodily)} compare with "
             "bodies, so set [true, true]."
         )
-    if not problems:
+    if not problems and not opengait:
         try:
             LossSum(config.loss_cfg, RECOGNITION_TERMS + (BODY_TERMS if model.heatmap_cfg and in_use == 2 else ()))
         except UserError as error:

@@ -11,15 +11,18 @@ from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.common.validation import refuse, shown, validate
 from opengait_meshgait.common.yaml_files import parse_yaml
 from opengait_meshgait.engine.checks import contradictions
-from opengait_meshgait.engine.schema import Config
+from opengait_meshgait.engine.schema import FOR_OPENGAIT, Config
 
 
-def load_config(paths: str | Path | Sequence[str | Path], overrides: Iterable[str] = ()) -> Config:
+def load_config(
+    paths: str | Path | Sequence[str | Path], overrides: Iterable[str] = (), opengait: bool = False
+) -> Config:
     """Read and check a config.
 
     Args:
         paths: a YAML file, or several that are merged from left to right; each may be the name of a shipped one.
         overrides: ``"a.b.c=value"``, each value read as YAML; a number steps into a list (``loss_cfg.1.margin=0.3``).
+        opengait: for OpenGait, which has losses of its own: those that are unknown here are not checked.
 
     Raises:
         UserError: no such file, not YAML, or a key, type or combination that cannot work; all are listed.
@@ -27,17 +30,17 @@ def load_config(paths: str | Path | Sequence[str | Path], overrides: Iterable[st
     raw = read_config(paths)
     for override in overrides:
         apply_override(raw, override)
-    return make_config(raw, config_source(paths))
+    return make_config(raw, config_source(paths), opengait)
 
 
-def make_config(raw: Mapping[str, Any], source: str = "the config") -> Config:
-    """Check a nested mapping; ``source`` names it in messages.
+def make_config(raw: Mapping[str, Any], source: str = "the config", opengait: bool = False) -> Config:
+    """Check a nested mapping; ``source`` names it in messages, ``opengait`` as :func:`load_config`.
 
     Raises:
         UserError: a key, type or combination that cannot work; all are listed.
     """
-    config = validate(Config, dict(raw), source)
-    refuse(source, contradictions(config))
+    config = validate(Config, dict(raw), source, {FOR_OPENGAIT: opengait})
+    refuse(source, contradictions(config, opengait))
     return config
 
 

@@ -6,7 +6,7 @@ this package's own engine only. What has a ``type`` is checked against the signa
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
 
 from opengait_meshgait.common.registry import Registry
 from opengait_meshgait.common.validation import Section, as_list, raise_inside
@@ -17,22 +17,31 @@ from opengait_meshgait.losses import LOSSES
 from opengait_meshgait.networks.registry import BACKBONES, ESTIMATORS, LAYERS
 
 Entry = dict[str, Any]
+FOR_OPENGAIT = "opengait"
+"""In the context of a validation: whether OpenGait is to read the config."""
 
 
-def _named(registry: Registry, *besides: str, **fixed: str) -> AfterValidator:
+def _named(registry: Registry, **fixed: str) -> AfterValidator:
     """Checks an entry against what it names in ``registry``.
 
     Args:
         registry: of the names.
-        besides: keys of the entry that are no arguments.
         fixed: the name, where the entry does not give it.
     """
 
     def check(entry: Entry) -> Entry:
-        raise_inside(registry.problems({**{k: v for k, v in entry.items() if k not in besides}, **fixed}))
+        raise_inside(registry.problems({**entry, **fixed}))
         return entry
 
     return AfterValidator(check)
+
+
+def _loss(entry: Entry, info: ValidationInfo) -> Entry:
+    """Checks a loss, unless it may be one of OpenGait's own."""
+    if (info.context or {}).get(FOR_OPENGAIT) and entry.get("type") not in LOSSES.entries:
+        return entry
+    raise_inside(LOSSES.problems({key: value for key, value in entry.items() if key != "log_prefix"}))
+    return entry
 
 
 BackboneEntry = Annotated[Entry, _named(BACKBONES)]
@@ -40,7 +49,7 @@ EstimatorEntry = Annotated[Entry, _named(ESTIMATORS)]
 FeaturesEntry = Annotated[Entry, _named(LAYERS, type="HeatmapFeatures")]
 HeadEntry = Annotated[Entry, _named(LAYERS, type="Discriminant")]
 # OpenGait takes one entry or a list of them.
-LossEntries = Annotated[list[Annotated[Entry, _named(LOSSES, "log_prefix")]], BeforeValidator(as_list)]
+LossEntries = Annotated[list[Annotated[Entry, AfterValidator(_loss)]], BeforeValidator(as_list)]
 TransformEntries = Annotated[list[Annotated[Entry, _named(TRANSFORMS)]], BeforeValidator(as_list)]
 Positive = Annotated[int, Field(gt=0)]
 # A folder's name under `output/`.

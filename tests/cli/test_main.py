@@ -1,5 +1,8 @@
 """The command itself: help, and what is said of commands that are not there."""
 
+import subprocess
+import sys
+
 import pytest
 
 from opengait_meshgait.cli.main import COMMANDS, main
@@ -17,3 +20,11 @@ def test_commands_that_are_not_there(typed, message, capsys):
         main([typed, "--cfgs", "walkers"])
     assert error.value.code == 2
     assert f"there is no command '{typed}'. {message}" in capsys.readouterr().err
+
+
+def test_a_reader_that_stops_early():
+    command = [sys.executable, "-m", "opengait_meshgait", "configs"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0

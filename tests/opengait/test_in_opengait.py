@@ -205,7 +205,7 @@ def test_mistakes_are_told_without_a_traceback(main, tiny_config, write):
     config["data_cfg"]["data_in_use"] = [1, 1]
     config["evaluator_cfg"]["metric"] = "cosine"
     said = main(write(config), "train", status=1)
-    assert "model_cfg: unknown 'fuson'. Did you mean 'fusion'?" in said
+    assert "model_cfg.fuson: unknown key. Did you mean 'fusion'?" in said
     assert "evaluator_cfg.metric: unknown 'cosine'" in said
     assert "data_cfg.data_in_use: found [1, 1]" in said
     assert "Traceback" not in said
