@@ -13,8 +13,12 @@ import pytest
 import torch
 from hypothesis import settings
 
+from opengait_meshgait.body.files import load_body
 from opengait_meshgait.body.layout import ROOT_TURN
+from opengait_meshgait.common.pictures import normalize_silhouette
 from opengait_meshgait.engine.config import make_config
+from opengait_meshgait.walkers import WalkerSet
+from opengait_meshgait.walkers.sequence import film_walk
 
 settings.register_profile("suite", deadline=None, max_examples=30, derandomize=True)
 settings.load_profile("suite")
@@ -25,6 +29,18 @@ def one_thread_per_worker():
     """Two pytest workers on two cores: more threads than that only wait for each other."""
     if "PYTEST_XDIST_WORKER" in os.environ:
         torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def render_walk():
+    """One walk as a gait dataset holds it: by view silhouettes, uint8 [T, 64, 64], and frames, float32 [T, 85]."""
+    body = load_body()
+
+    def render(name, views, frames, seed, noise=0.0):
+        filmed = film_walk(body, name, WalkerSet(views=views, frames=frames, seed=seed, noise=noise))
+        return {view: (np.stack([*map(normalize_silhouette, seen)]), smpls) for view, (seen, smpls) in filmed.items()}
+
+    return render
 
 
 TYPES = ("nm-01", "nm-02", "bg-01", "cl-01")

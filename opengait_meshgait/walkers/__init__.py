@@ -4,7 +4,7 @@ from opengait_meshgait.walkers.dataset import write_walkers
 from opengait_meshgait.walkers.options import WalkerSet, parse_seqs, parse_views, partition_notes
 from opengait_meshgait.walkers.person import Person, WalkName
 from opengait_meshgait.walkers.recordings import RecordedSet, choose_walkers
-from opengait_meshgait.walkers.sequence import make_scene, render_walk
+from opengait_meshgait.walkers.sequence import make_scene
 
 __all__ = [
     "Person",
@@ -16,6 +16,5 @@ __all__ = [
     "parse_seqs",
     "parse_views",
     "partition_notes",
-    "render_walk",
     "write_walkers",
 ]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from opengait_meshgait.body.crop import CropFrame, crop_frame, to_crop
+from opengait_meshgait.body.crop import CropFrame, to_crop
 
 PICTURE_SIZE = 180
 """Height and width of the pictures, px."""
@@ -78,17 +78,12 @@ def project(oriented: np.ndarray) -> torch.Tensor:
     return flat
 
 
-def cut_picture(flat: torch.Tensor, faces: torch.Tensor) -> CropFrame:
-    """The part of a camera's view that becomes the picture: the walker's crop space, as a tracker would cut it.
-
-    The walker fills :data:`BODY_ROWS` rows and has the median in the centre of its column, so that
-    85-number frames and silhouettes agree to a fraction of a pixel.
-    """
-    return crop_frame(flat, faces, flat[:, 0])
-
-
 def to_picture(flat: torch.Tensor, picture: CropFrame) -> torch.Tensor:
-    """Projected points [T, P, 3] in the picture, px, [T, P, 2]."""
+    """Projected points [T, P, 3] in the picture, px, [T, P, 2].
+
+    The walker, whose crop space ``picture`` is, fills :data:`BODY_ROWS` rows and has the median in the centre of its
+    column, so that 85-number frames and silhouettes agree to a fraction of a pixel.
+    """
     return to_crop(flat, picture)[..., :2] * BODY_ROWS + flat.new_tensor([_MEDIAN_COLUMN, _MARGIN])
 
 

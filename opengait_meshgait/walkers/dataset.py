@@ -1,7 +1,8 @@
 """Walkers on disk: whole sequences only, and a run that resumes where it was stopped."""
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import cache, partial
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,7 @@ def write_walkers(
     done = total - len(options.views) * sum(map(options.length, missing))
     with tqdm(total=total, initial=done, unit=" frames", desc=f"walkers in {out}") as bar:
         jobs = [(options, layout, out, walk) for walk in missing]
-        for frames in run_jobs(_write_walk, jobs, workers, _start):
+        for frames in run_jobs(_write_walk, jobs, workers, _body):
             bar.update(frames)
     shutil.rmtree(out / UNFINISHED, ignore_errors=True)
     write_json(out / "partition.json", make_partition(options, layout.sequence_name))
@@ -67,13 +68,10 @@ def write_walkers(
 
 
 def _choose_layout(options: WalkerSet, raw: str | None) -> Layout:
-    if raw is None:
-        return OpenGaitLayout()
-    if raw == Gait3DLayout.name:
-        return Gait3DLayout()
-    if raw == OUMVLPLayout.name:
-        return OUMVLPLayout(options)
-    raise UserError(f"Unknown raw layout '{raw}'. {did_you_mean(raw, (Gait3DLayout.name, OUMVLPLayout.name))}")
+    layouts: dict[str, Callable[[], Layout]] = {"gait3d": Gait3DLayout, "oumvlp": partial(OUMVLPLayout, options)}
+    if raw not in (None, *layouts):
+        raise UserError(f"Unknown raw layout '{raw}'. {did_you_mean(raw, layouts)}")
+    return layouts[raw]() if raw else OpenGaitLayout()
 
 
 def _describe(options: WalkerSet, layout: Layout, body: BodyModel, command: str) -> dict[str, Any]:
@@ -118,32 +116,19 @@ def _complete(out: Path, folders: dict[Path, list[str]]) -> bool:
         return False
 
 
-_body: BodyModel
-
-
-def _start() -> None:
-    """Make a process ready."""
-    global _body
-    _body = load_body()
+@cache
+def _body() -> BodyModel:
+    """This process's."""
+    return load_body()
 
 
 def _write_walk(options: WalkerSet, layout: Layout, out: Path, walk: WalkName) -> int:
     """Write those views of a walk that are not there yet, each folder whole or not at all; frames in all views."""
-    length = options.length(walk)
-    filmed = film_walk(
-        _body,
-        walk,
-        options.views,
-        length,
-        options.seed,
-        options.noise,
-        same_body=options.same_body,
-        recorded=options.recorded(walk),
-        variety=options.variety,
-    )
+    length, body = options.length(walk), _body()
+    filmed = film_walk(body, walk, options)
     for view, (pictures, smpls) in filmed.items():
         folders = layout.folders(walk, view, length)
         if not _complete(out, folders):
-            for (folder, names), contents in zip(folders.items(), layout.contents(_body, pictures, smpls), strict=True):
+            for (folder, names), contents in zip(folders.items(), layout.contents(body, pictures, smpls), strict=True):
                 write_folder(out, folder, dict(zip(names, contents, strict=True)))
     return length * len(filmed)

@@ -16,9 +16,9 @@ import torch
 from opengait_meshgait.body.layout import BETAS, CAM, POSE
 from opengait_meshgait.body.model import BodyModel
 from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.common.pictures import normalize_silhouette
 from opengait_meshgait.walkers.options import WalkerSet
 from opengait_meshgait.walkers.person import WalkName, sequence_name, view_folder
-from opengait_meshgait.walkers.sequence import normalize_pictures
 
 _MOST_WALKS = 100  # what the two digits of OUMVLP's folders hold
 _PICTURE = "silhouette as a tracker cuts it, grey, uint8 [180, 180], 0 or 255"
@@ -69,15 +69,14 @@ class OpenGaitLayout(Layout):
     title = "in OpenGait's layout"
     files = {
         "0-sils.pkl": "silhouettes, uint8 [frames, 64, 64]",
-        "1-smpls.pkl": "float32 [frames, 85]: weak-perspective camera (s, tx, ty), axis-angle of 24 joints with the "
-        "root in camera orientation (x right, y down, z away), 10 betas",
+        "1-smpls.pkl": f"float32 [frames, 85]: {_CAM}, {_POSE}, 10 betas",
     }
 
     def folders(self, walk: WalkName, view: int, frames: int) -> dict[Path, list[str]]:
         return {Path(walk.label, walk.type, view_folder(view)): list(self.files)}
 
     def contents(self, body: BodyModel, pictures: np.ndarray, smpls: np.ndarray) -> Iterator[list[bytes]]:
-        arrays = normalize_pictures(pictures), smpls
+        arrays = np.stack([normalize_silhouette(picture) for picture in pictures]), smpls
         yield [pickle.dumps(np.ascontiguousarray(array), protocol=4) for array in arrays]
 
 

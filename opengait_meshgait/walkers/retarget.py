@@ -74,12 +74,8 @@ def retarget(recorded: RecordedMotion, joints: np.ndarray, feet: tuple[Foot, Foo
 
 def _up(places: np.ndarray, at: dict[str, int]) -> np.ndarray:
     """The axis along which a pose [J, 3] stands."""
-    body = (
-        places[at["left_shoulder"]]
-        + places[at["right_shoulder"]]
-        - places[at["left_ankle"]]
-        - places[at["right_ankle"]]
-    )
+    shoulders, ankles = (places[[at[f"left_{name}"], at[f"right_{name}"]]].sum(0) for name in ("shoulder", "ankle"))
+    body = shoulders - ankles
     axis = np.abs(body).argmax()
     return np.sign(body[axis]) * np.eye(3)[axis]
 

@@ -1,21 +1,18 @@
 """One walk as every camera sees it: silhouettes and 85-number frames."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from opengait_meshgait.body.crop import CropFrame
+from opengait_meshgait.body.crop import CropFrame, crop_frame
 from opengait_meshgait.body.layout import NUM_JOINTS
 from opengait_meshgait.body.model import BodyModel
 from opengait_meshgait.body.raster import rasterize
-from opengait_meshgait.common.pictures import normalize_silhouette
 from opengait_meshgait.walkers.camera import (
     PICTURE_SIZE,
     Camera,
     CameraTrack,
-    cut_picture,
     project,
     to_picture,
     weak_perspective,
@@ -24,13 +21,13 @@ from opengait_meshgait.walkers.clothing import HANDS, HANGING, Accessory, clothi
 from opengait_meshgait.walkers.gait import Motion, walk
 from opengait_meshgait.walkers.legs import Foot
 from opengait_meshgait.walkers.noise import degrade
+from opengait_meshgait.walkers.options import WalkerSet
 from opengait_meshgait.walkers.person import Person, WalkName
 from opengait_meshgait.walkers.recorded import RecordedMotion
 from opengait_meshgait.walkers.retarget import retarget
 from opengait_meshgait.walkers.rotations import rotation_vectors, turn
 from opengait_meshgait.walkers.stride import LEG_JOINTS, SIDES
 
-_SILHOUETTE_SIZE = 64
 _FITTED = 8  # every eighth vertex is enough to fit a weak-perspective camera
 
 
@@ -122,58 +119,33 @@ def make_scene(
     )
 
 
-def film_walk(
-    body: BodyModel,
-    name: WalkName,
-    views: Iterable[int],
-    frames: int,
-    seed: int,
-    noise: float = 0.0,
-    same_body: bool = False,
-    recorded: RecordedMotion | None = None,
-    variety: float = 0.0,
-) -> dict[int, tuple[np.ndarray, np.ndarray]]:
-    """One walk from several views at once, in pictures as a tracker cuts them.
+def film_walk(body: BodyModel, name: WalkName, options: WalkerSet) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+    """One walk from all views at once, in pictures as a tracker cuts them.
 
     Args:
-        body: the body that all people share.
-        name: who walks, and which of the person's walks.
-        views: degrees; 0 from the front, 90 from the left side, 180 from behind.
-        frames, seed, same_body, recorded, variety: see :func:`make_scene`.
-        noise: how much the silhouettes are damaged, 0 … 1.
+        body, name: see :func:`make_scene`.
+        options: from which views, and how the crowd walks.
 
     Returns:
         For each view pictures, uint8 [T, 180, 180], 0 or 255, and frames of 85 numbers, float32 [T, 85]: the
         weak-perspective camera (s, tx, ty) of :func:`weak_perspective`, the pose with its root in camera orientation,
         the betas.
     """
-    scene = make_scene(body, name, frames, seed, same_body, recorded, variety)
+    frames, seed = options.length(name), options.seed
+    scene = make_scene(body, name, frames, seed, options.same_body, options.recorded(name), options.variety)
     faces = torch.from_numpy(scene.faces)
-    rngs = {view: name.rng(seed, view + 1) for view in views}
+    rngs = {view: name.rng(seed, view + 1) for view in options.views}
     tracks = {view: Camera.draw(view, rng).follow(scene.motion.pelvis, scene.stature) for view, rng in rngs.items()}
     flat = project(np.concatenate([track.orient(scene.surface) for track in tracks.values()]))
-    pictures = cut_picture(flat, faces)
+    pictures = crop_frame(flat, faces, flat[:, 0])
     covered = rasterize(to_picture(flat, pictures), faces, PICTURE_SIZE, PICTURE_SIZE).numpy()
     filmed = {}
     for index, (view, track) in enumerate(tracks.items()):
         part = slice(index * frames, (index + 1) * frames)
-        seen = degrade(covered[part], noise, rngs[view]).astype(np.uint8) * 255
+        seen = degrade(covered[part], options.noise, rngs[view]).astype(np.uint8) * 255
         picture = CropFrame(pictures.origin[part], pictures.height[part])
         filmed[view] = seen, _smpl_frames(scene, track, picture)
     return filmed
-
-
-def render_walk(
-    body: BodyModel, name: WalkName, views: Iterable[int], frames: int, seed: int, noise: float = 0.0
-) -> dict[int, tuple[np.ndarray, np.ndarray]]:
-    """One walk as a gait dataset holds it: :func:`film_walk` with silhouettes, uint8 [T, 64, 64], for pictures."""
-    filmed = film_walk(body, name, views, frames, seed, noise)
-    return {view: (normalize_pictures(pictures), smpls) for view, (pictures, smpls) in filmed.items()}
-
-
-def normalize_pictures(pictures: np.ndarray) -> np.ndarray:
-    """Pictures of :func:`film_walk`, uint8 [T, h, w], to silhouettes, uint8 [T, 64, 64]."""
-    return np.stack([normalize_silhouette(picture, _SILHOUETTE_SIZE) for picture in pictures])
 
 
 def _smpl_frames(scene: Scene, track: CameraTrack, picture: CropFrame) -> np.ndarray:

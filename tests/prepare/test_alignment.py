@@ -9,7 +9,6 @@ from opengait_meshgait.body.raster import rasterize
 from opengait_meshgait.prepare import alignment
 from opengait_meshgait.prepare.alignment import Alignment, align, disagrees, draw_bodies, weights
 from opengait_meshgait.walkers.person import WalkName
-from opengait_meshgait.walkers.sequence import render_walk
 
 
 @pytest.fixture(scope="module")
@@ -18,9 +17,9 @@ def body():
 
 
 @pytest.fixture(scope="module")
-def views(body):
+def views(render_walk):
     """One walk seen from the front and from the side: silhouettes [40, 64, 64] and frames [40, 85]."""
-    return render_walk(body, WalkName(1, "nm", 1), (0, 90), 40, seed=5)
+    return render_walk(WalkName(1, "nm", 1), (0, 90), 40, seed=5)
 
 
 @pytest.fixture(scope="module")

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 import torch
 
+from opengait_meshgait.body.crop import crop_frame
 from opengait_meshgait.walkers.camera import (
     BODY_ROWS,
     PICTURE_SIZE,
     Camera,
-    cut_picture,
     project,
     to_picture,
     weak_perspective,
@@ -47,7 +47,7 @@ def test_cameras_are_far_and_above_the_middle_of_the_body():
 def test_the_walker_fills_the_picture(body):
     vertices = body.v_template.numpy()[None] * [1, -1, -1] + [0, 0, 9.0]
     flat = project(vertices.astype(np.float32))
-    pixels = to_picture(flat, cut_picture(flat, body.faces))
+    pixels = to_picture(flat, crop_frame(flat, body.faces, flat[:, 0]))
     assert float(pixels[..., 1].max() - pixels[..., 1].min()) == pytest.approx(BODY_ROWS, abs=1e-3)
     assert pixels.min() >= 0 and pixels.max() <= PICTURE_SIZE
 

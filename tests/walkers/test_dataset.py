@@ -14,7 +14,7 @@ from opengait_meshgait.cli.main import main
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.common.files import read_pickle
 from opengait_meshgait.data import FrameSampling, GaitDataset
-from opengait_meshgait.walkers import WalkerSet, WalkName, render_walk, write_walkers
+from opengait_meshgait.walkers import WalkerSet, WalkName, write_walkers
 
 OPTIONS = WalkerSet(ids=3, views=(0, 90), seqs={"nm": 2, "bg": 1, "cl": 1}, frames=5, noise=0.3)
 
@@ -34,13 +34,13 @@ def written(tmp_path_factory):
     return out, write_walkers(OPTIONS, out, workers=1, command="meshgait walkers …")
 
 
-def test_the_layout_is_opengaits(written, body):
+def test_the_layout_is_opengaits(written, render_walk):
     out, _ = written
     files = sorted(path.relative_to(out).as_posix() for path in out.rglob("*.pkl"))
     assert len(files) == 3 * 4 * 2 * 2
     assert files[:2] == ["0001/bg-01/000/0-sils.pkl", "0001/bg-01/000/1-smpls.pkl"]
     assert sorted(path.name for path in out.iterdir()) == ["0001", "0002", "0003", "dataset.json", "partition.json"]
-    expected = render_walk(body, WalkName(2, "cl", 1), OPTIONS.views, 5, OPTIONS.seed, OPTIONS.noise)[90]
+    expected = render_walk(WalkName(2, "cl", 1), OPTIONS.views, 5, OPTIONS.seed, OPTIONS.noise)[90]
     for name, array in zip(("0-sils.pkl", "1-smpls.pkl"), expected):
         read = read_pickle(out / "0002" / "cl-01" / "090" / name)
         assert read.dtype == array.dtype

@@ -117,8 +117,8 @@ def test_with_one_body_only_gait_differs(body):
     assert all(np.array_equal(person.betas, people[0].betas) for person in people)
     assert len({repr(person.wardrobe) for person in people}) == 1
     assert [repr(person.style) for person in people] == [repr(Person.draw(3, number).style) for number in (1, 2, 5)]
-    own = film_walk(body, WalkName(2, "nm", 1), (90,), 2, seed=3)[90][1]
-    shared = film_walk(body, WalkName(2, "nm", 1), (90,), 2, seed=3, same_body=True)[90][1]
+    own = film_walk(body, WalkName(2, "nm", 1), WalkerSet(views=(90,), frames=2, seed=3))[90][1]
+    shared = film_walk(body, WalkName(2, "nm", 1), WalkerSet(views=(90,), frames=2, seed=3, same_body=True))[90][1]
     assert not np.array_equal(own[:, BETAS], shared[:, BETAS])
     np.testing.assert_allclose(shared[0, BETAS], people[0].betas, rtol=1e-6)
 

@@ -4,7 +4,7 @@ import torch
 
 from opengait_meshgait.body.layout import BETAS, POSE, ROOT_TURN
 from opengait_meshgait.body.raster import rasterize
-from opengait_meshgait.walkers import Person, WalkName, make_scene, render_walk
+from opengait_meshgait.walkers import Person, WalkName, make_scene
 from opengait_meshgait.walkers.camera import BODY_ROWS, PICTURE_SIZE
 from opengait_meshgait.walkers.options import CASIA_B_VIEWS
 
@@ -12,16 +12,16 @@ VIEWS = (0, 54, 90, 180)
 
 
 @pytest.fixture(scope="module")
-def walk(body):
-    return render_walk(body, WalkName(1, "nm", 1), VIEWS, 6, seed=0)
+def walk(render_walk):
+    return render_walk(WalkName(1, "nm", 1), VIEWS, 6, seed=0)
 
 
-def test_bodies_lie_on_their_silhouettes(body, overlap):
+def test_bodies_lie_on_their_silhouettes(render_walk, overlap):
     """Over 20 people and all views; what is missing are clothes, hair and perspective."""
     ious = [
         overlap(*pair)
         for number in range(1, 21)
-        for pair in render_walk(body, WalkName(number, "nm", 1), CASIA_B_VIEWS, 3, seed=0).values()
+        for pair in render_walk(WalkName(number, "nm", 1), CASIA_B_VIEWS, 3, seed=0).values()
     ]
     assert np.mean(ious) >= 0.93
     assert np.min(ious) > 0.75
@@ -75,8 +75,8 @@ def test_the_root_is_in_camera_orientation(body, walk):
             assert float(toes[0]) < -0.05
 
 
-def test_a_single_view_is_what_it_is_among_others(body, walk):
-    for one, other in zip(render_walk(body, WalkName(1, "nm", 1), (54,), 6, seed=0)[54], walk[54]):
+def test_a_single_view_is_what_it_is_among_others(render_walk, walk):
+    for one, other in zip(render_walk(WalkName(1, "nm", 1), (54,), 6, seed=0)[54], walk[54]):
         np.testing.assert_array_equal(one, other)
 
 
@@ -102,9 +102,9 @@ def test_every_worn_mesh_is_closed(body):
             np.testing.assert_array_equal(forth, back)
 
 
-def test_noise_damages_silhouettes_and_leaves_bodies(body, walk):
-    damaged = render_walk(body, WalkName(1, "nm", 1), VIEWS, 6, seed=0, noise=0.8)
-    again = render_walk(body, WalkName(1, "nm", 1), VIEWS, 6, seed=0, noise=0.8)
+def test_noise_damages_silhouettes_and_leaves_bodies(render_walk, walk):
+    damaged = render_walk(WalkName(1, "nm", 1), VIEWS, 6, seed=0, noise=0.8)
+    again = render_walk(WalkName(1, "nm", 1), VIEWS, 6, seed=0, noise=0.8)
     for view in VIEWS:
         np.testing.assert_array_equal(damaged[view][1], walk[view][1])
         np.testing.assert_array_equal(damaged[view][0], again[view][0])
