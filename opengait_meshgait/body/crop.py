@@ -84,12 +84,7 @@ def to_crop(points: torch.Tensor, frame: CropFrame) -> torch.Tensor:
 
 
 def flip_crop(points: torch.Tensor, flip: torch.Tensor) -> torch.Tensor:
-    """The body's mirror image: x changes its sign and left changes places with right.
-
-    Args:
-        points: crop space, [..., P, 3].
-        flip: for each point the index of its counterpart on the other side, [P].
-    """
+    """The mirror image of points [..., P, 3] in crop space, each of which changes places with ``flip`` [P]."""
     return points[..., flip, :] * points.new_tensor([-1, 1, 1])
 
 

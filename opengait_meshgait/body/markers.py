@@ -156,10 +156,7 @@ def marker_errors(
     """How far what the markers of posed bodies give is from these bodies.
 
     Args:
-        markers: of ``body``.
-        body: regresses joints from the rebuilt meshes.
-        meshes: m, ``[n, V, 3]``.
-        joints: m, ``[n, 24, 3]``.
+        meshes, joints: of ``body``, to which the markers belong, m, ``[n, V, 3]`` and ``[n, 24, 3]``.
 
     Returns:
         Distances of the vertices ``[n, V]`` and of the joints ``[n, 24]``, mm, float32.

@@ -41,13 +41,7 @@ class BodyTargets:
 
 @dataclass
 class BodyFlips:
-    """For each point the index of its counterpart on the other side of the body.
-
-    Attributes:
-        joints: [24].
-        markers: [K].
-        vertices: [V].
-    """
+    """For each point, [24], [K] and [V], the index of its counterpart on the other side of the body."""
 
     joints: torch.Tensor
     markers: torch.Tensor

@@ -25,12 +25,10 @@ _UNPICKLABLE = (
     pickle.UnpicklingError,
     EOFError,
     ValueError,
-    IndexError,
-    KeyError,
+    LookupError,
     TypeError,
     AttributeError,
     ImportError,
-    UnicodeDecodeError,
     MemoryError,
     OverflowError,
 )
@@ -168,11 +166,7 @@ def _read_entry(archive: zipfile.ZipFile, name: str) -> Any:
 
 
 def subfolders(path: str | Path) -> list[os.DirEntry]:
-    """The folders in a folder, sorted by name, without hidden ones.
-
-    Raises:
-        UserError: it cannot be listed.
-    """
+    """The folders among :func:`list_folder`."""
     return [entry for entry in list_folder(path) if entry.is_dir()]
 
 

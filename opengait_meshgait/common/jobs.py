@@ -44,8 +44,7 @@ def run_jobs(
     on their number.
 
     Args:
-        function: of a module; it and its arguments are pickled.
-        jobs: arguments of the calls.
+        function, jobs: of a module, and the arguments of its calls; they are pickled.
         workers: processes.
         start: called in each process first, with ``settings``.
 

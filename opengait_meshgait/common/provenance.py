@@ -40,11 +40,7 @@ def commit() -> str | None:
 
 
 def machine(device: str) -> str:
-    """The machine in words.
-
-    Args:
-        device: as for ``--device``.
-    """
+    """The machine in words; ``device`` is that of ``--device``."""
     import torch
 
     from opengait_meshgait.common.distributed import pick_device
@@ -57,11 +53,7 @@ def machine(device: str) -> str:
 
 
 def origin(device: str) -> dict[str, Any]:
-    """All of these, for a file of results.
-
-    Args:
-        device: as for ``--device``.
-    """
+    """All of these, for a file of results."""
     return {"command": command(), "versions": versions(), "commit": commit(), "machine": machine(device)}
 
 

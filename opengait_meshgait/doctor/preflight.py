@@ -33,14 +33,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The answer.
-
-    Attributes:
-        number: of the check, from 1.
-        name: of the check.
-        mark: :data:`PASSED`, :data:`FAILED` or :data:`SKIPPED`.
-        text: what was found, what must be fixed, or why nothing was looked at.
-    """
+    """The answer to check ``number``, from 1: what was found, what must be fixed, or why nothing was looked at."""
 
     number: int
     name: str

@@ -6,10 +6,9 @@ from typing import Any
 
 import yaml
 
-from opengait_meshgait.common.configs import read_config
+from opengait_meshgait.common.configs import parse_yaml, read_config
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.common.validation import refuse, shown, validate
-from opengait_meshgait.common.yaml_files import parse_yaml
 from opengait_meshgait.engine.checks import contradictions
 from opengait_meshgait.engine.schema import FOR_OPENGAIT, Config
 

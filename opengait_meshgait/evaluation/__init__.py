@@ -4,7 +4,7 @@ from opengait_meshgait.evaluation.bodies import BodyErrors, body_errors, point_e
 from opengait_meshgait.evaluation.cross_view import PROTOCOLS, evaluate_indoor_dataset, split_indoor_dataset
 from opengait_meshgait.evaluation.evaluators import EVALUATORS, EvaluationResult, Split
 from opengait_meshgait.evaluation.gait3d import evaluate_Gait3D, split_Gait3D
-from opengait_meshgait.evaluation.retrieval import METRICS, distances
+from opengait_meshgait.evaluation.retrieval import METRICS
 
 __all__ = [
     "EVALUATORS",
@@ -14,7 +14,6 @@ __all__ = [
     "EvaluationResult",
     "Split",
     "body_errors",
-    "distances",
     "evaluate_Gait3D",
     "evaluate_indoor_dataset",
     "point_errors",

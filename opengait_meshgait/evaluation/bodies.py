@@ -19,8 +19,7 @@ def point_errors(predicted: torch.Tensor, target: torch.Tensor, height: torch.Te
     """Euclidean distances in mm ``[..., P]``.
 
     Args:
-        predicted: points ``[..., P, 3]`` in crop heights.
-        target: the same of the ground truth.
+        predicted, target: points ``[..., P, 3]`` in crop heights.
         height: ``[...]``, metres in one crop height.
 
     Raises:
@@ -113,9 +112,8 @@ def body_errors(output: Any, targets: Any) -> BodyErrors:
         known = (targets.joint_weights if attribute == "joints" else targets.mesh_weights) > 0
         height = targets.height[known]
         points = [getattr(bodies, attribute)[known] for bodies in (output, targets)]
-        aligned = [
-            each - bodies.joints[known][:, PELVIS : PELVIS + 1] for each, bodies in zip(points, (output, targets))
-        ]
+        pelvis = slice(PELVIS, PELVIS + 1)
+        aligned = [each - bodies.joints[known][:, pelvis] for each, bodies in zip(points, (output, targets))]
         pairs = {name: points, f"{name}_root": aligned, f"{name}_pa": (procrustes(*points), points[1])}
         for key, (predicted, true) in pairs.items():
             frames[key] = int(known.sum())

@@ -112,17 +112,14 @@ def evaluate_indoor_dataset(
     mAP is its mean over the probes of each view, then over these. OpenGait has no such figure for these data sets.
 
     Args:
-        embeddings: ``[n, c, p]`` on any device.
-        labels, types, views, dataset: see :func:`split_indoor_dataset`.
-        metric: ``euc`` or ``cos``.
-        chunk: probes compared at a time.
+        labels, types, views, dataset: as for :func:`split_indoor_dataset`, which says when nothing can be evaluated.
+        embeddings, metric, chunk: as for :func:`~opengait_meshgait.evaluation.gait3d.evaluate_Gait3D`.
 
     Returns:
         Metrics and tables ``<condition>@R1`` and ``<condition>@R5``; metrics ``<condition>@mAP``.
 
     Raises:
-        UserError: nothing can be evaluated, see :func:`split_indoor_dataset`; an embedding is not finite; the metric is
-            unknown.
+        UserError: nothing can be evaluated; an embedding is not finite; the metric is unknown.
     """
     check_embeddings(embeddings, labels, types, views)
     gallery, probes, notes = split_indoor_dataset(labels, types, views, dataset)

@@ -29,8 +29,7 @@ def distance_blocks(
     matrices ``[chunk, m]`` are ever held.
 
     Args:
-        probes: ``[n, c, p]``.
-        gallery: ``[m, c, p]``.
+        probes, gallery: ``[n, c, p]`` and ``[m, c, p]``.
         metric: ``euc`` or ``cos``.
         chunk: probes in a block.
 
@@ -57,12 +56,6 @@ def distance_blocks(
         pairs = zip(probes[:, rows], gallery, squares[0][:, rows], squares[1])
         block = functools.reduce(torch.Tensor.add_, (_part(*pair, metric) for pair in pairs))
         yield rows, block.div_(len(probes))
-
-
-def distances(probes: torch.Tensor, gallery: torch.Tensor, metric: str = "euc", chunk: int = CHUNK) -> torch.Tensor:
-    """All distances ``[n, m]`` at once, for small sets; arguments and errors as :func:`distance_blocks`."""
-    blocks = [block for _, block in distance_blocks(probes, gallery, metric, chunk)]
-    return torch.cat(blocks) if blocks else gallery.new_zeros(0, len(gallery), dtype=torch.float32)
 
 
 def _part(
@@ -108,14 +101,10 @@ def first_match(distance: torch.Tensor, match: torch.Tensor) -> torch.Tensor:
 
 
 def retrieve(distance: torch.Tensor, match: torch.Tensor) -> Retrieval:
-    """Rank of the first match, average precision and inverse negative penalty.
+    """Rank of the first match, average precision and inverse negative penalty, on the CPU whatever the device.
 
     Args:
-        distance: ``[b, m]``, without NaN.
-        match: ``[b, m]`` bool, which gallery sequences are of the probe's identity; at least one a probe.
-
-    Returns:
-        On the CPU, whatever the device.
+        distance, match: as for :func:`first_match`; at least one match a probe.
 
     Raises:
         ValueError: a probe has no match.

@@ -28,14 +28,7 @@ _PLAUSIBLE = (0.5, 2.5)
 
 
 def check_identities(surveys: Mapping[str, Survey], class_num: int) -> str:
-    """Compare the ids of a partition with the folders, and with the classes of the network.
-
-    Args:
-        surveys: by split (``train``, ``val``, ``test``).
-        class_num: of the config.
-
-    Returns:
-        How many ids each split has.
+    """How many ids each split has (``train``, ``val``, ``test``), in words; their folders and classes suffice.
 
     Raises:
         UserError: ids without sequences, or fewer classes than people to train on.
@@ -66,10 +59,7 @@ def check_identities(surveys: Mapping[str, Survey], class_num: int) -> str:
 
 
 def count_modalities(surveys: Collection[Survey]) -> str:
-    """Count what the sequence folders hold.
-
-    Returns:
-        How many sequences have silhouettes, bodies and weights.
+    """How many sequences have silhouettes, bodies and weights, in words.
 
     Raises:
         UserError: sequences that lack a file, or have several for one purpose; the first are named.
@@ -131,14 +121,11 @@ def read_sample(seqs: Sequence[SequenceInfo], number: int = 64) -> Sample:
 
 
 def check_lengths(sample: Sample, frames: int | None) -> str:
-    """Look at the lengths and sizes of a sample.
+    """Shortest, median and longest sequence of a sample, and how many are short, in words.
 
     Args:
         sample: of the sequences.
         frames: that a training takes of each sequence; None for all.
-
-    Returns:
-        Shortest, median and longest sequence, and how many are short.
 
     Raises:
         UserError: sequences that cannot be read, or silhouettes of several sizes.
@@ -172,13 +159,7 @@ def describe_silhouettes(sils: np.ndarray, transform: Transform) -> str:
 
 
 def check_bodies(targets: BodyTargets) -> str:
-    """Judge the bodies of one sequence.
-
-    Args:
-        targets: of that sequence, n = 1.
-
-    Returns:
-        The share of valid frames and the height of the bodies.
+    """The share of valid frames and the height of the bodies of one sequence (n = 1), in words.
 
     Raises:
         UserError: no frame is valid, the heights are no person's, or most bodies stand on their heads.

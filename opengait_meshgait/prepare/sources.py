@@ -116,14 +116,12 @@ class Bodies:
         rows: float32 [T, 85]: cam, pose, betas; or joints, float32 [T, 24, 3]; 0 where a frame has no body.
         present: which frames have one, bool [T].
         found: bodies in the files.
-        without_silhouette: bodies of frames that are not among the T.
         unreadable: why others could not be read, one message each.
     """
 
     rows: np.ndarray
     present: np.ndarray
     found: int = 0
-    without_silhouette: int = 0
     unreadable: list[str] = field(default_factory=list)
 
 
@@ -160,7 +158,7 @@ def read_raw_bodies(folder: str, frames: list[FrameKey], named: bool, keys: Body
         if frame in found:
             rows[place] = _turned(found[frame]) if y_up else found[frame]
             present[place] = _is_body(found[frame])
-    return Bodies(rows, present, len(found), len(found) - int(present.sum()), unreadable)
+    return Bodies(rows, present, len(found), unreadable)
 
 
 def _files(folder: str) -> list[os.DirEntry]:

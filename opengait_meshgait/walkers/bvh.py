@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.walkers.rotations import turn
+from opengait_meshgait.walkers.bones import turn
 
 _CHANNEL = re.compile(r"([XYZ])(position|rotation)", re.IGNORECASE)
 

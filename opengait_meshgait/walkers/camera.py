@@ -37,12 +37,7 @@ class Camera:
         return cls(view + rng.normal(0, 1.5), rng.uniform(9, 12), rng.uniform(1.2, 2.2))
 
     def follow(self, pelvis: np.ndarray, stature: float) -> "CameraTrack":
-        """Follow a walker.
-
-        Args:
-            pelvis: way of the pelvis in the world, m, [T, 3].
-            stature: m.
-        """
+        """Follow a walker of some stature, m, whose pelvis goes along [T, 3], m in the world."""
         angle = np.deg2rad(self.azimuth)
         position = np.array([self.distance * np.sin(angle), self.height, self.distance * np.cos(angle)])
         away = pelvis * [1, 0, 1] + [0, stature / 2, 0] - position

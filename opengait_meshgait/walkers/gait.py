@@ -5,8 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from opengait_meshgait.body.layout import NUM_JOINTS
-from opengait_meshgait.walkers.legs import Foot, reach_ankle
-from opengait_meshgait.walkers.rotations import share, turn
+from opengait_meshgait.walkers.bones import Foot, reach_ankle, share, turn
 from opengait_meshgait.walkers.stride import LEG_JOINTS, SIDES, at, leg_phase, make_stride, pelvis_rotation, pelvis_sway
 from opengait_meshgait.walkers.style import GaitStyle
 

@@ -9,8 +9,8 @@ from scipy.spatial.transform import Rotation, Slerp
 
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.common.files import read_npz
+from opengait_meshgait.walkers.bones import turn
 from opengait_meshgait.walkers.bvh import read_bvh
-from opengait_meshgait.walkers.rotations import turn
 from opengait_meshgait.walkers.skeleton import Skeleton, find_joints
 
 _NPZ_KEYS = ("names", "parents", "offsets", "local_rot", "root", "fps")

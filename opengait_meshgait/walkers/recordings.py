@@ -47,7 +47,6 @@ def choose_walkers(motion: Iterable[str | Path] | None = None, **options: Any) -
     """People who walk by themselves or, with ``motion``, as recorded in these files.
 
     Args:
-        motion: files, or None.
         options: of :class:`WalkerSet`; None for a default.
 
     Raises:

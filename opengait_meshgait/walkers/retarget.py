@@ -8,10 +8,9 @@ from scipy.signal import hilbert
 from scipy.spatial.transform import Rotation
 
 from opengait_meshgait.body.layout import JOINT_NAMES, NUM_JOINTS
+from opengait_meshgait.walkers.bones import Foot, rotation_vectors, turn
 from opengait_meshgait.walkers.gait import FRAMES_PER_SECOND, Motion
-from opengait_meshgait.walkers.legs import Foot
 from opengait_meshgait.walkers.recorded import RecordedMotion
-from opengait_meshgait.walkers.rotations import rotation_vectors, turn
 from opengait_meshgait.walkers.stride import LEG_JOINTS, SIDES, TOE_RANGE
 
 _NUMBER = {name: number for number, name in enumerate(JOINT_NAMES)}

@@ -9,6 +9,7 @@ from opengait_meshgait.body.crop import CropFrame, crop_frame
 from opengait_meshgait.body.layout import NUM_JOINTS
 from opengait_meshgait.body.model import BodyModel
 from opengait_meshgait.body.raster import rasterize
+from opengait_meshgait.walkers.bones import Foot, rotation_vectors, turn
 from opengait_meshgait.walkers.camera import (
     PICTURE_SIZE,
     Camera,
@@ -19,13 +20,11 @@ from opengait_meshgait.walkers.camera import (
 )
 from opengait_meshgait.walkers.clothing import HANDS, HANGING, Accessory, clothing_offsets, make_accessories
 from opengait_meshgait.walkers.gait import Motion, walk
-from opengait_meshgait.walkers.legs import Foot
 from opengait_meshgait.walkers.noise import degrade
 from opengait_meshgait.walkers.options import WalkerSet
 from opengait_meshgait.walkers.person import Person, WalkName
 from opengait_meshgait.walkers.recorded import RecordedMotion
 from opengait_meshgait.walkers.retarget import retarget
-from opengait_meshgait.walkers.rotations import rotation_vectors, turn
 from opengait_meshgait.walkers.stride import LEG_JOINTS, SIDES
 
 _FITTED = 8  # every eighth vertex is enough to fit a weak-perspective camera

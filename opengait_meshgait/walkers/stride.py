@@ -9,8 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.interpolate import CubicHermiteSpline
 
-from opengait_meshgait.walkers.legs import PHASES, Foot
-from opengait_meshgait.walkers.rotations import turn
+from opengait_meshgait.walkers.bones import PHASES, Foot, turn
 from opengait_meshgait.walkers.style import GaitStyle, curve_at
 
 SIDES = (1, -1)
@@ -70,20 +69,14 @@ def at(table: np.ndarray, phase: np.ndarray) -> np.ndarray:
 
 
 def make_stride(style: GaitStyle, joints: np.ndarray, feet: tuple[Foot, Foot]) -> Stride:
-    """Work out a stride.
-
-    Args:
-        style: of the walk.
-        joints: of the body in the rest pose, m, [24, 3].
-        feet: left and right.
-    """
+    """Work out a stride of a body with these joints in the rest pose, m, [24, 3], and feet, left and right."""
     legs = [_Leg(style, side, joints, foot) for side, foot in zip(SIDES, feet)]
     length, duration = _pace(style, legs[0].upper + legs[0].lower)
     for leg in legs:
         leg.plant(style, length)
     height = _pelvis_height(style, legs)
     for leg in legs:
-        leg.swing(style, length, height)
+        leg.swing(style, height)
     height -= max(0.0, *(leg.overreach(height) for leg in legs))
     # From the leg's own phase to the common one.
     own = [leg_phase(style, leg.side, PHASES) for leg in legs]
@@ -153,7 +146,7 @@ class _Leg:
         rise = np.sqrt(np.maximum(square - (across**2).sum(1), 0.01))
         return self.ankle[:, 1] + rise - self.hip[:, 1]
 
-    def swing(self, style: GaitStyle, length: float, height: np.ndarray) -> None:
+    def swing(self, style: GaitStyle, height: np.ndarray) -> None:
         """The ankle between toe-off and heel strike: as the leg's angles say, bent to join the planted ends."""
         shank = self.thigh - self.knee
         down = self.upper * np.cos(self.thigh) + self.lower * np.cos(shank)

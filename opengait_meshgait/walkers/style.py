@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from opengait_meshgait.body.layout import JOINT_NAMES
-from opengait_meshgait.walkers.rotations import matrices
+from opengait_meshgait.walkers.bones import matrices
 
 # Sagittal angles of the leg over one stride, degrees, as a mean and five harmonics (cosine, sine, cosine, …); phase 0
 # is the heel strike of the same leg. Least-squares fits to the natural-cadence means of D. A. Winter, "The Biomechanics

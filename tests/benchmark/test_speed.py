@@ -11,7 +11,7 @@ from opengait_meshgait.benchmark.interleaved import Measured, Measurement
 from opengait_meshgait.benchmark.network_workload import BATCH, SEQUENCE, TRAINING, SpeedCase
 from opengait_meshgait.benchmark.speed import speed_table
 from opengait_meshgait.cli.main import main
-from opengait_meshgait.common.yaml_files import read_yaml
+from opengait_meshgait.common.configs import read_yaml
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "meshgait"
 FEW = ["--frames", "2", "--rounds", "1", "--device", "cpu"]

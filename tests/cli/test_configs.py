@@ -1,8 +1,7 @@
 """``meshgait configs``: what ships, whole, from any folder."""
 
 from opengait_meshgait.cli.main import main
-from opengait_meshgait.common.configs import CONFIG_NAMES, compose
-from opengait_meshgait.common.yaml_files import parse_yaml, read_yaml
+from opengait_meshgait.common.configs import CONFIG_NAMES, compose, parse_yaml, read_yaml
 
 
 def test_list(capsys):

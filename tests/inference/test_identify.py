@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.evaluation import distances
+from opengait_meshgait.evaluation.retrieval import distance_blocks
 from opengait_meshgait.inference import search
 from opengait_meshgait.inference.embeddings import Embeddings
 from opengait_meshgait.inference.identify import identify
@@ -35,7 +35,8 @@ def test_against_brute_force(monkeypatch, metric, people, top):
     monkeypatch.setattr(search, "_PIECE", 37)
     gallery, probes = random(200, people), random(50, people, seed=1)
     found = identify(gallery, probes, top, metric)
-    block = distances(torch.from_numpy(probes.values), torch.from_numpy(gallery.values), metric).numpy()
+    arrays = (torch.from_numpy(found.values) for found in (probes, gallery))
+    block = torch.cat([rows for _, rows in distance_blocks(*arrays, metric)]).numpy()
     for row in range(50):
         order = block[row].argsort(kind="stable")
         best = dict(zip(gallery.labels[order][::-1], order[::-1]))

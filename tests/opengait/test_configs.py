@@ -5,8 +5,7 @@ import re
 
 import pytest
 
-from opengait_meshgait.common.configs import FOLDER
-from opengait_meshgait.common.yaml_files import read_yaml
+from opengait_meshgait.common.configs import FOLDER, read_yaml
 from opengait_meshgait.engine.config import load_config
 from opengait_meshgait.engine.testing import test as engine_test
 from opengait_meshgait.engine.training import train as engine_train

@@ -10,7 +10,7 @@ from opengait_meshgait.body.files import load_body
 from opengait_meshgait.body.layout import BETAS, POSE
 from opengait_meshgait.body.raster import rasterize
 from opengait_meshgait.walkers import WalkName, make_scene
-from opengait_meshgait.walkers.rotations import turn
+from opengait_meshgait.walkers.bones import turn
 
 # fmt: off
 MIXAMO = (

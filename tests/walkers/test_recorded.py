@@ -3,8 +3,8 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.walkers.bones import turn
 from opengait_meshgait.walkers.recorded import load_recording
-from opengait_meshgait.walkers.rotations import turn
 
 
 def degrees(rotations):

@@ -6,8 +6,8 @@ import torch
 
 from opengait_meshgait.body.layout import JOINT_NAMES
 from opengait_meshgait.walkers import Person, WalkName, make_scene
+from opengait_meshgait.walkers.bones import rotation_vectors, turn
 from opengait_meshgait.walkers.recorded import load_recording
-from opengait_meshgait.walkers.rotations import rotation_vectors, turn
 
 LIMBS = [
     (JOINT_NAMES.index(f"{side}_{upper}"), JOINT_NAMES.index(f"{side}_{lower}"))

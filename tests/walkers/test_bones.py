@@ -3,8 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opengait_meshgait.walkers.legs import Foot, reach_ankle
-from opengait_meshgait.walkers.rotations import rotation_vectors, share, turn
+from opengait_meshgait.walkers.bones import Foot, reach_ankle, rotation_vectors, share, turn
 
 THIGH, SHANK = np.array([0.012, -0.377, 0.0]), np.array([0.012, -0.425, 0.01])
 FORWARD = np.array([[0.0, 0.0, 1.0]])
