@@ -227,12 +227,7 @@ class _Surface:
     def gains(self, points: np.ndarray, fitted: np.ndarray) -> np.ndarray:
         """By how much each squared error would fall if its fit moved straight towards a vertex or its counterpart.
 
-        Args:
-            points: ``[d, H]``.
-            fitted: what stands for them so far, ``[d, H]``.
-
-        Returns:
-            ``[H, V]``.
+        ``[H, V]`` of points ``[d, H]`` and of what stands for them so far, ``[d, H]``.
         """
         rest = points - fitted
         along = rest.T @ self.points - (rest * fitted).sum(0)[:, None]

@@ -29,12 +29,7 @@ _ROWS, _COLUMNS = 64, 64
 
 @dataclass
 class CropFrame:
-    """Where crop space lies in camera orientation.
-
-    Attributes:
-        origin: the crop's origin, m, [..., 3].
-        height: one crop height, m, [...].
-    """
+    """Where crop space lies in camera orientation: its origin, m, [..., 3], and one crop height, m, [...]."""
 
     origin: torch.Tensor
     height: torch.Tensor
@@ -62,13 +57,9 @@ def crop_frame(vertices: torch.Tensor, faces: torch.Tensor, pelvis: torch.Tensor
 
 
 def median_column(silhouettes: torch.Tensor) -> torch.Tensor:
-    """Where a silhouette has half of its mass on either side, as a real number.
+    """Where silhouettes [..., h, w] have half of their mass on either side, px from the left edge, float32 [...].
 
-    Args:
-        silhouettes: of any type, none of them empty, [..., h, w].
-
-    Returns:
-        px from the left edge, [...], float32.
+    They may be of any type; none may be empty.
     """
     mass = silhouettes.float().sum(-2)
     before = mass.cumsum(-1) - mass

@@ -35,14 +35,14 @@ def rasterize(xy: torch.Tensor, faces: torch.Tensor, height: int, width: int) ->
     if not xy.isfinite().all():
         raise ValueError("xy has coordinates that are not finite")
     faces = faces.to(xy.device).long()
-    ends, sides, signs = _edges(faces, xy.shape[1])
+    edges = _edges(faces, xy.shape[1])
     image = torch.empty(len(xy), height, width, dtype=torch.bool, device=xy.device)
     step = _FRAMES_AT_ONCE.get(xy.device.type, 256)
     for first in range(0, len(xy), step):
         chunk = slice(first, first + step)
         # Frames last: taking a vertex then copies one run of memory. Pixel centres become whole numbers.
         x, y = (xy[chunk].float() - 0.5).permute(2, 1, 0).contiguous()
-        image[chunk] = _fill(x, y, faces, ends, sides, signs, height, width)
+        image[chunk] = _fill(x, y, faces, edges, height, width)
     return image
 
 
@@ -67,17 +67,10 @@ def _edges(faces: torch.Tensor, num_vertices: int) -> tuple[torch.Tensor, torch.
 
 
 def _fill(
-    x: torch.Tensor,
-    y: torch.Tensor,
-    faces: torch.Tensor,
-    ends: torch.Tensor,
-    sides: torch.Tensor,
-    signs: torch.Tensor,
-    height: int,
-    width: int,
+    x: torch.Tensor, y: torch.Tensor, faces: torch.Tensor, edges: tuple[torch.Tensor, ...], height: int, width: int
 ) -> torch.Tensor:
-    """Silhouettes [n, height, width] of vertices x, y [V, n]."""
-    n = x.shape[1]
+    """Silhouettes [n, height, width] of vertices x, y [V, n] and what :func:`_edges` gives."""
+    n, (ends, sides, signs) = x.shape[1], edges
     (xa, xb, xc), (ya, yb, yc) = x[faces.T], y[faces.T]
     facing = ((xb - xa) * (yc - ya) - (yb - ya) * (xc - xa)).sign().to(torch.int8)
     weight = torch.zeros(len(ends), n, dtype=torch.int8, device=x.device)

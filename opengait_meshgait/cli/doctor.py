@@ -3,7 +3,7 @@
 import argparse
 
 from opengait_meshgait.cli.arguments import add_config
-from opengait_meshgait.doctor.checks import examine
+from opengait_meshgait.doctor.preflight import examine
 
 
 def parser(prog: str) -> argparse.ArgumentParser:

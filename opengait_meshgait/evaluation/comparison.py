@@ -69,11 +69,7 @@ def compare_conditions(
     ids: Mapping[str, Sequence],
     views: Mapping[str, Sequence],
 ) -> dict[str, Difference]:
-    """:func:`compare` for each condition and, with several of them, for their average, :data:`MEAN`.
-
-    Args:
-        reference, other, ids, views: by condition, as for :func:`compare`.
-    """
+    """:func:`compare` for each condition and, with several of them, for their average, :data:`MEAN`."""
     people = np.unique(np.concatenate([np.asarray(ids[condition]) for condition in reference]))
     values = {c: _pseudo_values(reference[c], other[c], ids[c], views[c], people) for c in reference}
     found = {c: compare(reference[c], other[c], ids[c], views[c]) for c in reference}

@@ -24,12 +24,7 @@ _RANKS = (1, 5)
 
 @dataclass(frozen=True)
 class Protocol:
-    """Which sequence types are gallery and which are probes.
-
-    Attributes:
-        gallery: types, as shell patterns (``nm-*``).
-        probes: types by condition, as shell patterns. What is gallery is never a probe.
-    """
+    """Sequence types (shell patterns such as ``nm-*``) that are gallery and, by condition, probes; never both."""
 
     gallery: Sequence[str]
     probes: Mapping[str, Sequence[str]]

@@ -97,12 +97,7 @@ def _overlaps(records: Iterable[Record]) -> np.ndarray:
 
 
 def describe_summary(summary: Record, records: Iterable[Record]) -> str:
-    """The summary for people, several lines.
-
-    Args:
-        summary: of :func:`summarize`.
-        records: of the prepared sequences.
-    """
+    """What :func:`summarize` found of these records, for people, several lines."""
     sequences, frames, bodies = summary["sequences"], summary["frames"], summary["bodies"]
     lines = [
         f"{sequences['prepared']} of {sequences['found']} sequences prepared, {frames['kept']} of {frames['frames']} "

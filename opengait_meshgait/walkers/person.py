@@ -15,14 +15,7 @@ _BETA_RANGE = 2.2
 
 @dataclass(frozen=True)
 class Person:
-    """Who walks.
-
-    Attributes:
-        betas: shape of the body, [10].
-        style: way of walking.
-        habits: of trunk, head and arms.
-        wardrobe: clothes and bag.
-    """
+    """Who walks: shape of the body [10], way of walking, habits of trunk, head and arms, clothes and bag."""
 
     betas: np.ndarray
     style: GaitStyle

@@ -15,15 +15,7 @@ from opengait_meshgait.walkers.recorded import RecordedMotion, load_recording
 
 @dataclass(frozen=True)
 class Recording:
-    """A file and the walk it becomes.
-
-    Attributes:
-        path: of the file.
-        sha256: of its bytes.
-        person: as recorded.
-        walk: its name in the dataset.
-        frames: at 25 frames/s.
-    """
+    """A file with the hash of its bytes, the recorded person, the walk it becomes and its frames at 25 frames/s."""
 
     path: Path
     sha256: str
