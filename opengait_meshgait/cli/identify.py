@@ -44,8 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
     from opengait_meshgait.common.distributed import pick_device
     from opengait_meshgait.common.files import write_json
     from opengait_meshgait.inference.embeddings import check_comparable, read_embeddings
-    from opengait_meshgait.inference.identify import identify
-    from opengait_meshgait.inference.threshold import learn_threshold, parse_threshold, write_threshold
+    from opengait_meshgait.inference.identify import identify, learn_threshold, parse_threshold, write_threshold
 
     device = pick_device(arguments.device)
     gallery, probes = read_embeddings(arguments.gallery), read_embeddings(arguments.probe)

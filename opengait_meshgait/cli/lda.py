@@ -23,7 +23,7 @@ def parser(prog: str) -> argparse.ArgumentParser:
 def run(arguments: argparse.Namespace) -> int:
     """Fit and write."""
     check_out(arguments.out, ".pt")
-    from opengait_meshgait.engine.lda import add_lda_head
+    from opengait_meshgait.engine.training import add_lda_head
 
     add_lda_head(arguments.ckpt, arguments.out, arguments.cfgs, arguments.set, arguments.device)
     print(f"{arguments.out}: the weights of {arguments.ckpt} with an LDA head")

@@ -135,15 +135,6 @@ class PairedAugmentation:
         return replace(targets, **moved, height=targets.height / scale[:, None])
 
 
-def augmentation_from(cfg: AugmentCfg | Mapping[str, Any] | None, flips: BodyFlips | None) -> PairedAugmentation | None:
-    """The augmentation that a YAML's ``augment_cfg`` describes; None where there is none.
-
-    Raises:
-        UserError: an unknown key, or a value out of its range.
-    """
-    return None if cfg is None else PairedAugmentation(cfg, flips)
-
-
 def _uniform(seed: int) -> torch.Tensor:
     return torch.rand(_DRAWS, generator=torch.Generator().manual_seed(seed))
 

@@ -8,8 +8,7 @@ from torch.utils.data import Dataset
 from tqdm import tqdm
 
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.data.collate import GaitSequence
-from opengait_meshgait.data.frames import FrameSampling
+from opengait_meshgait.data.collate import FrameSampling, GaitSequence
 from opengait_meshgait.data.layout import SequenceInfo, find_sequences, list_problems, read_partition
 from opengait_meshgait.data.reader import Arrays, read_sequence
 

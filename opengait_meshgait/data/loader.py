@@ -1,17 +1,144 @@
-"""Batches, read by worker processes where asked for."""
+"""Which sequences make a batch, and their reading, by worker processes where asked for.
+
+Everything drawn for an iteration comes from (seed, iteration) alone.
+"""
 
 import copy
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.data.collate import Batch, collate
-from opengait_meshgait.data.dataset import GaitDataset
-from opengait_meshgait.data.frames import FrameSampling
-from opengait_meshgait.data.samplers import InferenceSampler, Key
+from opengait_meshgait.data.collate import Batch, FrameSampling, collate
+from opengait_meshgait.data.dataset import GaitDataset, SequenceTable
+
+# The index of a sequence, and the seed of everything drawn for it.
+Key = tuple[int, int]
+
+
+class TripletSampler(Sampler[list[Key]]):
+    """Endless batches of P people with K sequences each.
+
+    A run that starts at iteration i draws what a run from 0 would have drawn from i on, whatever the number of workers,
+    and the processes of a distributed run share out the batch that one process would have drawn.
+
+    Args:
+        dataset: what to draw from.
+        batch_size: [P, K]. A person with fewer than K sequences gives some of them more than once.
+        batch_shuffle: whether to mix the people of a batch (before it is shared out).
+        seed: of the run.
+        start: the first iteration, counted from 0.
+        rank: this process.
+        world_size: how many processes share a batch.
+
+    Raises:
+        UserError: ``batch_size`` is not a pair of numbers that the dataset and the processes can bear.
+    """
+
+    def __init__(
+        self,
+        dataset: SequenceTable,
+        batch_size: Sequence[int],
+        batch_shuffle: bool = False,
+        seed: int = 0,
+        start: int = 0,
+        rank: int = 0,
+        world_size: int = 1,
+    ):
+        if not isinstance(batch_size, Sequence) or len(batch_size) != 2 or min(batch_size) < 1:
+            raise UserError(f"TripletSampler needs batch_size: [ids, sequences of each], found {batch_size}.")
+        people, each = batch_size
+        if people < 2:
+            raise UserError(f"batch_size {list(batch_size)} asks for one id a batch; triplets need two or more.")
+        if people > len(dataset.label_set):
+            raise UserError(
+                f"batch_size {list(batch_size)} asks for {people} ids a batch, and the dataset has "
+                f"{len(dataset.label_set)}. Lower the first number."
+            )
+        if people * each % world_size:
+            raise UserError(
+                f"batch_size {list(batch_size)} makes {people * each} sequences, which {world_size} processes cannot "
+                "share evenly. Change one of them."
+            )
+        self.dataset = dataset
+        self.people, self.each = people, each
+        self.batch_shuffle = batch_shuffle
+        self.seed, self.start = seed, start
+        self.rank, self.world_size = rank, world_size
+
+    def batch(self, iteration: int) -> list[Key]:
+        """The whole batch of one iteration, for all processes together."""
+        rng = np.random.default_rng([self.seed, iteration])
+        indices = []
+        for label in rng.permutation(len(self.dataset.label_set))[: self.people]:
+            own = self.dataset.indices_dict[self.dataset.label_set[label]]
+            indices += [own[i] for i in rng.choice(len(own), self.each, replace=len(own) < self.each)]
+        seeds = rng.integers(2**63, size=len(indices))
+        keys = list(zip(indices, seeds.tolist()))
+        return [keys[i] for i in rng.permutation(len(keys))] if self.batch_shuffle else keys
+
+    def __iter__(self) -> Iterator[list[Key]]:
+        for iteration in itertools.count(self.start):
+            yield self.batch(iteration)[self.rank :: self.world_size]
+
+
+class InferenceSampler(Sampler[list[Key]]):
+    """Every sequence once, in order, shared out evenly.
+
+    All processes take the same number of batches, and the i-th batches of all of them are equally long, so that they
+    can be gathered. Where the last ones would not be, sequences from the beginning come a second time: gathered
+    results must be stored by ``Batch.indices``, and the repeated ones fall on themselves.
+
+    Args:
+        dataset: what to go through.
+        batch_size: sequences at a time, all processes together, as in OpenGait.
+        rank: this process.
+        world_size: how many processes there are.
+        at_most: of more sequences than this, so many, evenly spread.
+
+    Attributes:
+        batches: the indices of this process's batches.
+        first_time: for each of them whether it has not come before; False for the repeated ones.
+
+    Raises:
+        UserError: ``batch_size`` is no number, or not a multiple of ``world_size``.
+    """
+
+    def __init__(
+        self,
+        dataset: SequenceTable,
+        batch_size: int,
+        rank: int = 0,
+        world_size: int = 1,
+        at_most: int | None = None,
+    ):
+        if not isinstance(batch_size, int) or batch_size < 1 or batch_size % world_size:
+            raise UserError(
+                f"InferenceSampler needs a batch_size that {world_size} process(es) can share evenly, "
+                f"found {batch_size}."
+            )
+        size = min(len(dataset), at_most or len(dataset))
+        places = (np.arange(size) * len(dataset) // max(size, 1)).tolist()
+        shared = -(-size // world_size) * world_size
+        self.dataset = dataset
+        self.batches, self.first_time = [], []
+        for first in range(0, shared, batch_size):
+            part = (min(first + batch_size, shared) - first) // world_size
+            own = range(first + rank * part, first + (rank + 1) * part)
+            self.batches.append([places[i % size] for i in own])
+            self.first_time.append([i < size for i in own])
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __iter__(self) -> Iterator[list[Key]]:
+        # The index is the seed, so that a sequence's frames do not depend on how the work is shared out.
+        yield from ([(index, index) for index in batch] for batch in self.batches)
+
 
 # Sequences tell of a few thousand directions in features of as many numbers; more would only take memory.
 _AT_MOST = 20_000

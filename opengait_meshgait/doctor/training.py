@@ -10,7 +10,7 @@ from opengait_meshgait.body.files import load_body
 from opengait_meshgait.body.markers import load_markers
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.data import InferenceSampler, SequenceTable, TripletSampler, build_transforms
-from opengait_meshgait.data.augmentation import augmentation_from
+from opengait_meshgait.data.augmentation import PairedAugmentation
 from opengait_meshgait.data.layout import SPLITS, shorten
 from opengait_meshgait.doctor.data import Findings
 from opengait_meshgait.doctor.preflight import NotApplicable, collect, unless
@@ -18,8 +18,7 @@ from opengait_meshgait.engine import build
 from opengait_meshgait.engine.checkpoint import Checkpoints, run_folder
 from opengait_meshgait.engine.schema import Config
 from opengait_meshgait.networks import MeshGaitNet
-from opengait_meshgait.opengait.attach import is_attached
-from opengait_meshgait.opengait.checkout import Checkout
+from opengait_meshgait.opengait.checkout import Checkout, is_attached
 from opengait_meshgait.opengait.checks import check, check_test_set, normalize
 from opengait_meshgait.opengait.launch import spelled_out
 
@@ -46,8 +45,9 @@ def check_network(findings: Findings) -> str:
     losses = f"{len(config.loss_cfg)} losses"
     if not findings.opengait:  # it has losses of its own; how many of them fit is checked with it
         collect(problems, build.build_losses, config)
-    flips = None if findings.supervision is None else findings.supervision.flips
-    collect(problems, augmentation_from, config.model_cfg.augment_cfg, flips)
+    if config.model_cfg.augment_cfg is not None:
+        flips = None if findings.supervision is None else findings.supervision.flips
+        collect(problems, PairedAugmentation, config.model_cfg.augment_cfg, flips)
     for section in (config.trainer_cfg, config.evaluator_cfg):
         collect(problems, build_transforms, section.transform, findings.bodies)
     if net is not None:

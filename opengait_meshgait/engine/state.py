@@ -1,5 +1,6 @@
-"""Everything that changes while a network trains."""
+"""Everything that changes while a network trains, and continuing it from a checkpoint, or refusing to."""
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,8 +9,12 @@ from typing import Any
 import torch
 from torch import nn
 
+from opengait_meshgait.common.distributed import rank, wait_for_all
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.networks import MeshGaitNet, load_weights
+from opengait_meshgait.engine.checkpoint import Checkpoints, Say, other_body
+from opengait_meshgait.engine.config import make_config
+from opengait_meshgait.engine.schema import Config
+from opengait_meshgait.networks import MeshGaitNet, load_checkpoint, load_weights
 
 
 @dataclass
@@ -97,3 +102,111 @@ class TrainingState:
     def is_finite(self) -> bool:
         """Whether no weight is NaN or infinite."""
         return all(bool(value.isfinite().all()) for value in self.net.state_dict().values())
+
+
+# What may change between two sessions of one run; body and training set are compared by their fingerprints.
+_FREE = (
+    "evaluator_cfg",
+    "model_cfg.body_cfg",
+    *(f"data_cfg.{key}" for key in ("dataset_root", "dataset_partition", "num_workers", "cache")),
+    *(f"data_cfg.{key}" for key in ("remove_no_gallery", "test_dataset_name")),
+    *(f"trainer_cfg.{key}" for key in ("total_iter", "log_iter", "save_iter", "with_test", "restore_hint")),
+    *(f"trainer_cfg.{key}" for key in ("restore_ckpt_strict", "optimizer_reset", "scheduler_reset")),
+    "trainer_cfg.find_unused_parameters",
+)
+
+
+def restore(state: TrainingState, config: Config, about: Mapping[str, Any], checkpoints: Checkpoints, say: Say) -> None:
+    """Take up the run where ``trainer_cfg.restore_hint`` and the checkpoints that are there say.
+
+    Args:
+        state: of the training, as initialised; changed in place.
+        config: of the run.
+        about: what the run's checkpoints say of it besides its state.
+        checkpoints: of the run.
+        say: tells the user.
+
+    Raises:
+        UserError: the checkpoint is damaged, does not fit, or belongs to another run.
+    """
+    cfg = config.trainer_cfg
+    hint = cfg.restore_hint
+    if isinstance(hint, int) and hint:
+        path = checkpoints.find(hint)
+        content = load_checkpoint(path)
+    elif (found := checkpoints.newest(say)) is not None:
+        path, content = found
+    elif isinstance(hint, str):
+        path, content = Path(hint), load_checkpoint(hint)
+    else:
+        return
+    named = isinstance(hint, str) and path == Path(hint)
+    if not named:
+        check_same_run(content, config, about["data"], path)
+        state.iteration = content.get("iteration", 0)
+    # A run that resumes from its own newest checkpoint after a kill must not begin with a new optimizer.
+    keep = {"optimizer": not (named and cfg.optimizer_reset), "scheduler": not (named and cfg.scheduler_reset)}
+    unmatched = state.load(content, path, cfg.restore_ckpt_strict, **keep)
+    steps, done = getattr(state.scheduler, "total_steps", None), state.scheduler.last_epoch
+    to_come = cfg.total_iter - state.iteration
+    if steps is not None and done + to_come > steps:
+        raise UserError(
+            f"The schedule in {path} has {steps - done} of its {steps} steps left, and {to_come} iterations are to "
+            "come. Set trainer_cfg.scheduler_reset: true to begin with a new schedule."
+        )
+    say(f"Starting with the weights of {path}." if named else f"Going on from {path}, iteration {state.iteration}.")
+    if unmatched:
+        say(f"{len(unmatched)} weights are only in the file or only in the network, {unmatched[0]} among them.")
+    if warning := other_body(content, about["body"]):
+        say(warning)
+
+
+def set_aside(folder: Path, say: Say) -> None:
+    """Give an earlier run's folder another name."""
+    if rank() == 0 and folder.exists():
+        number = next(n for n in itertools.count(1) if not folder.with_name(f"{folder.name}.{n}").exists())
+        say(f"The earlier run is kept as {folder.rename(folder.with_name(f'{folder.name}.{number}'))}.")
+    wait_for_all()
+
+
+def check_same_run(state: Mapping[str, Any], config: Config, data: Mapping[str, Any], source: str | Path) -> None:
+    """Refuse to resume from a checkpoint that was trained otherwise.
+
+    Checkpoints of OpenGait name no config and pass.
+
+    Args:
+        state: the checkpoint.
+        config: of this run.
+        data: size and fingerprint of this run's training set.
+        source: the checkpoint's file, for the message.
+
+    Raises:
+        UserError: what differs, and the two ways out.
+    """
+    if "config" not in state:
+        return
+    saved = flatten(make_config(state["config"], f"the config in {source}").model_dump())
+    now = flatten(config.model_dump())
+    different = [
+        f"{key}: {saved.get(key, 'absent')!r} there, {now.get(key, 'absent')!r} now"
+        for key in sorted(saved.keys() | now.keys())
+        if saved.get(key) != now.get(key) and not any(key == free or key.startswith(f"{free}.") for free in _FREE)
+    ]
+    if state["data"] != data:
+        different.append(f"training set: {state['data']['sequences']} sequences there, {data['sequences']} others now")
+    if different:
+        raise UserError(
+            f"{source} was trained with other settings:\n  "
+            + "\n  ".join(different)
+            + "\nGo back to them; or start again with --fresh (the old run is kept beside the new one); or choose "
+            "another trainer_cfg.save_name, which may begin with these weights (trainer_cfg.restore_hint: that file)."
+        )
+
+
+def flatten(content: Any, path: str = "") -> dict[str, Any]:
+    """Nested mappings and lists as ``a.b.0.c: value``."""
+    if isinstance(content, dict) and content:
+        return {k: v for key, value in content.items() for k, v in flatten(value, f"{path}.{key}".lstrip(".")).items()}
+    if isinstance(content, list) and content:
+        return flatten(dict(enumerate(content)), path)
+    return {path: content}

@@ -1,17 +1,133 @@
-"""Testing a checkpoint."""
+"""Testing: all sequences of a split embedded, the protocol applied, and the figures of a checkpoint written."""
 
+import functools
+import operator
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from opengait_meshgait.common.distributed import processes, rank
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from opengait_meshgait.common.distributed import gather_to_rank0, processes, rank, world_size
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.common.files import read_json, write_json
+from opengait_meshgait.data import GaitDataset, InferenceSampler, make_loader
 from opengait_meshgait.engine import build
 from opengait_meshgait.engine.checkpoint import BEST, Checkpoints, other_body, run_folder
-from opengait_meshgait.engine.evaluate import evaluate
 from opengait_meshgait.engine.progress import say
 from opengait_meshgait.engine.schema import Config
-from opengait_meshgait.networks import load_checkpoint, load_weights
+from opengait_meshgait.evaluation import EVALUATORS, BodyErrors, body_errors
+from opengait_meshgait.networks import MeshGaitNet, load_checkpoint, load_weights
+from opengait_meshgait.recipe.preparation import BatchPreparation
+
+
+def evaluate(
+    net: MeshGaitNet,
+    dataset: GaitDataset,
+    config: Config,
+    preparation: BatchPreparation,
+    match: str | None = None,
+    quiet: bool = False,
+) -> dict[str, Any]:
+    """Embed all sequences and apply the protocol of ``evaluator_cfg``.
+
+    Args:
+        net: on the device where to compute; left in evaluation mode.
+        dataset: the test sequences; with a ``preparation.supervision`` it has bodies.
+        config: of the run.
+        preparation: of batches; without supervision there are no body errors.
+        match: the features to match, see :meth:`~opengait_meshgait.networks.MeshGaitNet.matched`.
+        quiet: no progress bar.
+
+    Returns:
+        ``matched`` (``embeddings`` or ``lda``), ``metrics`` (percent), ``rank1`` (over all conditions), ``views`` and
+        ``tables`` (percent by probe and gallery view, None where nothing was compared), ``notes``, ``probes`` (by
+        condition and ``id/type/view``: Rank-1 as :meth:`~opengait_meshgait.evaluation.evaluators.ProbeHits.texts`),
+        ``bodies`` (mm), ``joints`` (mm, one number a joint) and ``bodies_by_view`` (as ``bodies``), all three None
+        without bodies, ``sequences`` and ``seconds``. Other processes than the first get an empty mapping.
+
+    Raises:
+        UserError: ``match`` asks for features that there are not.
+    """
+    began = time.monotonic()
+    matched = net.eval().matched(match)
+    shares = gather_to_rank0(_embed(net, dataset, config, preparation, matched, quiet))
+    if shares is None:
+        return {}
+    features = torch.empty(len(dataset), *shares[0][1].shape[1:])
+    for indices, share, _ in shares:
+        features[indices] = share
+    found = EVALUATORS.get(config.evaluator_cfg.eval_func)(
+        features.to(next(net.parameters()).device),
+        dataset.label_list,
+        dataset.types_list,
+        dataset.views_list,
+        metric=config.evaluator_cfg.metric,
+        **build.evaluator_arguments(config),
+    )
+    errors: dict[str, BodyErrors] = functools.reduce(_add, (share for *_, share in shares))
+    bodies = functools.reduce(operator.add, errors.values()) if errors else None
+    places = [f"{info.label}/{info.type}/{info.view}" for info in dataset.seqs]
+    return {
+        "matched": matched,
+        "metrics": dict(found.metrics),
+        "rank1": found.rank1,
+        "views": list(found.views),
+        "tables": {name: np.where(np.isnan(table), None, table).tolist() for name, table in found.tables.items()},
+        "notes": list(found.notes),
+        "probes": {
+            condition: {places[index]: text for index, text in zip(hits.indices, hits.texts())}
+            for condition, hits in found.hits.items()
+        },
+        "bodies": bodies.metrics() if bodies else None,
+        "joints": bodies.joints() if bodies else None,
+        "bodies_by_view": {view: errors[view].metrics() for view in sorted(errors)} or None,
+        "sequences": len(dataset),
+        "seconds": round(time.monotonic() - began, 3),
+    }
+
+
+@torch.no_grad()
+def _embed(
+    net: MeshGaitNet,
+    dataset: GaitDataset,
+    config: Config,
+    preparation: BatchPreparation,
+    matched: str,
+    quiet: bool,
+) -> tuple[torch.Tensor, torch.Tensor, dict[str, BodyErrors]]:
+    """This process's share: indices [m], features to match [m, c, p] on the CPU, and body errors by view."""
+    cfg, device = config.evaluator_cfg, next(net.parameters()).device
+    with_bodies = preparation.supervision is not None
+    sampler = InferenceSampler(dataset, cfg.sampler.batch_size, rank(), world_size())
+    loader = make_loader(dataset, sampler, config.data_cfg.num_workers, pin_memory=device.type == "cuda")
+    half = cfg.enable_float16 and device.type == "cuda"
+    indices, features = [], []
+    errors: dict[str, BodyErrors] = {}
+    silent = True if quiet or rank() else None
+    for number, batch in enumerate(tqdm(loader, "testing", leave=False, dynamic_ncols=True, disable=silent)):
+        batch = batch.to(device)
+        with torch.autocast(device.type, dtype=torch.float16, enabled=half):
+            output = net(preparation.for_test(batch), seqL=batch.seqL, reconstruct=with_bodies)
+        indices.append(batch.indices.cpu())
+        features.append(getattr(output, matched).float().cpu())
+        targets = preparation.test_targets(batch)
+        if targets is not None:
+            for view in sorted(set(batch.views)):
+                pairs = zip(sampler.first_time[number], batch.views)
+                chosen = torch.tensor([new and seen == view for new, seen in pairs], device=device)
+                chosen = chosen[:, None] if batch.seqL is None else chosen.repeat_interleave(batch.seqL[0])[None]
+                weights = {key: getattr(targets, key) * chosen for key in ("joint_weights", "mesh_weights")}
+                errors = _add(errors, {view: body_errors(output, replace(targets, **weights))})
+    return torch.cat(indices), torch.cat(features), errors
+
+
+def _add(first: dict[str, BodyErrors], second: dict[str, BodyErrors]) -> dict[str, BodyErrors]:
+    """Errors by view, of both."""
+    return first | {view: first[view] + found if view in first else found for view, found in second.items()}
 
 
 def test(
@@ -36,7 +152,7 @@ def test(
         match: ``embeddings``, or ``lda``, the features of the LDA head; None: ``lda`` where it is fitted.
 
     Returns:
-        ``split``, ``iteration``, ``checkpoint`` and what :func:`~opengait_meshgait.engine.evaluate.evaluate` returns;
+        ``split``, ``iteration``, ``checkpoint`` and what :func:`~opengait_meshgait.engine.testing.evaluate` returns;
         an empty mapping in other processes than the first.
 
     Raises:
@@ -53,7 +169,7 @@ def test(
         if warning and not quiet and rank() == 0:
             say(warning)
         dataset = build.build_test_set(config, split, preparation.supervision is not None)
-        result = evaluate(net.to(where), dataset, config, where, preparation, match, quiet)
+        result = evaluate(net.to(where), dataset, config, preparation, match, quiet)
         if not result:
             return {}
         result = {"split": split, "iteration": state.get("iteration"), "checkpoint": str(source), **result}

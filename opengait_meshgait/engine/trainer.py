@@ -14,11 +14,10 @@ from opengait_meshgait.common.files import read_json, write_json
 from opengait_meshgait.data import Batch, GaitDataset, TripletSampler, make_loader
 from opengait_meshgait.engine import build
 from opengait_meshgait.engine.checkpoint import BEST, Checkpoints
-from opengait_meshgait.engine.evaluate import evaluate
 from opengait_meshgait.engine.progress import Progress, Window, say
-from opengait_meshgait.engine.resume import restore, set_aside
 from opengait_meshgait.engine.schema import Config
-from opengait_meshgait.engine.state import TrainingState
+from opengait_meshgait.engine.state import TrainingState, restore, set_aside
+from opengait_meshgait.engine.testing import evaluate
 from opengait_meshgait.losses import NonFiniteLossError
 from opengait_meshgait.recipe.preparation import check_training_data
 from opengait_meshgait.recipe.training_step import StepResult, TrainingStep
@@ -158,8 +157,7 @@ class Trainer:
         if self.test_set is None:
             return
         # Embeddings at the last iteration too, where an LDA head is fitted: the curve compares like with like.
-        args = (self.config, self.device, self.preparation, "embeddings", self.quiet)
-        result = evaluate(self.state.net, self.test_set, *args)
+        result = evaluate(self.state.net, self.test_set, self.config, self.preparation, "embeddings", self.quiet)
         if result:
             del result["probes"]  # as long as the test set, and the log has one record a test
             self.progress.evaluation(self.state.iteration, {"split": self.split, **result})

@@ -1,13 +1,22 @@
-"""Training a config."""
+"""Training a config, and fitting an LDA head to a checkpoint that was trained without one."""
 
+import copy
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from opengait_meshgait.common.distributed import processes
+import torch
+
+from opengait_meshgait.common.distributed import pick_device, processes
+from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.common.files import atomic_path
+from opengait_meshgait.engine import build
 from opengait_meshgait.engine.checkpoint import run_folder
+from opengait_meshgait.engine.config import apply_override, load_config, make_config
 from opengait_meshgait.engine.schema import Config
 from opengait_meshgait.engine.trainer import Trainer
+from opengait_meshgait.networks import load_checkpoint, load_weights
 
 
 @dataclass(frozen=True)
@@ -58,3 +67,48 @@ def train(
         trainer.run()
         iteration = trainer.state.iteration
         return TrainResult(trainer.folder, iteration, trainer.checkpoints.path(iteration), trainer.progress.records)
+
+
+def add_lda_head(
+    checkpoint: str | Path,
+    out: str | Path,
+    config: str | Path | Sequence[str | Path] | None = None,
+    overrides: Iterable[str] = (),
+    device: str = "auto",
+    quiet: bool = False,
+) -> Path:
+    """Fit an LDA head to a checkpoint's network and its training people; the weights stay as they are.
+
+    Args:
+        checkpoint: of this package or of OpenGait. A head that it has already is fitted anew.
+        out: the new checkpoint, ``.pt``. It holds weights and config, but nothing to continue a training with.
+        config: YAML files of the training, for a checkpoint that does not hold its config.
+        overrides: ``"a.b.c=value"``, such as ``model_cfg.Discriminant.marker_weight=0`` or where the data lie now.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        quiet: no progress bar.
+
+    Raises:
+        UserError: the checkpoint has no config and none is given, it does not fit, or the data cannot be used.
+    """
+    state = load_checkpoint(checkpoint)
+    raw = load_config(config).model_dump() if config is not None else copy.deepcopy(state.get("config"))
+    if raw is None:
+        raise UserError(
+            f"{checkpoint} holds weights alone, as OpenGait's checkpoints do: name the YAML file of its training, "
+            "--cfgs FILE."
+        )
+    raw["model_cfg"]["Discriminant"] = raw["model_cfg"].get("Discriminant") or {}
+    for override in overrides:
+        apply_override(raw, override)
+    checked = make_config(raw, str(checkpoint))
+    preparation = build.build_preparation(checked, training=False)
+    net = build.build_network(checked, preparation.supervision)
+    fresh = {name: value for name, value in net.state_dict().items() if name.startswith("Discriminant.")}
+    trained = {name: value for name, value in state["model"].items() if not name.startswith("Discriminant.")}
+    load_weights(net, {"model": trained | fresh}, strict=True, source=checkpoint)
+    build.fit_head(net.to(pick_device(device)), build.build_train_set(checked, False), checked, preparation, quiet)
+    kept = {key: state[key] for key in ("iteration", "seed", "body", "data") if key in state}
+    weights = {name: value.cpu() for name, value in net.state_dict().items()}
+    with atomic_path(out) as temporary:
+        torch.save(kept | {"model": weights, "config": checked.model_dump()}, temporary)
+    return Path(out)

@@ -1,15 +1,146 @@
-"""Open-set identification: for each probe the nearest people of a gallery, or "unknown"."""
+"""Open-set identification: for each probe the nearest people of a gallery, or "unknown", by a threshold that is
+learnt for a false-accept rate (FAR).
+"""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
 from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.common.files import read_json, write_json
 from opengait_meshgait.inference.embeddings import Embeddings, check_comparable
-from opengait_meshgait.inference.search import nearest
-from opengait_meshgait.inference.threshold import Threshold
+from opengait_meshgait.inference.search import distance_pieces, nearest
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """A rejection threshold: a probe is unknown if nobody in the gallery is nearer than ``value``.
+
+    Attributes:
+        value: the distance.
+        metric: ``euc`` or ``cos``.
+        model: the fingerprint of the model whose embeddings are compared.
+        far: the largest false-accept rate that was asked for, 0…1.
+        accepted: the false-accept rate on the validation set, each person out of the gallery in turn, 0…1.
+        missed: the miss rate on it: share of sequences rejected although their person is in the gallery, 0…1.
+        sequences: of the validation set.
+        people: of the validation set.
+    """
+
+    value: float
+    metric: str
+    model: str
+    far: float
+    accepted: float
+    missed: float
+    sequences: int
+    people: int
+
+    def in_words(self) -> str:
+        """One sentence."""
+        return (
+            f"Rejection threshold {self.value:.4g} ({self.metric}) for FAR ≤ {self.far:.2%}, learnt from "
+            f"{self.sequences} sequences of {self.people} people: with a gallery of that size the false-accept rate is "
+            f"{self.accepted:.2%} and the miss rate {self.missed:.2%}."
+        )
+
+
+def learn_threshold(validation: Embeddings, far: float, metric: str, device: torch.device) -> Threshold:
+    """The rejection threshold for FAR ≤ ``far``: the largest distance with so few false accepts.
+
+    Each sequence is a probe once, and all others are the gallery. The distance to its nearest sequence of another
+    person is that of a false accept if its own person is not enrolled: sorted, these give the threshold. The distance
+    to the nearest of its own person is that of a miss if it lies beyond (open-set identification: Phillips, Grother,
+    Micheals, "Evaluation Methods in Face Recognition", Handbook of Face Recognition, 2011). A larger gallery has more
+    false accepts: the rates hold for a gallery as large as the validation set.
+
+    Args:
+        validation: people who were not trained on, two sequences or more of some of them.
+        far: the false-accept rate, above 0 and below 1.
+        metric: ``euc`` or ``cos``.
+        device: where to compute.
+
+    Raises:
+        UserError: there are no labels, or too few sequences for ``far``.
+    """
+    if not 0 < far < 1:
+        raise UserError(f"The false-accept rate is {far:g}: give a share between 0 and 1, such as 0.01.")
+    people, codes, counts = np.unique(validation.labels, return_inverse=True, return_counts=True)
+    if len(people) < 2 or counts.max() < 2:
+        found = "one person" if len(people) < 2 else f"{len(people)} labels, no two of them alike"
+        raise UserError(
+            f"{validation.source} has {found}, and a threshold is learnt from sequences of the same person and of "
+            "others. Embed a folder id/type/view of several people, each walking twice."
+        )
+    allowed = int(far * len(validation))
+    if allowed < 1:
+        raise UserError(
+            f"{validation.source} has {len(validation)} sequences: they tell no false-accept rate below "
+            f"{1 / len(validation):.2g}, and {far:g} is asked for. Take a larger validation set, or a larger rate."
+        )
+    own, other = _nearest_own_and_other(validation, torch.from_numpy(codes).to(device), metric, device)
+    value = float(np.sort(other)[allowed])
+    own = own[np.isfinite(own)]
+    return Threshold(
+        value=value,
+        metric=metric,
+        model=validation.model,
+        far=far,
+        accepted=float((other < value).mean()),
+        missed=float((own >= value).mean()),
+        sequences=len(validation),
+        people=len(people),
+    )
+
+
+def write_threshold(path: str | Path, threshold: Threshold) -> None:
+    """Write a threshold as JSON."""
+    write_json(path, asdict(threshold))
+
+
+def read_threshold(path: str | Path) -> Threshold:
+    """Read what :func:`write_threshold` wrote.
+
+    Raises:
+        UserError: it is no such file.
+    """
+    content = read_json(path)
+    names = {field.name for field in fields(Threshold)}
+    if not isinstance(content, dict) or content.keys() != names or not isinstance(content["value"], float | int):
+        raise UserError(f"{path} is no threshold. `meshgait identify --validation V.npz --save {path}` writes one.")
+    return Threshold(**content)
+
+
+def parse_threshold(text: str) -> Threshold | float:
+    """A threshold as typed: a distance, or a file of :func:`write_threshold`.
+
+    Raises:
+        UserError: it is neither.
+    """
+    try:
+        return float(text)
+    except ValueError:
+        return read_threshold(text)
+
+
+def _nearest_own_and_other(
+    validation: Embeddings, codes: torch.Tensor, metric: str, device: torch.device
+) -> tuple[np.ndarray, np.ndarray]:
+    """For each sequence the distance to the nearest other one of its person (infinite: there is none), and to the
+    nearest of the others.
+    """
+    own = torch.full((len(validation),), torch.inf, device=device)
+    other = own.clone()
+    places = torch.arange(len(validation), device=device)
+    for rows, columns, block in distance_pieces(validation, validation, metric, device):
+        same = codes[rows, None] == codes[columns]
+        oneself = places[rows, None] == places[columns]
+        own[rows] = own[rows].minimum(block.masked_fill(~same | oneself, torch.inf).amin(1))
+        other[rows] = other[rows].minimum(block.masked_fill(same, torch.inf).amin(1))
+    return own.cpu().numpy(), other.cpu().numpy()
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,7 @@ from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.data import build_transforms
 from opengait_meshgait.data.transforms import Transform
 from opengait_meshgait.inference.sources import normalize_sequence
-from opengait_meshgait.networks import (
-    MeshGaitNet,
-    Reconstruction,
-)
+from opengait_meshgait.networks import MeshGaitNet, Reconstruction
 from opengait_meshgait.recipe.training_step import reconstruction
 
 STATURE = 1.7

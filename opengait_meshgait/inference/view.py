@@ -15,8 +15,7 @@ from opengait_meshgait.inference.model import GaitModel
 from opengait_meshgait.inference.sources import find_sources, require_prepared
 from opengait_meshgait.visual.drawing import write_png
 from opengait_meshgait.visual.figures import sequence_figure
-from opengait_meshgait.visual.film import write_film
-from opengait_meshgait.visual.frames import BodyFrame, BodyFrames
+from opengait_meshgait.visual.frames import BodyFrame, BodyFrames, write_film
 
 ENDINGS = {
     ".html": "a page that plays the sequence, with bodies to turn by mouse",

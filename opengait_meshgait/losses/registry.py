@@ -45,11 +45,5 @@ def loss_inputs(output: Any, labels: torch.Tensor, targets: Any, iteration: int)
     }
     for term, (predicted, target, weights) in compared.items():
         if predicted is not None:
-            inputs[term] = {
-                "predicted": predicted,
-                "target": target,
-                "weights": weights,
-                "height": targets.height,
-                "iteration": iteration,
-            }
+            inputs[term] = dict(zip(_POINTS, (predicted, target, weights, targets.height, iteration)))
     return inputs

@@ -22,6 +22,7 @@ _BEYOND = 3
 # in the crop something is, few enough for a linear layer.
 _LAYOUT = (4, 3)
 _MIDDLE = (0.0, 0.5, 0.0)  # of the crop
+_POOLS = (lambda frames: frames.mean(1), lambda frames: frames.amax(1))  # what a frame learns of its sequence
 
 
 @ESTIMATORS.register
@@ -121,7 +122,7 @@ class HeatmapEstimator(nn.Module):
         fine = self.fine(x)
         coarse = self.coarse(fine)
         described = self.describe(F.adaptive_avg_pool2d(coarse, _LAYOUT).flatten(1)).unflatten(0, frames.shape[:2])
-        whole = torch.cat([pool_sequences(described, seqL, pool) for pool in (_mean, _max)], dim=-1)
+        whole = torch.cat([pool_sequences(described, seqL, pool) for pool in _POOLS], dim=-1)
         related = self.relate(torch.cat([described, each_frame(whole, described, seqL)], dim=-1)).flatten(0, 1)
         context = F.interpolate(self.lateral(coarse), size=fine.shape[-2:]) + self.spread(related)[..., None, None]
         evidence = self.evidence(self.merge(F.relu(fine + context)))
@@ -164,11 +165,3 @@ def _hold(centre: Tensor, low: Tensor, high: Tensor) -> Tensor:
     inward = centre.view_as(centre)
     inward.register_hook(lambda gradient: torch.where(gradient * beyond < 0, 0.0, gradient))
     return inward - beyond
-
-
-def _mean(frames: Tensor) -> Tensor:
-    return frames.mean(1)
-
-
-def _max(frames: Tensor) -> Tensor:
-    return frames.amax(1)

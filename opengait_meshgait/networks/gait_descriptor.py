@@ -47,10 +47,8 @@ def gait_descriptor(markers: Tensor, side: Tensor, flip: Tensor, seqL: Tensor | 
     behind.
 
     Args:
-        markers: ``[n, s, K, 3]``, crop space, frames in their order, or packed ``[1, sum of lengths, K, 3]``.
-        side: ``[K]``, 1 for markers on the body's left, -1 on its right, 0 between.
+        markers, side, seqL: as for :func:`viewing_angle`, the frames in their order.
         flip: int ``[K]``, the marker on the other side of the body that is each one's mirror image.
-        seqL: int ``[1, n]``, lengths of the packed sequences.
 
     Returns:
         ``[n, 15·K + 1]``, float32: means, then cosine and sine amplitudes of the first and of the second harmonic, each

@@ -1,6 +1,5 @@
-"""What stands between a backbone and the embeddings: pooling over time and height, and a head for each part.
-
-Argument names and state-dict keys are OpenGait's.
+"""What backbones have in common, and what stands between them and the embeddings: pooling over time and height, and a
+head for each part. Argument names and state-dict keys are OpenGait's.
 """
 
 from collections.abc import Callable, Sequence
@@ -33,26 +32,17 @@ class PackSequence(nn.Module):
     """Maximum over the frames of each sequence."""
 
     def forward(self, x: Tensor, seqL: Tensor | None = None) -> Tensor:
-        """Pool over time.
-
-        Args:
-            x: ``[n, s, ...]``, or ``[1, sum of lengths, ...]`` when ``seqL`` is given.
-            seqL: int ``[1, n]``, how many frames each of the packed sequences has.
-
-        Returns:
-            ``[n, ...]``.
-
-        Raises:
-            ValueError: the lengths do not add up to the packed frames.
-        """
+        """Frames ``[n, s, ...]``, or packed as for :func:`split_packed`, to ``[n, ...]``."""
         return pool_sequences(x, seqL, lambda frames: frames.max(dim=1).values)
 
 
 def pool_sequences(x: Tensor, seqL: Tensor | None, pool: Callable[[Tensor], Tensor]) -> Tensor:
-    """Apply ``pool``, which takes ``[n, s, ...]`` to ``[n, ...]``, to each sequence; ``x`` and ``seqL`` as above.
+    """Apply ``pool``, which takes ``[n, s, ...]`` to ``[n, ...]``, to each sequence of ``x``.
 
-    Raises:
-        ValueError: the lengths do not add up to the packed frames.
+    Args:
+        x: ``[n, s, ...]``; with ``seqL``, packed as for :func:`split_packed`, which raises what is raised here.
+        seqL: lengths of the packed sequences.
+        pool: applied to each sequence.
     """
     if seqL is None:
         return pool(x)
@@ -60,12 +50,7 @@ def pool_sequences(x: Tensor, seqL: Tensor | None, pool: Callable[[Tensor], Tens
 
 
 def each_frame(pooled: Tensor, x: Tensor, seqL: Tensor | None) -> Tensor:
-    """What belongs to a sequence beside each of its frames: the way back from :func:`pool_sequences`.
-
-    Args:
-        pooled: ``[n, c]``.
-        x: the frames that it was pooled from, ``[n, s, ...]`` or packed ``[1, sum of lengths, ...]``.
-        seqL: int ``[1, n]``, lengths of the packed sequences.
+    """``pooled [n, c]`` beside each of the frames ``x`` that :func:`pool_sequences` made it from.
 
     Returns:
         ``[n, s, c]`` or packed ``[1, sum of lengths, c]``.
@@ -187,3 +172,67 @@ class SeparateBNNecks(nn.Module):
         else:
             logits = torch.matmul(feature, self.fc_bin)
         return feature.permute(1, 2, 0).contiguous(), logits.permute(1, 2, 0).contiguous()
+
+
+class PartBackbone(nn.Module):
+    """A backbone that looks at whole sequences and pools them over time and height itself.
+
+    A subclass takes ``bin_num``, the horizontal strips of the config, as its first argument, sets ``part_bins`` and
+    implements :meth:`look`.
+
+    Attributes:
+        part_bins: into how many strips each scale of the parts cuts the body, so that other features can be cut alike;
+            they add up to the number of parts.
+    """
+
+    part_bins: tuple[int, ...]
+    filled_in = ("bin_num",)
+
+    def forward(self, frames: Tensor, seqL: Tensor | None = None) -> Tensor:
+        """Sequences to part features.
+
+        Args:
+            frames: ``[n, s, 1, h, w]``, or packed ``[1, sum of lengths, 1, h, w]``.
+            seqL: int ``[1, n]``, lengths of the packed sequences; each is seen by itself.
+
+        Returns:
+            ``[n, c, p]``.
+        """
+        return self.with_maps(frames, seqL)[0]
+
+    def with_maps(self, frames: Tensor, seqL: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """As :meth:`forward`, and the last feature maps that know single frames.
+
+        Returns:
+            ``[n, c, p]``; ``[n, s, c', h', w']`` or packed ``[1, sum of lengths, c', h', w']``, None of a backbone that
+            has no such maps.
+        """
+        if seqL is None:
+            return self.look(frames)
+        parts, maps = zip(*(self.look(sequence) for sequence in split_packed(frames, seqL)))
+        return torch.cat(parts), None if maps[0] is None else torch.cat(maps, dim=1)
+
+    def look(self, frames: Tensor) -> tuple[Tensor, Tensor | None]:
+        """``[n, s, 1, h, w]`` to parts ``[n, c, p]`` and maps ``[n, s, c', h', w']`` or None."""
+        raise NotImplementedError
+
+
+class FrameBackbone(PartBackbone):
+    """A backbone that knows single frames: their feature maps' maximum over time, pooled over strips.
+
+    Args:
+        forward_block: maps ``[m, 1, h, w]`` to ``[m, c, h', w']``.
+        bin_num: horizontal strips, one entry a scale.
+    """
+
+    def __init__(self, forward_block: nn.Module, bin_num: Sequence[int]):
+        super().__init__()
+        self.forward_block = forward_block
+        self.part_bins = tuple(bin_num)
+        self.TP = PackSequence()
+        self.HPP = HorizontalPooling(bin_num)
+
+    def with_maps(self, frames: Tensor, seqL: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """As :meth:`PartBackbone.with_maps`; packed frames all at once, because none knows of another."""
+        maps = self.forward_block(frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
+        return self.HPP(self.TP(maps, seqL)), maps

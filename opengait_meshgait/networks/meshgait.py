@@ -9,11 +9,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from opengait_meshgait.common.errors import UserError, did_you_mean
-from opengait_meshgait.networks.backbone import FrameBackbone, PartBackbone
 from opengait_meshgait.networks.coordinates import Reconstruction, soft_argmax
 from opengait_meshgait.networks.estimator import HeatmapEstimator
 from opengait_meshgait.networks.heatmap_features import build_fusion
-from opengait_meshgait.networks.layers import HorizontalPooling, PackSequence
+from opengait_meshgait.networks.layers import FrameBackbone, HorizontalPooling, PackSequence, PartBackbone
 from opengait_meshgait.networks.lda_head import LDAHead
 from opengait_meshgait.networks.registry import BACKBONES, ESTIMATORS, LAYERS
 
@@ -207,7 +206,7 @@ def _dry_run(forward: Any, x: Tensor | None) -> Any:
     return out
 
 
-def _build_backbone(cfg: Mapping[str, Any], bin_num: Sequence[int]) -> PartBackbone | FrameBackbone:
+def _build_backbone(cfg: Mapping[str, Any], bin_num: Sequence[int]) -> PartBackbone:
     """The silhouette backbone that ``cfg`` names, whatever its kind."""
     kind = BACKBONES.get(str(cfg.get("type"))) if "type" in cfg else None
     if isinstance(kind, type) and issubclass(kind, PartBackbone):

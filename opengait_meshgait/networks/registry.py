@@ -11,7 +11,7 @@ from opengait_meshgait.common.validation import mistake
 
 BACKBONES = Registry("backbone", base=nn.Module)
 """What ``backbone_cfg`` names: modules that see frames ``[n, 1, h, w]``, or
-:class:`~opengait_meshgait.networks.backbone.PartBackbone`, which sees whole sequences."""
+:class:`~opengait_meshgait.networks.layers.PartBackbone`, which sees whole sequences."""
 
 ESTIMATORS = Registry("heatmap estimator")
 """What ``heatmap_cfg`` names."""

@@ -1,5 +1,5 @@
 """Mesh-Gait inside OpenGait: its trainer, sampler and evaluator around the same network.
 
-``model``, ``losses``, ``evaluator``, ``register`` and ``inside`` import OpenGait's own packages (``modeling``,
+``model``, ``register`` and ``inside`` import OpenGait's own packages (``modeling``,
 ``data``, ``utils``, ``evaluation``), so they can be imported in a running OpenGait only.
 """

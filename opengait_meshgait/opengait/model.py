@@ -19,7 +19,7 @@ from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.common.validation import as_list
 from opengait_meshgait.data import Batch, FrameSampling, GaitDataset
 from opengait_meshgait.data.collate import collate
-from opengait_meshgait.data.samplers import Key
+from opengait_meshgait.data.loader import Key
 from opengait_meshgait.losses import loss_inputs
 from opengait_meshgait.opengait import checks
 from opengait_meshgait.recipe.preparation import BatchPreparation, check_training_data

@@ -1,19 +1,41 @@
 """Makes the classes of this package known to OpenGait, by the names that its YAML files use."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from types import ModuleType
+from typing import Any
 
+import torch
 from evaluation import evaluator as evaluators
 from modeling import backbones, losses, models
 from modeling.losses.base import BaseLoss
+from utils import get_msg_mgr
 
 from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.evaluation import evaluate_indoor_dataset
 from opengait_meshgait.losses import JointLoss, MarkerLoss, MeshLoss
 from opengait_meshgait.losses.points import PointLoss
 from opengait_meshgait.networks.registry import BACKBONES, ESTIMATORS
-from opengait_meshgait.opengait.evaluator import evaluate_walkers
 from opengait_meshgait.opengait.model import MeshGait
+
+
+def evaluate_walkers(data: Mapping[str, Any], dataset: str, metric: str = "euc") -> dict[str, float]:
+    """Cross-view figures, in the form of OpenGait's evaluators.
+
+    Args:
+        data: ``embeddings [n, c, p]`` float32 with n ``labels``, ``types`` and ``views``.
+        dataset: a protocol of :data:`opengait_meshgait.evaluation.PROTOCOLS`.
+        metric: ``euc`` or ``cos``.
+
+    Returns:
+        ``scalar/test_accuracy/<name>``, percent.
+    """
+    features = torch.from_numpy(data["embeddings"])
+    result = evaluate_indoor_dataset(features, data["labels"], data["types"], data["views"], dataset, metric=metric)
+    figures = "\t".join(f"{name}: {value:.2f}%" for name, value in result.metrics.items())
+    for line in (*result.notes, figures):
+        get_msg_mgr().log_info(line)
+    return {f"scalar/test_accuracy/{name}": value for name, value in result.metrics.items()}
 
 
 def register() -> None:

@@ -21,7 +21,7 @@ from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.common.provenance import markdown
 from opengait_meshgait.data.reader import read_bodies
 from opengait_meshgait.visual.drawing import write_png
-from opengait_meshgait.visual.markers import markers_figure
+from opengait_meshgait.visual.figures import markers_figure
 
 Poses = tuple[np.ndarray, np.ndarray]
 """Axis-angle ``[n, 72]`` (rad, root upright) and betas ``[n, 10]``, float32."""

@@ -11,7 +11,7 @@ from opengait_meshgait.common.distributed import rank, world_size
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.data import Batch, GaitDataset, TripletSampler, build_transforms, check_sequences
 from opengait_meshgait.data.augment_cfg import AugmentCfg
-from opengait_meshgait.data.augmentation import PairedAugmentation, augmentation_from
+from opengait_meshgait.data.augmentation import PairedAugmentation
 from opengait_meshgait.data.transforms import Transform
 
 # So many sequences, evenly spread, are read before the first iteration: a damaged file is reported early.
@@ -46,8 +46,9 @@ class BatchPreparation:
         self.augmentation: PairedAugmentation | None = None
         if transforms is not None:
             self.transform, self.transform_bodies = build_transforms(transforms, with_bodies)
-            flips = None if self.supervision is None else self.supervision.flips
-            self.augmentation = augmentation_from(augment_cfg, flips)
+            if augment_cfg is not None:
+                flips = None if self.supervision is None else self.supervision.flips
+                self.augmentation = PairedAugmentation(augment_cfg, flips)
 
     def for_training(self, batch: Batch) -> tuple[torch.Tensor, BodyTargets | None]:
         """Silhouettes float32 ``[n, s, h, w]`` or packed ``[1, sum of seqL, h, w]``, 0…1, and their bodies' targets."""

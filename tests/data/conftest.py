@@ -6,8 +6,8 @@ import pickle
 import numpy as np
 import pytest
 
+from opengait_meshgait.data.collate import FrameSampling
 from opengait_meshgait.data.dataset import GaitDataset
-from opengait_meshgait.data.frames import FrameSampling
 
 
 def dump(path, content):

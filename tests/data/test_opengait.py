@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from opengait_meshgait.data.collate import collate
-from opengait_meshgait.data.frames import FrameSampling
+from opengait_meshgait.data.collate import FrameSampling, collate
 from opengait_meshgait.data.transforms import build_transforms
 
 ROOT = os.environ.get("OPENGAIT_ROOT")

@@ -7,9 +7,8 @@ import yaml
 from opengait_meshgait.cli.main import main
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.engine.config import make_config
-from opengait_meshgait.engine.lda import add_lda_head
 from opengait_meshgait.engine.testing import test as check
-from opengait_meshgait.engine.training import train
+from opengait_meshgait.engine.training import add_lda_head, train
 from opengait_meshgait.inference import load
 from opengait_meshgait.networks import load_checkpoint
 

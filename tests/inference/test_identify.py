@@ -10,8 +10,7 @@ from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.evaluation.retrieval import distance_blocks
 from opengait_meshgait.inference import search
 from opengait_meshgait.inference.embeddings import Embeddings
-from opengait_meshgait.inference.identify import identify
-from opengait_meshgait.inference.threshold import learn_threshold, read_threshold, write_threshold
+from opengait_meshgait.inference.identify import identify, learn_threshold, read_threshold, write_threshold
 
 CPU = torch.device("cpu")
 

@@ -16,7 +16,7 @@ from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.inference import load, view
 from opengait_meshgait.inference.view import read_input, reconstruct_frames, upright, write_view
 from opengait_meshgait.networks import load_checkpoint
-from opengait_meshgait.visual import film as film_file
+from opengait_meshgait.visual import frames as film_file
 from opengait_meshgait.visual.drawing import HEIGHT, LEFT, LINE, WIDTH
 from opengait_meshgait.visual.frames import draw_frame
 

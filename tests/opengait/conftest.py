@@ -15,8 +15,7 @@ import pytest
 import yaml
 
 from opengait_meshgait.body import layout
-from opengait_meshgait.opengait.attach import attach
-from opengait_meshgait.opengait.checkout import Checkout
+from opengait_meshgait.opengait.checkout import Checkout, attach
 
 ROOT = os.environ.get("OPENGAIT_ROOT")
 HERE = Path(__file__).parent

@@ -10,9 +10,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.networks.backbone import PartBackbone
 from opengait_meshgait.networks.blocks import xavier_convolutions
-from opengait_meshgait.networks.layers import HorizontalPooling
+from opengait_meshgait.networks.layers import HorizontalPooling, PartBackbone
 from opengait_meshgait.networks.registry import BACKBONES, Count
 
 # Frames that the local temporal aggregation makes one of.

@@ -8,9 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.networks.backbone import PartBackbone
 from opengait_meshgait.networks.blocks import BasicConv2d, xavier_convolutions
-from opengait_meshgait.networks.layers import HorizontalPooling, SetBlockWrapper
+from opengait_meshgait.networks.layers import HorizontalPooling, PartBackbone, SetBlockWrapper
 from opengait_meshgait.networks.registry import BACKBONES, Count, InputChannels
 
 

@@ -5,9 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from opengait_meshgait.networks.backbone import PartBackbone
 from opengait_meshgait.networks.blocks import BasicConv2d, xavier_convolutions
-from opengait_meshgait.networks.layers import HorizontalPooling, PackSequence, SetBlockWrapper
+from opengait_meshgait.networks.layers import HorizontalPooling, PackSequence, PartBackbone, SetBlockWrapper
 from opengait_meshgait.networks.registry import BACKBONES, ThreeCounts
 
 

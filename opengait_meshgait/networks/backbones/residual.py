@@ -6,9 +6,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 from torch import Tensor, nn
 
-from opengait_meshgait.networks.backbone import PartBackbone
 from opengait_meshgait.networks.blocks import BasicBlock, BasicConv2d, Bottleneck, frame_convolution, residual_stage
-from opengait_meshgait.networks.layers import HorizontalPooling, PackSequence
+from opengait_meshgait.networks.layers import HorizontalPooling, PackSequence, PartBackbone
 from opengait_meshgait.networks.registry import BACKBONES, FourCounts, InputChannels
 
 _BLOCKS: dict[str, type[BasicBlock] | type[Bottleneck]] = {"BasicBlock": BasicBlock, "Bottleneck": Bottleneck}

@@ -9,9 +9,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.networks.backbone import PartBackbone
 from opengait_meshgait.networks.blocks import frame_convolution, residual_stage
-from opengait_meshgait.networks.layers import HorizontalPooling, PackSequence
+from opengait_meshgait.networks.layers import HorizontalPooling, PackSequence, PartBackbone
 from opengait_meshgait.networks.registry import BACKBONES, Count, FourCounts, InputChannels, ThreeCounts, TwoCounts
 from opengait_meshgait.networks.windows import SwinBlock
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.data.frames import FrameSampling
+from opengait_meshgait.data.collate import FrameSampling
 
 LENGTHS = st.integers(1, 60)
 SEEDS = st.integers(0, 2**32)
