@@ -37,15 +37,12 @@ class CropFrame:
 
 @torch.no_grad()
 def crop_frame(vertices: torch.Tensor, faces: torch.Tensor, pelvis: torch.Tensor) -> CropFrame:
-    """The crop frame of posed bodies seen by a weak-perspective camera.
+    """The crop frames of posed bodies seen by a weak-perspective camera; no gradient flows into them.
 
     Args:
         vertices: the body in camera orientation (x right, y down, z away), m, [n, V, 3].
         faces: triangles, [F, 3].
         pelvis: the pelvis joint, m, [n, 3].
-
-    Returns:
-        The frames; no gradient flows into them.
     """
     xy = vertices[..., :2].float()
     low, high = xy.amin(1), xy.amax(1)
@@ -131,7 +128,7 @@ OUTLINE = JointOutline(
 
 
 def joint_crop_frame(joints: torch.Tensor, outline: JointOutline = OUTLINE) -> CropFrame:
-    """Where crop space lies, as nearly as 24 joints tell where no mesh is known.
+    """Where crop space lies, in the unit of the joints, as nearly as these tell where no mesh is known.
 
     The outline of a body reaches beyond its joints: the top of the head, toes, heels and finger tips are taken for
     balls on the prolongations of bones, sized in proportion to the body. The median column is taken for a weighted mean
@@ -150,9 +147,6 @@ def joint_crop_frame(joints: torch.Tensor, outline: JointOutline = OUTLINE) -> C
     Args:
         joints: camera orientation (x right, y down, z away), in SMPL's order, m or any other unit, [..., 24, 3].
         outline: of the body around them.
-
-    Returns:
-        The frames, in the unit of the joints.
     """
     tips, bases = torch.tensor(_BONES, device=joints.device).T
     y = joints[..., 1]

@@ -149,13 +149,10 @@ def mirror_vertices(vertices: np.ndarray) -> np.ndarray:
     """Pair every vertex with the one nearest to its mirror image in the plane x = 0.
 
     The nearest pairs are made first. A vertex that is its own counterpart, or finds none free among the eight nearest,
-    stays alone, so that the answer is always a permutation and its own inverse.
+    stays alone, so that the answer, int64 ``[V]``, is always a permutation and its own inverse.
 
     Args:
         vertices: of a nearly symmetric body, ``[V, 3]``.
-
-    Returns:
-        For each vertex its counterpart, int64 ``[V]``.
     """
     count = len(vertices)
     distances, candidates = cKDTree(vertices).query(vertices * [-1, 1, 1], k=range(1, min(8, count) + 1))

@@ -21,8 +21,7 @@ def rasterize(xy: torch.Tensor, faces: torch.Tensor, height: int, width: int) ->
     Args:
         xy: vertices in pixels, x right and y down, origin at the corner of the image, float [n, V, 2].
         faces: vertex indices, int [F, 3].
-        height: rows of the image.
-        width: columns of the image.
+        height, width: of the image.
 
     Returns:
         Silhouettes, bool [n, height, width].

@@ -49,12 +49,7 @@ class BodyFlips:
 
 
 class BodySupervision(nn.Module):
-    """Turns SMPL-format frames into targets, on the device they are on.
-
-    Args:
-        body: poses the frames.
-        markers: picks the virtual markers from its vertices.
-    """
+    """Turns SMPL-format frames into targets, on the device they are on, by a body and its virtual markers."""
 
     joint_flip: torch.Tensor
 

@@ -53,11 +53,8 @@ def check_python_packages() -> str:
 def check_device(opengait: bool) -> str:
     """What a training would run on.
 
-    Args:
-        opengait: whether OpenGait is to train.
-
     Raises:
-        UserError: OpenGait is, and there is no GPU.
+        UserError: OpenGait is to train, and there is no GPU.
     """
     import torch
 

@@ -119,15 +119,11 @@ def print_plainly(text: str) -> None:
 
 
 def examine(configs: list[str], overrides: list[str], opengait: str | None) -> bool:
-    """Run all checks, and print each as soon as it has run.
+    """Run all checks, print each as soon as it has run, and return whether none failed.
 
     Args:
-        configs: YAML files, merged from left to right.
-        overrides: ``--set``.
+        configs, overrides: YAML files, merged from left to right, and ``--set``.
         opengait: the checkout that is to train; None for the embedded engine.
-
-    Returns:
-        Whether none failed.
     """
     from opengait_meshgait.doctor import machine
 

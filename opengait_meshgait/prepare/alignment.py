@@ -130,10 +130,8 @@ def draw_bodies(smpls: np.ndarray, body: BodyModel, height: int, width: int) -> 
     picture's, for the picture: the posing apart, this halves the work of ``crop_frame`` and ``rasterize``.
 
     Args:
-        smpls: float [T, 85], see :func:`align`.
-        body: poses the frames.
-        height: of the pictures, px.
-        width: of the pictures, px.
+        smpls, body: as for :func:`align`.
+        height, width: of the pictures, px.
 
     Returns:
         bool [T, height, width], the median column at ``width // 2 + 0.5``.

@@ -25,13 +25,9 @@ Tile = tuple[str, int, float, np.ndarray, np.ndarray]
 
 
 def draw_worst(records: list[Record], out: Path, body: Path | None, picture: Path) -> None:
-    """Write a contact sheet: of each sequence its worst frame, of all sequences the worst.
+    """Write a contact sheet of the dataset ``out``: of each sequence its worst frame, of all sequences the worst.
 
-    Args:
-        records: of the prepared sequences.
-        out: the prepared dataset.
-        body: file of the body that was compared; None is the stand-in.
-        picture: the file to write.
+    ``body`` is the file of the body that was compared; None is the stand-in.
     """
     model, tiles = load_body(body), []
     frames = [frame for record in records if (frame := _worst_frame(record))]

@@ -96,10 +96,8 @@ def clothing_offsets(body: BodyModel, rest: np.ndarray, wardrobe: Wardrobe, coat
     smoothly as skinning blends.
 
     Args:
-        body: the body.
-        rest: its vertices in the rest pose with the person's shape, m, [V, 3].
-        wardrobe: what to wear.
-        coat: wear the coat over it.
+        rest: vertices of ``body`` in the rest pose with the person's shape, m, [V, 3].
+        coat: wear the coat over the rest.
     """
     over = wardrobe.coat if coat else 0.0
     weights = body.weights.numpy()

@@ -163,15 +163,11 @@ def partition_notes(options: WalkerSet) -> list[str]:
 
 
 def make_partition(options: WalkerSet, name: Callable[[WalkName, int], str] = sequence_name) -> dict[str, list[str]]:
-    """The partition in OpenGait's form: lists of ids, and ``PROBE_SET`` of sequences ``id-type-view``.
+    """The partition in OpenGait's form: lists of ids, and ``PROBE_SET`` of sequences as ``name`` names them.
 
     The first people train, the next validate (``VAL_SET`` only if there are any), the rest test. Of each test person
     the last walk of every condition is a probe, in all views; the other walks are the gallery, of which the first walk
     is always one. With a single walk a person, one view of it is the probe, another one from person to person.
-
-    Args:
-        options: which walkers.
-        name: of a walk seen from a view, as ``PROBE_SET`` is to give it.
     """
     labels = [WalkName(number, "nm", 1).label for number in range(1, options.ids + 1)]
     seen = options.num_train + options.val

@@ -34,9 +34,7 @@ def retarget(recorded: RecordedMotion, joints: np.ndarray, feet: tuple[Foot, Foo
 
     Args:
         recorded: the motion.
-        joints: of the body in the rest pose, m, [24, 3].
-        feet: left and right.
-        frames: T; the recording must last so long.
+        joints, feet, frames: as for :func:`~opengait_meshgait.walkers.gait.walk`; the recording must last so long.
     """
     at = recorded.skeleton.joints
     recorded = recorded.resampled(FRAMES_PER_SECOND)

@@ -14,13 +14,13 @@ from opengait_meshgait.walkers.camera import (
     PICTURE_SIZE,
     Camera,
     CameraTrack,
+    degrade,
     project,
     to_picture,
     weak_perspective,
 )
 from opengait_meshgait.walkers.clothing import HANDS, HANGING, Accessory, clothing_offsets, make_accessories
 from opengait_meshgait.walkers.gait import Motion, walk
-from opengait_meshgait.walkers.noise import degrade
 from opengait_meshgait.walkers.options import WalkerSet
 from opengait_meshgait.walkers.person import Person, WalkName
 from opengait_meshgait.walkers.recorded import RecordedMotion
