@@ -2,7 +2,7 @@
 
 from opengait_meshgait.evaluation.bodies import BodyErrors, body_errors, point_errors
 from opengait_meshgait.evaluation.cross_view import PROTOCOLS, evaluate_indoor_dataset, split_indoor_dataset
-from opengait_meshgait.evaluation.evaluators import EVALUATORS, EvaluationResult, Split
+from opengait_meshgait.evaluation.evaluators import EVALUATORS, Split
 from opengait_meshgait.evaluation.gait3d import evaluate_Gait3D, split_Gait3D
 from opengait_meshgait.evaluation.retrieval import METRICS
 
@@ -11,7 +11,6 @@ __all__ = [
     "METRICS",
     "PROTOCOLS",
     "BodyErrors",
-    "EvaluationResult",
     "Split",
     "body_errors",
     "evaluate_Gait3D",

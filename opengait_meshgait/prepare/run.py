@@ -112,9 +112,6 @@ def _describe(preparation: Preparation, with_bodies: bool) -> Record:
     return json.loads(json.dumps({"version": __version__, "complete": False, "body": body, "options": options}))
 
 
-Result = tuple[str, Record | None, str | None]
-"""A sequence's name, and either its record or what is wrong with it."""
-
 _preparation: Preparation
 _body: "BodyModel | None"
 _out: Path
@@ -130,8 +127,9 @@ def _start(preparation: Preparation, with_bodies: bool, out: Path) -> None:
         _body = load_body(preparation.body)
 
 
-def _prepare(sequences: Iterable[RawSequence]) -> list[Result]:
-    results: list[Result] = []
+def _prepare(sequences: Iterable[RawSequence]) -> list[tuple[str, Record | None, str | None]]:
+    """Of each sequence its name, and either its record or what is wrong with it."""
+    results: list[tuple[str, Record | None, str | None]] = []
     for sequence in sequences:
         try:
             files, record = prepare_sequence(sequence, _preparation, _body)

@@ -9,8 +9,9 @@ from opengait_meshgait.body.crop import crop_frame, to_crop, to_pixels
 from opengait_meshgait.body.files import load_body
 from opengait_meshgait.body.layout import BETAS, POSE
 from opengait_meshgait.body.raster import rasterize
-from opengait_meshgait.walkers import WalkName, make_scene
 from opengait_meshgait.walkers.bones import turn
+from opengait_meshgait.walkers.person import WalkName
+from opengait_meshgait.walkers.sequence import make_scene
 
 # fmt: off
 MIXAMO = (

@@ -14,7 +14,8 @@ from opengait_meshgait.cli.main import main
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.common.files import read_pickle
 from opengait_meshgait.data import FrameSampling, GaitDataset
-from opengait_meshgait.walkers import WalkerSet, WalkName, write_walkers
+from opengait_meshgait.walkers import WalkerSet, write_walkers
+from opengait_meshgait.walkers.person import WalkName
 
 OPTIONS = WalkerSet(ids=3, views=(0, 90), seqs={"nm": 2, "bg": 1, "cl": 1}, frames=5, noise=0.3)
 

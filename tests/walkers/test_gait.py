@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from opengait_meshgait.walkers import WalkName, make_scene
 from opengait_meshgait.walkers.gait import FRAMES_PER_SECOND
+from opengait_meshgait.walkers.person import WalkName
+from opengait_meshgait.walkers.sequence import make_scene
 
 TOUCH, NEAR = 0.002, 0.005  # m above the ground: a foot that touches it, skin that is in contact
 

@@ -18,8 +18,9 @@ from opengait_meshgait.cli.main import main
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.common.files import read_npz_objects, read_pickle
 from opengait_meshgait.common.pictures import normalize_silhouette
-from opengait_meshgait.walkers import WalkerSet, WalkName, write_walkers
+from opengait_meshgait.walkers import WalkerSet, write_walkers
 from opengait_meshgait.walkers.layout import Gait3DLayout, OUMVLPLayout
+from opengait_meshgait.walkers.person import WalkName
 
 OPTIONS = WalkerSet(ids=3, views=(0, 90), seqs={"bg": 1, "nm": 2}, frames=4, noise=0.6, train=1, val=1)
 TYPES = ("bg-01", "nm-01", "nm-02")

@@ -1,8 +1,9 @@
 import pytest
 
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.walkers import WalkerSet, WalkName, parse_seqs, parse_views
+from opengait_meshgait.walkers import WalkerSet, parse_seqs, parse_views
 from opengait_meshgait.walkers.options import make_partition
+from opengait_meshgait.walkers.person import WalkName
 
 
 @pytest.mark.parametrize(

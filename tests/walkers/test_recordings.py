@@ -9,8 +9,10 @@ from opengait_meshgait.cli.main import main
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.common.files import read_pickle
 from opengait_meshgait.data import FrameSampling, GaitDataset
-from opengait_meshgait.walkers import Person, RecordedSet, WalkerSet, WalkName, write_walkers
+from opengait_meshgait.walkers import WalkerSet, write_walkers
 from opengait_meshgait.walkers.options import make_partition
+from opengait_meshgait.walkers.person import Person, WalkName
+from opengait_meshgait.walkers.recordings import RecordedSet
 from opengait_meshgait.walkers.sequence import film_walk
 
 

@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from opengait_meshgait.body.layout import JOINT_NAMES
-from opengait_meshgait.walkers import Person, WalkName, make_scene
 from opengait_meshgait.walkers.bones import rotation_vectors, turn
+from opengait_meshgait.walkers.person import Person, WalkName
 from opengait_meshgait.walkers.recorded import load_recording
+from opengait_meshgait.walkers.sequence import make_scene
 
 LIMBS = [
     (JOINT_NAMES.index(f"{side}_{upper}"), JOINT_NAMES.index(f"{side}_{lower}"))

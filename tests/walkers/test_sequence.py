@@ -4,9 +4,10 @@ import torch
 
 from opengait_meshgait.body.layout import BETAS, POSE, ROOT_TURN
 from opengait_meshgait.body.raster import rasterize
-from opengait_meshgait.walkers import Person, WalkName, make_scene
 from opengait_meshgait.walkers.camera import BODY_ROWS, PICTURE_SIZE
 from opengait_meshgait.walkers.options import CASIA_B_VIEWS
+from opengait_meshgait.walkers.person import Person, WalkName
+from opengait_meshgait.walkers.sequence import make_scene
 
 VIEWS = (0, 54, 90, 180)
 
