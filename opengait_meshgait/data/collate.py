@@ -1,6 +1,5 @@
 """Which frames of a sequence enter a batch (OpenGait's ``sample_type`` and its numbers), and the batch itself."""
 
-import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
@@ -15,7 +14,7 @@ _SAMPLE_TYPES = [f"{length}_{order}" for length in ("fixed", "unfixed") for orde
 _SAMPLE_TYPES += ["fixed_allordered", "unfixed_allordered", "all_ordered", "all_unordered"]
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class FrameSampling:
     """How many frames to take, and in which order.
 
@@ -57,7 +56,7 @@ class FrameSampling:
     @classmethod
     def from_config(cls, sampler_cfg: Mapping[str, Any]) -> "FrameSampling":
         """From the YAML's ``sampler``, whose other keys belong to the sampler of sequences."""
-        names = [field.name for field in dataclasses.fields(cls)]
+        names = [field.name for field in fields(cls)]
         return cls(**{name: sampler_cfg[name] for name in names if sampler_cfg.get(name) is not None})
 
     @property
@@ -95,15 +94,9 @@ class FrameSampling:
 class GaitSequence:
     """The frames of one sequence that enter a batch.
 
-    Attributes:
+    Attributes, else as those of :class:`Batch` without its n:
         sils: silhouettes, uint8 [s, h, w], 0…255.
-        bodies: of the same frames, float32: cam 3, pose 72 (rad), betas 10, [s, 85], or joints, m, [s, 24, 3]; or None.
-        weights: how much each body counts, float32 [s], 0…1; None: fully.
         label: the person, as an index into ``GaitDataset.label_set``.
-        type: walking condition.
-        view: view.
-        index: the place in the dataset.
-        seed: of everything drawn for this sequence in this iteration.
         name: ``id-type-view``.
     """
 

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.networks import BACKBONES
 from opengait_meshgait.networks.backbones import Plain, ResNet9
-from opengait_meshgait.networks.backbones.gaitpart import FocalConv2d
+from opengait_meshgait.networks.backbones.plain import FocalConv2d
 from opengait_meshgait.networks.blocks import BasicBlock, Bottleneck
 
 BN = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.networks import BACKBONES
 from opengait_meshgait.networks.backbones import GaitPart
-from opengait_meshgait.networks.backbones.gaitpart import MicroMotion
+from opengait_meshgait.networks.backbones.plain import MicroMotion
 
 
 @pytest.fixture(params=[3, 5])

@@ -1,8 +1,7 @@
 """Silhouette backbones, under OpenGait's names."""
 
 from opengait_meshgait.networks.backbones.gaitgl import GaitGL
-from opengait_meshgait.networks.backbones.gaitpart import GaitPart, Plain
-from opengait_meshgait.networks.backbones.gaitset import GaitSet
+from opengait_meshgait.networks.backbones.plain import GaitPart, GaitSet, Plain
 from opengait_meshgait.networks.backbones.residual import DeepGaitV2, ResNet9
 from opengait_meshgait.networks.backbones.swingait import SwinGait
 
