@@ -6,7 +6,7 @@ The functions below import PyTorch when they are called, not before. Classes and
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,11 +27,13 @@ def load(checkpoint: str | Path, config: str | Path | None = None, device: str =
     return load(checkpoint, config, device)
 
 
-def load_config(paths: str | Path | Sequence[str | Path], overrides: Sequence[str] = ()) -> Config:
+def load_config(
+    paths: str | Path | Sequence[str | Path], overrides: Iterable[str] = (), opengait: bool = False
+) -> Config:
     """A checked config: see :func:`opengait_meshgait.engine.config.load_config`."""
     from opengait_meshgait.engine.config import load_config
 
-    return load_config(paths, overrides)
+    return load_config(paths, overrides, opengait)
 
 
 def train(
