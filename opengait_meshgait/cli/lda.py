@@ -27,4 +27,5 @@ def run(arguments: argparse.Namespace) -> int:
 
     add_lda_head(arguments.ckpt, arguments.out, arguments.cfgs, arguments.set, arguments.device)
     print(f"{arguments.out}: the weights of {arguments.ckpt} with an LDA head")
+    print(f"Test it: meshgait test --cfgs FILE --set evaluator_cfg.restore_hint={arguments.out}")
     return 0

@@ -43,7 +43,14 @@ CONFIG_NAMES = tuple(name for name in _names() if not name.endswith("gaitgl_shar
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.1, in which ``1e-4`` would be text, with the numbers of YAML 1.2."""
+    """YAML 1.1, in which ``1e-4`` would be text, with the numbers of YAML 1.2; a key stands once in a mapping."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        keys = [key.value for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
+        twice = next((key for place, key in enumerate(keys) if key in keys[:place]), None)
+        if twice is not None:
+            raise yaml.constructor.ConstructorError(None, None, f"the key {twice!r} stands twice", node.start_mark)
+        return super().construct_mapping(node, deep)
 
 
 class _Dumper(yaml.SafeDumper):

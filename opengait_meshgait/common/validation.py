@@ -103,6 +103,8 @@ def explain(error: ValidationError, section: type[Section], raw: Any) -> Problem
             problems[path] = item["ctx"]["text"]
         elif item["type"] == "extra_forbidden":
             problems[path] = _unknown(path, section, raw)
+        elif item["type"] == "missing" and isinstance(path[-1], int):
+            problems[path[:-1]] = f"found {shown(item['input'])}; expected {path[-1] + 1} entries or more."
         elif item["type"] == "missing":
             owner = _section(section, path[:-1])
             needed = f"; {owner.__name__} needs it" if issubclass(owner, Arguments) else ""
@@ -203,7 +205,7 @@ def _path(error: Mapping[str, Any], raw: Any) -> tuple[str | int, ...]:
     path, node = [], raw
     for part in error["loc"]:
         inside = isinstance(node, Mapping) and part in node
-        if inside or (isinstance(node, list | tuple) and isinstance(part, int)):
+        if inside or (isinstance(node, list | tuple) and isinstance(part, int) and part < len(node)):
             path.append(part)
             node = node[part]
     if error["type"] in ("missing", "explained") and error["loc"] and path[-1:] != [error["loc"][-1]]:

@@ -21,14 +21,19 @@ def load_config(
     Args:
         paths: a YAML file, or several that are merged from left to right; each may be the name of a shipped one.
         overrides: ``"a.b.c=value"``, each value read as YAML; a number steps into a list (``loss_cfg.1.margin=0.3``).
+            ``trainer_cfg.save_name`` renames the run to be tested too.
         opengait: for OpenGait, which has losses of its own: those that are unknown here are not checked.
 
     Raises:
         UserError: no such file, not YAML, or a key, type or combination that cannot work; all are listed.
     """
-    raw = read_config(paths)
+    raw, overrides = read_config(paths), [overrides] if isinstance(overrides, str) else list(overrides)
     for override in overrides:
         apply_override(raw, override)
+    # Two sections of OpenGait's files name the run. Who renames it for training wants to test the same.
+    named = [override.partition("=")[0] for override in overrides]
+    if "trainer_cfg.save_name" in named and "evaluator_cfg.save_name" not in named:
+        raw.setdefault("evaluator_cfg", {})["save_name"] = raw["trainer_cfg"]["save_name"]
     return make_config(raw, config_source(paths), opengait)
 
 

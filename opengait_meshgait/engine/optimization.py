@@ -17,6 +17,7 @@ OPTIMIZERS = Registry(
     leading=1,
     unusable={
         "LBFGS": "it computes the loss several times in a step",
+        "Muon": "it takes matrices only, and these networks have other weights too",
         "SparseAdam": "the gradients of these networks are not sparse",
     },
 )

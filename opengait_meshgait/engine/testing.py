@@ -3,6 +3,7 @@
 import functools
 import operator
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -162,6 +163,7 @@ def test(
         folder = run_folder(config, output, training=False)
         source = find_checkpoint(config, iteration, folder)
         state = load_checkpoint(source)
+        config = _with_head(config, state)
         preparation = build.build_preparation(config, training=False)
         net = build.build_network(config, preparation.supervision)
         load_weights(net, state, config.evaluator_cfg.restore_ckpt_strict, source)
@@ -177,6 +179,14 @@ def test(
         head = "-lda" if result["matched"] == "lda" else ""
         write_json(folder / f"results-{split}-{label}{head}.json", result)
         return result
+
+
+def _with_head(config: Config, state: Mapping[str, Any]) -> Config:
+    """``config`` with the LDA head that `meshgait lda` gave to a checkpoint."""
+    head = (state.get("config") or {}).get("model_cfg", {}).get("Discriminant")
+    if head is None or config.model_cfg.Discriminant is not None:
+        return config
+    return config.model_copy(update={"model_cfg": config.model_cfg.model_copy(update={"Discriminant": head})})
 
 
 def find_checkpoint(config: Config, iteration: int | str | None, folder: Path) -> Path:

@@ -234,5 +234,13 @@ class FrameBackbone(PartBackbone):
 
     def with_maps(self, frames: Tensor, seqL: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """As :meth:`PartBackbone.with_maps`; packed frames all at once, because none knows of another."""
-        maps = self.forward_block(frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
+        flat = frames.flatten(0, 1)
+        maps = self.forward_block(flat)
+        if not isinstance(maps, Tensor) or maps.dim() != 4 or len(maps) != len(flat):
+            found = list(maps.shape) if isinstance(maps, Tensor) else type(maps).__name__
+            raise UserError(
+                f"The backbone {type(self.forward_block).__name__} makes {found} of frames {list(flat.shape)}; "
+                f"expected feature maps [{len(flat)}, c, h, w]."
+            )
+        maps = maps.unflatten(0, frames.shape[:2])
         return self.HPP(self.TP(maps, seqL)), maps

@@ -10,7 +10,7 @@ from opengait_meshgait.common.configs import CONFIG_NAMES, compose
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.data.transforms import TRANSFORMS
 from opengait_meshgait.engine.build import build_losses, build_optimizer, build_scheduler
-from opengait_meshgait.engine.config import load_config, make_config
+from opengait_meshgait.engine.config import load_config, make_config, save_name
 from opengait_meshgait.engine.optimization import OPTIMIZERS, SCHEDULERS
 from opengait_meshgait.engine.reference import reference
 from opengait_meshgait.engine.schema import Config, Section
@@ -392,3 +392,22 @@ def test_betas_are_a_list_in_yaml(raw):
     raw["optimizer_cfg"]["betas"] = [0.9, "x"]
     with pytest.raises(UserError, match="optimizer_cfg.betas.1: found 'x'"):
         make_config(raw)
+
+
+def test_a_renamed_run_is_the_one_that_is_tested():
+    renamed = load_config("walkers", ["trainer_cfg.save_name=quick"])
+    assert save_name(renamed, training=False) == save_name(renamed, training=True) == "quick"
+    other = load_config("walkers", ["trainer_cfg.save_name=quick", "evaluator_cfg.save_name=walkers"])
+    assert save_name(other, training=False) == "walkers"
+
+
+def test_a_key_that_stands_twice(tmp_path):
+    (tmp_path / "x.yaml").write_text("trainer_cfg:\n  total_iter: 5\ntrainer_cfg:\n  save_iter: 5\n")
+    with pytest.raises(UserError, match="'trainer_cfg' stands twice.*\n.*line 1"):
+        load_config(["walkers", tmp_path / "x.yaml"])
+
+
+@pytest.mark.parametrize("betas", ["[0.9]", "[]", "[0.9, 0.99, 0.999]", "0.9"])
+def test_lists_of_another_length(betas):
+    with pytest.raises(UserError, match="optimizer_cfg.betas"):
+        load_config("walkers", [f"optimizer_cfg.betas={betas}"])

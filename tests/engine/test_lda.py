@@ -31,6 +31,7 @@ def test_it_is_the_head_that_training_would_have_fitted(raw, plain, tmp_path):
     for name, value in expected["model"].items():
         torch.testing.assert_close(found["model"][name], value, rtol=1e-4, atol=1e-5, msg=name)
     raw["evaluator_cfg"]["restore_hint"] = str(out)
+    raw["model_cfg"]["Discriminant"] = None  # the file brings its head along
     assert check(make_config(raw), None, "cpu", True, tmp_path)["matched"] == "lda"
     assert load(plain).matched == "embeddings"
     assert load(out).matched == "lda"

@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from torch.nn.parallel import DistributedDataParallel
 
 from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.networks import ResNet9
 from opengait_meshgait.networks.heatmap_features import FUSIONS
 
 RESNET9 = {"type": "ResNet9", "block": "BasicBlock", "channels": [4, 4, 6, 8], "layers": [1, 1, 1, 1], "maxpool": False}
@@ -345,3 +346,11 @@ def test_it_names_what_does_not_fit(make_net, reconstruction, changes, message):
 def test_silhouettes_have_four_axes(make_net, shape):
     with pytest.raises(ValueError, match=r"expected silhouettes \[n, s, h, w\], got"):
         make_net()(torch.rand(shape))
+
+
+@pytest.mark.parametrize(("pooled", "found"), [((2, 3), r"\[4, 8\]"), (0, r"\[8, \d+, \d+\]")])
+def test_a_backbone_that_makes_no_maps_of_its_frames(pooled, found, monkeypatch, make_net):
+    forward = ResNet9.forward
+    monkeypatch.setattr(ResNet9, "forward", lambda self, x: forward(self, x).mean(pooled))
+    with pytest.raises(UserError, match=rf"ResNet9 makes {found} of frames .*expected feature maps \[4, c, h, w\]"):
+        make_net()
