@@ -5,7 +5,7 @@ import argparse
 
 def parser(prog: str) -> argparse.ArgumentParser:
     """Arguments of the command."""
-    result = argparse.ArgumentParser(prog=prog, description=__doc__.splitlines()[0])
+    result = argparse.ArgumentParser(prog=prog)
     result.add_argument("root", metavar="ROOT", help="the checkout, the folder that holds opengait/main.py")
     return result
 

@@ -10,7 +10,7 @@ OUT = Path("output/bench")
 
 def parser(prog: str) -> argparse.ArgumentParser:
     """Arguments of the command."""
-    result = argparse.ArgumentParser(prog=prog, description=__doc__.splitlines()[0])
+    result = argparse.ArgumentParser(prog=prog)
     benchmarks = result.add_subparsers(required=True, metavar="BENCHMARK")
     for name, (function, summary, description, add_arguments) in BENCHMARKS.items():
         benchmark = benchmarks.add_parser(name, help=summary, description=description)

@@ -11,14 +11,16 @@ from opengait_meshgait.common.files import atomic_path
 def parser(prog: str) -> argparse.ArgumentParser:
     """Arguments of the command."""
     result = argparse.ArgumentParser(
-        prog=prog, description=f"{__doc__.splitlines()[0]} `--cfgs NAME` finds them from any folder."
+        prog=prog, description="List, show or copy the shipped YAML files. `--cfgs NAME` finds them from any folder."
     )
     tasks = result.add_subparsers(dest="task", metavar="show|copy", title="without one of these, lists all names")
     show = tasks.add_parser("show", help="print a config as one complete YAML file")
     copy = tasks.add_parser("copy", help="write it to a file")
     for task in (show, copy):
         task.add_argument("name", metavar="NAME", help="for example gait3d_gaitset")
-    copy.add_argument("--to", type=Path, default=Path(), metavar="DIR", help="folder of the file (default: this one)")
+    copy.add_argument(
+        "--to", type=Path, default=Path(), metavar="DIR", help="folder to write to (default: the current one)"
+    )
     return result
 
 

@@ -8,7 +8,7 @@ from opengait_meshgait.cli.arguments import add_out_folder, add_set
 
 def parser(prog: str) -> argparse.ArgumentParser:
     """Arguments of the command."""
-    result = argparse.ArgumentParser(prog=prog, description=__doc__.splitlines()[0])
+    result = argparse.ArgumentParser(prog=prog)
     add_out_folder(result, Path("output/demo"), "all files")
     result.add_argument("--seed", type=int, default=0, help="of the walkers and of both trainings (%(default)s)")
     add_set(result, "change keys of the demo's config")

@@ -8,11 +8,9 @@ from opengait_meshgait.doctor.preflight import examine
 
 def parser(prog: str) -> argparse.ArgumentParser:
     """Arguments of the command."""
-    result = argparse.ArgumentParser(
-        prog=prog, description="Check everything that a training needs, and say what must be fixed first."
-    )
+    result = argparse.ArgumentParser(prog=prog)
     add_config(result)
-    result.add_argument("--opengait", metavar="ROOT", help="the OpenGait checkout in ROOT is to train")
+    result.add_argument("--opengait", metavar="ROOT", help="check for a training in the OpenGait checkout ROOT")
     return result
 
 

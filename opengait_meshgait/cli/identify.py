@@ -21,7 +21,7 @@ def parser(prog: str) -> argparse.ArgumentParser:
     result.add_argument("--json", type=Path, metavar="FILE", help="write all of it there, and print a summary only")
     unknown = result.add_argument_group("unknown people")
     how = unknown.add_mutually_exclusive_group()
-    how.add_argument("--unknown", metavar="T", help="rejection threshold: a distance, or a file of --save")
+    how.add_argument("--unknown", metavar="T", help="rejection threshold: a distance, or a file that --save wrote")
     how.add_argument(
         "--validation", type=Path, metavar="V.npz", help="learn the threshold: people in neither, walking twice or more"
     )

@@ -11,16 +11,16 @@ from opengait_meshgait.common.errors import UserError, did_you_mean
 COMMANDS = {
     "demo": "make walkers, train Mesh-Gait and its silhouette-only baseline, write a report",
     "walkers": "write a synthetic dataset in OpenGait's layout",
-    "prepare": "turn a raw dataset (Gait3D, OUMVLP with its meshes, others) into training data",
+    "prepare": "turn a raw dataset (Gait3D, OUMVLP with its meshes, generic: pictures in folders) into training data",
     "markers": "learn, show or import the virtual markers of a body",
-    "doctor": "look at everything that a training needs, and say what must be fixed first",
+    "doctor": "check everything that a training needs, and say what must be fixed first",
     "configs": "list, show or copy the shipped YAML files",
-    "train": "train from a YAML file",
+    "train": "train from a YAML file, resuming where an earlier run was stopped",
     "test": "test a checkpoint from a YAML file",
     "lda": "give a trained checkpoint an LDA head, without training anew",
     "embed": "turn sequences of silhouettes into embeddings, with a trained model",
     "identify": "name the people of a gallery who are nearest to each probe, or nobody",
-    "bench": "compare networks by accuracy or speed, and metrics by speed",
+    "bench": "compare networks by accuracy or speed, and time the evaluation",
     "view": "show what a trained model finds in a sequence: heatmaps, markers, meshes",
     "export": "write a trained model as an ONNX file",
     "attach": "let an OpenGait checkout find MeshGait",
@@ -34,7 +34,9 @@ def main(argv: list[str] | None = None) -> int:
     Returns:
         0 when all went well or only help was asked for, 1 when a check or the data failed, 2 for wrong usage.
     """
-    parser = argparse.ArgumentParser(prog="meshgait", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="meshgait", description="Recognise people by how they walk: prepare data, train, test and use Mesh-Gait."
+    )
     parser.add_argument("--version", action="version", version=f"meshgait {__version__}")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, summary in COMMANDS.items():
@@ -48,7 +50,10 @@ def main(argv: list[str] | None = None) -> int:
         parser.error(f"there is no command '{argv[0]}'. {did_you_mean(argv[0], COMMANDS)}")
     chosen, rest = parser.parse_known_args(argv)
     command = importlib.import_module(f"opengait_meshgait.cli.{chosen.command}")
-    arguments = command.parser(f"meshgait {chosen.command}").parse_args(rest)
+    parser = command.parser(f"meshgait {chosen.command}")
+    summary = COMMANDS[chosen.command]
+    parser.description = parser.description or f"{summary[0].upper()}{summary[1:]}."
+    arguments = parser.parse_args(rest)
     try:
         status = command.run(arguments) or 0
         sys.stdout.flush()

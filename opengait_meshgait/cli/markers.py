@@ -8,7 +8,7 @@ FEWEST, MOST = 16, 96
 
 def parser(prog: str) -> argparse.ArgumentParser:
     """Arguments of the command."""
-    result = argparse.ArgumentParser(prog=prog, description=__doc__.splitlines()[0])
+    result = argparse.ArgumentParser(prog=prog)
     actions = result.add_subparsers(dest="action", required=True, metavar="ACTION")
 
     learn = actions.add_parser(

@@ -10,7 +10,7 @@ from opengait_meshgait.common.errors import UserError
 
 def parser(prog: str) -> argparse.ArgumentParser:
     """Arguments of the command."""
-    result = argparse.ArgumentParser(prog=prog, description=__doc__.splitlines()[0])
+    result = argparse.ArgumentParser(prog=prog)
     add_config(result)
     add_device(result)
     result.add_argument(

@@ -8,7 +8,7 @@ from opengait_meshgait.cli.arguments import add_config, add_device, add_opengait
 
 def parser(prog: str) -> argparse.ArgumentParser:
     """Arguments of the command."""
-    result = argparse.ArgumentParser(prog=prog, description=__doc__.splitlines()[0])
+    result = argparse.ArgumentParser(prog=prog)
     add_config(result)
     add_device(result)
     result.add_argument(

@@ -33,7 +33,7 @@ def parser(prog: str) -> argparse.ArgumentParser:
     result.add_argument(
         "--frames",
         type=int,
-        help="of each walk, at 25 frames/s (default: 30); with --motion the most of each (default: all)",
+        help="frames of each walk, 25 a second (default: 30); with --motion, at most so many (default: all)",
     )
     result.add_argument("--seed", type=int, default=0, help="same seed, same bytes (default: %(default)s)")
     result.add_argument(

@@ -54,7 +54,7 @@ class BaseSilCuttingTransform(BaseSilTransform):
     Args:
         divsor: what to divide by (OpenGait's spelling).
         cutting: columns to cut from each side, px; None for 10 of every 64 (64 → 44, 128 → 88; none below 64).
-        img_w: the width that silhouettes must have, px; None for any. OpenGait's configs carry it unused.
+        img_w: the width that silhouettes must have, px; None for any. OpenGait's configs have it, unused.
 
     Raises:
         UserError: a ``divsor`` below 255, a ``cutting`` that leaves nothing, or silhouettes of another width.

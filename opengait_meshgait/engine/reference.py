@@ -1,6 +1,7 @@
 """The reference page of the YAML files, made from the schema: ``meshgait train --keys``."""
 
 import json
+import re
 import types
 import typing
 from collections.abc import Sequence
@@ -27,7 +28,8 @@ _HEAD = """# Configuration
 
 One YAML file describes a run: data, network, losses, training and test. Its sections and keys are OpenGait's, so the
 same file runs in OpenGait; keys marked *embedded* are read by this package's own engine only. A key that is not on
-this page is an error. `meshgait train --set section.key=value` changes one key from the command line.
+this page is an error, except the arguments of optimizers and schedules, which are PyTorch's, and those of your own
+classes. `meshgait train --set section.key=value` changes one key from the command line.
 
 What has a `type` takes the arguments listed under [Types](#types). A backbone or a loss of your own is named by its
 import path, `type: my_package.MyBackbone`, and its arguments are checked against its signature.
@@ -65,7 +67,9 @@ def _table(section: type[Section], path: str = "") -> list[str]:
         else:
             anchor = f"{path}{name}".replace(".", "").lower()
             row = f"[`{name}`](#{anchor}) | " + ("section or null | `null`" if key.default is None else "section | ")
-        lines.append(f"| {row} | {key.description} |")
+        # Docstrings are written for Python.
+        meaning = re.sub(r"\bNone\b", "null", key.description)
+        lines.append(f"| {row} | {meaning} |")
     return lines
 
 

@@ -99,11 +99,11 @@ class DataCfg(Section):
         description="One true or false for each .pkl of a sequence folder, sorted by name: which of them are read. One "
         "in use: silhouettes; two: silhouettes and bodies (parameters, `*smpl*.pkl`, or else joints alone, "
         "`*joint*.pkl`). A file of weights (`*weight*.pkl`, a number from 0 to 1 for each frame: how much its body "
-        "counts) comes with the bodies and is not to be switched on. null: silhouettes.",
+        "counts) has no entry: it is used wherever bodies are. null: silhouettes.",
     )
     num_workers: int = Field(1, ge=0, description="Processes that load data; 0 loads in the training process.")
     cache: bool = Field(False, description="Keep what was read in memory.")
-    remove_no_gallery: bool = Field(False, description="Without effect; OpenGait's files carry it.")
+    remove_no_gallery: bool = Field(False, description="Has no effect; allowed because OpenGait's files have it.")
     test_dataset_name: str | None = Field(
         None, description="Names the protocol of `evaluate_indoor_dataset`; null: the same as `dataset_name`."
     )
@@ -116,7 +116,9 @@ class InferenceSamplerCfg(FrameCfg):
     batch_size: Positive = Field(
         4, description="Sequences embedded at once by all processes together (OpenGait: the number of GPUs)."
     )
-    batch_shuffle: bool = Field(False, description="Without effect in test; OpenGait's files carry it.")
+    batch_shuffle: bool = Field(
+        False, description="Has no effect in testing; allowed because OpenGait's files have it."
+    )
     sample_type: SampleType = Field("all_ordered", description=SAMPLE_TYPE)
 
 
@@ -134,7 +136,9 @@ class EvaluatorCfg(Section):
     eval_func: Literal["evaluate_indoor_dataset", "evaluate_Gait3D"] = Field(
         "evaluate_indoor_dataset", description="The protocol: cross-view Rank-1 per condition, or Gait3D's."
     )
-    metric: Literal["euc", "cos"] = Field("euc", description="Distance of two embeddings: Euclidean or cosine.")
+    metric: Literal["euc", "cos"] = Field(
+        "euc", description="Distance of two embeddings: `euc`, Euclidean, or `cos`, cosine."
+    )
     sampler: InferenceSamplerCfg = Field(InferenceSamplerCfg(), description="How test sequences are put together.")
     transform: TransformEntries = Field(
         [{"type": "BaseSilCuttingTransform"}],
@@ -147,8 +151,8 @@ class SeparateFCsCfg(Section):
     """One linear layer for each horizontal part."""
 
     out_channels: Positive = Field(description="Channels of the embedding.")
-    in_channels: Positive | None = Field(None, description="Channels that come in; null: found by itself.")
-    parts_num: Positive | None = Field(None, description="Number of parts; null: found by itself.")
+    in_channels: Positive | None = Field(None, description="Channels that come in; null: taken from the layer before.")
+    parts_num: Positive | None = Field(None, description="Number of parts; null: as many as the pooling gives.")
     norm: bool = Field(False, description="Scale the columns of the weights to length 1.")
 
 
@@ -156,8 +160,8 @@ class SeparateBNNecksCfg(Section):
     """Batch normalisation and classifier for each horizontal part."""
 
     class_num: Positive = Field(description="Number of training identities.")
-    in_channels: Positive | None = Field(None, description="Channels that come in; null: found by itself.")
-    parts_num: Positive | None = Field(None, description="Number of parts; null: found by itself.")
+    in_channels: Positive | None = Field(None, description="Channels that come in; null: taken from the layer before.")
+    parts_num: Positive | None = Field(None, description="Number of parts; null: as many as the pooling gives.")
     norm: bool = Field(True, description="Classify by cosines; false: by inner products.")
     parallel_BN1d: bool = Field(True, description="One normalisation for all parts; false: one for each part.")
 
@@ -188,8 +192,8 @@ class ModelCfg(Section):
     )
     Discriminant: HeadEntry | None = Field(
         None,
-        description="The LDA head, fitted to embeddings and markers when training is done, `{marker_weight: 0.5}`; "
-        "null: embeddings are matched.",
+        description="The LDA head (linear discriminant analysis), fitted to embeddings and markers when training is "
+        "done, `{marker_weight: 0.5}`; null: embeddings are matched.",
     )
     fusion: Literal["concat", "add", "gated"] = Field(
         "concat",
@@ -200,8 +204,8 @@ class ModelCfg(Section):
     shrink: Positive = Field(
         1, description="The network averages the silhouettes over squares of so many pixels first (for experiments)."
     )
-    SeparateFCs: SeparateFCsCfg = Field(description="One linear layer for each horizontal part.")
-    SeparateBNNecks: SeparateBNNecksCfg = Field(description="Normalisation and classifier for each part.")
+    SeparateFCs: SeparateFCsCfg = Field(description="One linear (fully connected, FC) layer for each horizontal part.")
+    SeparateBNNecks: SeparateBNNecksCfg = Field(description="Batch normalisation (BN) and classifier for each part.")
     bin_num: list[Positive] = Field([16], min_length=1, description="Horizontal parts of each pyramid level.")
     body_cfg: BodyCfg = Field(BodyCfg(), description="The body that supervises training.")
     augment_cfg: AugmentCfg | None = Field(
@@ -256,7 +260,9 @@ class TrainerCfg(Section):
     enable_float16: bool = Field(
         True, description="Mixed precision: float16 on CUDA, bfloat16 on CPUs that compute in it, else float32."
     )
-    find_unused_parameters: bool = Field(False, description="Let parameters go without gradient in many processes.")
+    find_unused_parameters: bool = Field(
+        False, description="With several processes, allow parameters that get no gradient."
+    )
     with_test: bool = Field(
         False,
         description="Test before the first iteration and whenever weights are saved (on `VAL_SET` if there is one).",
@@ -301,12 +307,12 @@ class Config(Section):
     )
     optimizer_cfg: OptimizerCfg = Field(
         OptimizerCfg(),
-        description="The optimizer. Every other key is an argument of the torch class; left out, `lr` is 0.1, "
+        description="The optimizer. Every other key is an argument of the PyTorch class; left out, `lr` is 0.1, "
         "`momentum` 0.9 and `weight_decay` 0.0005 where the class has them.",
     )
     scheduler_cfg: SchedulerCfg = Field(
         SchedulerCfg(),
-        description="The learning rate's schedule, in iterations. Every other key is an argument of the torch class; "
+        description="The learning rate's schedule, in iterations. Every other key is an argument of the PyTorch class; "
         "left out, `gamma` is 0.1, `milestones` are [20000, 40000, 60000] and `total_steps` is "
         "`trainer_cfg.total_iter` where the class has them. Cosine annealing with warm-up is `OneCycleLR`, whose "
         "`pct_start` is the share of the warm-up.",

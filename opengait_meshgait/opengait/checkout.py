@@ -134,8 +134,8 @@ def attach(root: str | Path) -> list[Path]:
     in_the_way = [name for name in contents if (checkout.root / name).exists() and not _is_ours(checkout.root / name)]
     if in_the_way:
         raise UserError(
-            f"{', '.join(map(str, in_the_way))} in {checkout.root} were not written by `meshgait attach`, or have been "
-            "edited since: give them other names, or delete them."
+            f"In the way in {checkout.root}, not written by `meshgait attach` or edited since: "
+            f"{', '.join(map(str, in_the_way))}. Rename or delete each of them."
         )
     written = []
     for name, content in contents.items():
@@ -175,8 +175,8 @@ def detach(root: str | Path) -> list[Path]:
         folder.rmdir()
     if edited:
         raise UserError(
-            f"{', '.join(map(str, edited))} have been edited since `meshgait attach` wrote them, and were left in "
-            f"{checkout.root}. Keep them under other names, or delete them."
+            f"Left in {checkout.root}, edited since `meshgait attach`: {', '.join(map(str, edited))}. Move each of "
+            "them to another folder, or delete it."
         )
     return removed
 

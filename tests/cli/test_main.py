@@ -14,6 +14,17 @@ def test_without_a_command_it_prints_help(capsys):
     assert all(f"\n    {name} " in said for name in COMMANDS)
 
 
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_is_written_for_users(command, capsys):
+    with pytest.raises(SystemExit) as end:
+        main([command, "--help"])
+    assert end.value.code == 0
+    usage, description, *_ = (text := capsys.readouterr().out).split("\n\n")
+    assert usage.startswith(f"usage: meshgait {command} ")
+    assert description[0].isupper() and description.endswith(".")
+    assert "``" not in text
+
+
 @pytest.mark.parametrize(("typed", "message"), [("trian", "Did you mean 'train'?"), ("xyz", "Known: attach, bench")])
 def test_commands_that_are_not_there(typed, message, capsys):
     with pytest.raises(SystemExit) as error:

@@ -84,7 +84,7 @@ def test_a_foreign_file_is_never_touched(checkout, name):
     path = checkout / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("mine")
-    with pytest.raises(UserError, match=f"{name} in .* were not written by"):
+    with pytest.raises(UserError, match=f"not written by .*: {name}\\. Rename"):
         attach(checkout)
     assert git(checkout, "status", "--short", "-uall") == f"?? {name}\n"
     detach(checkout)
@@ -97,7 +97,7 @@ def test_an_edited_config_is_kept(checkout):
     path.write_text(path.read_text().replace("total_iter: ", "total_iter: 1"))
     with pytest.raises(UserError, match="edited since"):
         attach(checkout)
-    with pytest.raises(UserError, match=r"walkers.yaml have been edited since .* were left"):
+    with pytest.raises(UserError, match=r"Left in .*, edited since .*walkers.yaml\. Move"):
         detach(checkout)
     assert path.exists() and not (checkout / SHIM).exists()
 
