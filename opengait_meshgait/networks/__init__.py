@@ -3,12 +3,13 @@
 # What registers itself must be imported here, so that every config finds it.
 from opengait_meshgait.networks.backbones import DeepGaitV2, GaitGL, GaitPart, GaitSet, Plain, ResNet9, SwinGait
 from opengait_meshgait.networks.build import NETWORK_KEYS, count_flops, load_checkpoint, load_weights, make_network
-from opengait_meshgait.networks.coordinates import Reconstruction, VolumeExtent, soft_argmax
 from opengait_meshgait.networks.estimator import HeatmapEstimator
 from opengait_meshgait.networks.heatmap_features import HeatmapFeatures
 from opengait_meshgait.networks.lda_head import LDAHead
 from opengait_meshgait.networks.meshgait import MATCHED, SILHOUETTE_SIZE, MeshGaitNet, MeshGaitOutput
+from opengait_meshgait.networks.reconstruction import Reconstruction
 from opengait_meshgait.networks.registry import BACKBONES
+from opengait_meshgait.networks.soft_argmax import VolumeExtent, soft_argmax
 
 __all__ = [
     "BACKBONES",

@@ -13,8 +13,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.networks.coordinates import Reconstruction
 from opengait_meshgait.networks.meshgait import MeshGaitNet
+from opengait_meshgait.networks.reconstruction import Reconstruction
 
 _PARAMETERS = {k: p for k, p in inspect.signature(MeshGaitNet).parameters.items() if k != "reconstruction"}
 NETWORK_KEYS = frozenset(_PARAMETERS)

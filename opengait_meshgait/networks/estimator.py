@@ -8,9 +8,9 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from opengait_meshgait.networks.blocks import BasicBlock, BasicConv2d
-from opengait_meshgait.networks.coordinates import VolumeExtent
 from opengait_meshgait.networks.layers import each_frame, pool_sequences
 from opengait_meshgait.networks.registry import ESTIMATORS, Count, ThreeCounts
+from opengait_meshgait.networks.soft_argmax import VolumeExtent
 
 # Standard deviation of the ball around an anchor, in cells: wide enough that neighbouring cells share it and the
 # soft-argmax follows the anchor smoothly, narrow enough to tell a limb from its neighbour.

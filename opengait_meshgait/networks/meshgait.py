@@ -9,12 +9,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from opengait_meshgait.common.errors import UserError, did_you_mean
-from opengait_meshgait.networks.coordinates import Reconstruction, soft_argmax
 from opengait_meshgait.networks.estimator import HeatmapEstimator
 from opengait_meshgait.networks.heatmap_features import build_fusion
 from opengait_meshgait.networks.layers import FrameBackbone, HorizontalPooling, PackSequence, PartBackbone
 from opengait_meshgait.networks.lda_head import LDAHead
+from opengait_meshgait.networks.reconstruction import Reconstruction
 from opengait_meshgait.networks.registry import BACKBONES, ESTIMATORS, LAYERS
+from opengait_meshgait.networks.soft_argmax import soft_argmax
 
 SILHOUETTE_SIZE = (64, 44)
 """Rows and columns of the silhouettes that gait models see."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.common.files import atomic_path
-from opengait_meshgait.networks.coordinates import VolumeExtent
+from opengait_meshgait.networks.soft_argmax import VolumeExtent
 from opengait_meshgait.visual.drawing import (
     ESTIMATED,
     HEIGHT,

@@ -1,59 +1,8 @@
-"""From heatmap volumes to coordinates: of markers by soft-argmax, and of joints and mesh behind them."""
-
-from dataclasses import dataclass
+"""What a network knows of the body behind its markers: training and looking only."""
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-
-
-@dataclass(frozen=True)
-class VolumeExtent:
-    """The box of crop space that a heatmap volume spans, in crop heights.
-
-    The outermost cells' centres lie on the box, so that every point of it, its faces too, can be read off:
-    x runs over ``[-half_width, half_width]``, y over ``[0, 1]`` and z over ``[-depth_range, depth_range]``.
-    """
-
-    half_width: float
-    depth_range: float
-
-    @classmethod
-    def of_silhouettes(cls, height: int, width: int, depth_range: float) -> "VolumeExtent":
-        """The extent over silhouettes of ``height × width`` px, which are one crop height high (0.34375 for 64×44)."""
-        return cls(width / 2 / height, depth_range)
-
-    def axes(self, volume: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Coordinates of the cells' centres of ``volume [..., D, h, w]``: x ``[w]``, y ``[h]``, z ``[D]``."""
-        depth, rows, columns = volume.shape[-3:]
-        device, dtype = volume.device, torch.promote_types(volume.dtype, torch.float32)
-        return (
-            torch.linspace(-self.half_width, self.half_width, columns, device=device, dtype=dtype),
-            torch.linspace(0.0, 1.0, rows, device=device, dtype=dtype),
-            torch.linspace(-self.depth_range, self.depth_range, depth, device=device, dtype=dtype),
-        )
-
-
-def soft_argmax(volumes: Tensor, extent: VolumeExtent) -> Tensor:
-    """The mean position under each heatmap.
-
-    The three coordinates come from marginals, by sums and elementwise products alone: those stay in fp32 under
-    autocast and TF32, and no second tensor of the volumes' size is made.
-
-    Args:
-        volumes: ``[..., D, h, w]``, each summing to 1 over its last three axes.
-        extent: the box that the volumes span.
-
-    Returns:
-        ``[..., 3]``, x y z in crop space, fp32 or better.
-    """
-    x, y, z = extent.axes(volumes)
-    columns = volumes.sum((-3, -2), dtype=x.dtype)
-    slices = volumes.sum(-1, dtype=x.dtype)
-    return torch.stack(
-        [(columns * x).sum(-1), (slices.sum(-2) * y).sum(-1), (slices.sum(-1) * z).sum(-1)],
-        dim=-1,
-    )
 
 
 class Reconstruction(nn.Module):

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.networks import BACKBONES
 from opengait_meshgait.networks.backbones import GaitPart, GaitSet
-from opengait_meshgait.networks.backbones.plain import MicroMotion
+from opengait_meshgait.networks.backbones.gaitpart import MicroMotion
 
 
 def test_frames_may_come_in_any_order_and_more_than_once():

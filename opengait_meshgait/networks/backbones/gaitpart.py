@@ -1,0 +1,93 @@
+"""GaitPart: focal convolutions and micro-motions of parts."""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.networks.backbones.plain import Plain
+from opengait_meshgait.networks.blocks import xavier_convolutions
+from opengait_meshgait.networks.layers import HorizontalPooling, PartBackbone, SetBlockWrapper
+from opengait_meshgait.networks.registry import BACKBONES, Count
+
+_LAYERS_CFG = ("BC-32", "BC-32", "M", "FC-64-2", "FC-64-2", "M", "FC-128-3", "FC-128-3")
+
+
+class MicroMotion(nn.Module):
+    """What happens to each part within a few frames, weighed by attention (Fan et al., "GaitPart", CVPR 2020, MTB).
+
+    Each moment is described by mean plus maximum over the frames around it. Two convolutions over the same frames,
+    others for each part, say how much each channel counts. Beyond the ends of a sequence there are zeros, as in the
+    authors' code, so that even a single frame is a sequence.
+
+    Args:
+        channels: c.
+        parts_num: p.
+        window: frames that are seen together, 3 or 5.
+        squeeze: the channels between the two convolutions are c / ``squeeze``.
+    """
+
+    def __init__(self, channels: int, parts_num: int, window: int, squeeze: int):
+        super().__init__()
+        self.window = window
+        hidden, rest = channels // squeeze, window - 2
+        self.attention = nn.ModuleList(
+            nn.Sequential(
+                nn.Conv1d(channels, hidden, 3, padding=1, bias=False),
+                nn.LeakyReLU(inplace=True),
+                nn.Conv1d(hidden, channels, rest, padding=rest // 2, bias=False),
+            )
+            for _ in range(parts_num)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``[n, c, p, s]`` to the same shape."""
+        scores = [attention(part) for attention, part in zip(self.attention, x.unbind(2), strict=True)]
+        flat = x.flatten(1, 2)
+        side = self.window // 2
+        # In 2D, for in 1D its export would be for sequences of one length.
+        highest = F.max_pool2d(flat, (1, self.window), 1, (0, side))
+        motion = F.avg_pool1d(flat, self.window, 1, side) + highest
+        return motion.view_as(x) * torch.stack(scores, dim=2).sigmoid()
+
+
+@BACKBONES.register
+class GaitPart(PartBackbone):
+    """Focal convolutions, then micro-motion capture in each strip (Fan et al., "GaitPart", CVPR 2020).
+
+    The motions over three and over five frames are added and their maximum taken over time. Frames must come in their
+    order (``sample_type: fixed_ordered``); one is enough.
+
+    The defaults suit CASIA-B; OUMVLP takes ``[BC-32, BC-32, M, BC-64, BC-64, M, FC-128-3, FC-128-3, FC-256-3,
+    FC-256-3]``, a small test ``[BC-8, M, FC-16-2, M, FC-32-3]``.
+
+    Args:
+        bin_num: horizontal strips, one entry a scale.
+        layers_cfg: the frame convolutions, in the codes of :class:`Plain`.
+        squeeze: by how much the attention narrows the channels.
+
+    Raises:
+        UserError: a code cannot be read, or ``squeeze`` leaves no channel.
+    """
+
+    def __init__(self, bin_num: Sequence[int] = (16,), layers_cfg: Sequence[str] = _LAYERS_CFG, squeeze: Count = 4):
+        super().__init__()
+        self.part_bins = tuple(bin_num)
+        plain = Plain(layers_cfg)
+        if squeeze > plain.out_channels:
+            raise UserError(
+                f"GaitPart's squeeze is {squeeze}, but the last layer of layers_cfg has {plain.out_channels} channels: "
+                f"expected a whole number from 1 to {plain.out_channels}."
+            )
+        self.Backbone = SetBlockWrapper(plain)
+        self.HPP = SetBlockWrapper(HorizontalPooling(bin_num))
+        self.TFA = nn.ModuleList(MicroMotion(plain.out_channels, sum(bin_num), window, squeeze) for window in (3, 5))
+        xavier_convolutions(self)
+
+    def look(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """``[n, s, 1, h, w]`` to parts ``[n, c, p]`` and the maps before they are cut into strips."""
+        maps = self.Backbone(frames)
+        strips = self.HPP(maps).permute(0, 2, 3, 1)
+        return sum(template(strips) for template in self.TFA).max(dim=3).values, maps
