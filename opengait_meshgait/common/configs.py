@@ -231,5 +231,7 @@ def _shipped(file: str) -> dict[str, Any]:
 def _file(file: str) -> Path:
     """A file of the project: inside the package where that is installed, beside it in a source tree."""
     package = Path(__file__).parents[1]
+    if file == "demo":  # belongs to `meshgait demo`, not to what users train with
+        return package / "assets" / "demo.yaml"
     installed = package / "configs"
     return (installed if installed.is_dir() else package.parent / FOLDER) / f"{file}.yaml"
