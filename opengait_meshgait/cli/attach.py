@@ -12,7 +12,8 @@ def parser(prog: str) -> argparse.ArgumentParser:
 
 def run(arguments: argparse.Namespace) -> int:
     """Attach, and say what was written and what is missing."""
-    from opengait_meshgait.opengait.checkout import Checkout, attach, install
+    from opengait_meshgait.opengait.attach import attach
+    from opengait_meshgait.opengait.checkout import Checkout, install
 
     written = attach(arguments.root)
     checkout = Checkout(arguments.root)

@@ -12,7 +12,7 @@ def parser(prog: str) -> argparse.ArgumentParser:
 
 def run(arguments: argparse.Namespace) -> int:
     """Detach, and say what was removed."""
-    from opengait_meshgait.opengait.checkout import detach
+    from opengait_meshgait.opengait.attach import detach
 
     removed = detach(arguments.root)
     print("\n".join(f"removed {path}" for path in removed) or "There was nothing to remove.")

@@ -18,7 +18,8 @@ from opengait_meshgait.engine import build
 from opengait_meshgait.engine.checkpoint import Checkpoints, run_folder
 from opengait_meshgait.engine.schema import Config
 from opengait_meshgait.networks import MeshGaitNet
-from opengait_meshgait.opengait.checkout import Checkout, is_attached
+from opengait_meshgait.opengait.attach import is_attached
+from opengait_meshgait.opengait.checkout import Checkout
 from opengait_meshgait.opengait.checks import check, check_test_set, normalize
 from opengait_meshgait.opengait.launch import spelled_out
 

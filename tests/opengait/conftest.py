@@ -15,7 +15,8 @@ import pytest
 import yaml
 
 from opengait_meshgait.body import layout
-from opengait_meshgait.opengait.checkout import Checkout, attach
+from opengait_meshgait.opengait.attach import attach
+from opengait_meshgait.opengait.checkout import Checkout
 
 ROOT = os.environ.get("OPENGAIT_ROOT")
 HERE = Path(__file__).parent

@@ -9,7 +9,8 @@ import yaml
 from opengait_meshgait.cli.main import main
 from opengait_meshgait.common.configs import FOLDER, compose
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.opengait.checkout import SHIM, Checkout, attach, detach, install, shipped_configs
+from opengait_meshgait.opengait.attach import SHIM, attach, detach, shipped_configs
+from opengait_meshgait.opengait.checkout import Checkout, install
 
 
 def git(root, *arguments):
@@ -60,7 +61,7 @@ def test_attaching_again_writes_nothing(checkout):
 
 
 def test_a_file_of_another_version_is_replaced(checkout, monkeypatch):
-    monkeypatch.setattr("opengait_meshgait.opengait.checkout._SHIM", "# an older one\n")
+    monkeypatch.setattr("opengait_meshgait.opengait.attach._SHIM", "# an older one\n")
     attach(checkout)
     monkeypatch.undo()
     assert attach(checkout) == [SHIM]

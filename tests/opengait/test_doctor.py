@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from opengait_meshgait.cli.main import main
-from opengait_meshgait.opengait.checkout import attach
+from opengait_meshgait.opengait.attach import attach
 
 OURS = ["OpenGait checkout", "OpenGait's packages", "OpenGait and this config", "OpenGait's test"]
 

@@ -18,7 +18,7 @@ from opengait_meshgait.engine.config import make_config
 from opengait_meshgait.engine.testing import test as engine_test
 from opengait_meshgait.engine.training import train as engine_train
 from opengait_meshgait.networks import MeshGaitNet, load_checkpoint, load_weights
-from opengait_meshgait.opengait.checkout import attach, detach
+from opengait_meshgait.opengait.attach import attach, detach
 
 RUN = Path("output/Walkers/MeshGait/Tiny")
 
