@@ -8,12 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from opengait_meshgait.evaluation.bodies import LOW_IOU
 from opengait_meshgait.evaluation.comparison import MEAN, Difference, compare_conditions
 from opengait_meshgait.evaluation.evaluators import read_hits
 
 _WILD = ("Rank-1", "Rank-5", "mAP", "mINP")
 _ALIKE = 1.1  # costs that differ by less are called equal
 _BODIES = {"MPJPE": "mpjpe_root_mm", "MPVPE": "mpvpe_root_mm", "PA-MPJPE": "mpjpe_pa_mm", "PA-MPVPE": "mpvpe_pa_mm"}
+
+_OVERLAPS = (("IoU", "iou", "", 2), (f"IoU < {LOW_IOU:.2f}", "iou_low_percent", " %", 1))
 
 
 @dataclass
@@ -74,7 +77,7 @@ def accuracy_table(contestants: Sequence[Contestant], brief: bool = False) -> li
 
     Args:
         contestants: the rows.
-        brief: without mAP and errors after Procrustes alignment.
+        brief: without mAP, errors after Procrustes alignment and IoUs.
     """
     entered = _entered(contestants)
     columns = {name: get for name, get in figures(_any_run(entered)).items() if not (brief and name.startswith("mAP"))}
@@ -84,13 +87,19 @@ def accuracy_table(contestants: Sequence[Contestant], brief: bool = False) -> li
         if not (brief and title.startswith("PA-"))
         and any((run["bodies"] or {}).get(key) is not None for one in entered for run in one.runs.values())
     }
-    rows = [["", *columns, *errors, "parameters", "GFLOPs", "s / iteration"]]
+    overlaps = {
+        title: (lambda run, key=key: run.get(key), unit, digits)
+        for title, key, unit, digits in _OVERLAPS
+        if not brief and any(run.get(key) is not None for one in entered for run in one.runs.values())
+    }
+    rows = [["", *columns, *errors, *overlaps, "parameters", "GFLOPs", "s / iteration"]]
     for one in entered:
         rows.append(
             [
                 one.name,
                 *(one.cell(get, " %") for get in columns.values()),
                 *(one.cell(get, " mm", 0) for get in errors.values()),
+                *(one.cell(*cell) for cell in overlaps.values()),
                 f"{one.parameters / 1e6:.2f} M",
                 f"{one.gflops:.2f}",
                 one.cell(lambda run: run["seconds_per_iteration"], digits=2),

@@ -50,6 +50,9 @@ def table(result: Mapping[str, Any]) -> list[str]:
     for name, value in (result["bodies"] or {}).items():
         name, unit = name.rsplit("_", 1)
         figures.append((name, f"{value:6.1f} {'%' if unit == 'percent' else unit}"))
+    if result["iou"] is not None:
+        figures.append(("iou", f"{result['iou']:6.2f}"))
+        figures.append(("iou_low", f"{result['iou_low_percent']:6.1f} %"))
     width = max(len(name) for name, _ in figures)
     sequences = f"{result['sequences']} sequences of the {result['split']} set"
     head = f"{result['checkpoint']}, {sequences}, matched: {result['matched']}"

@@ -129,9 +129,9 @@ class Progress:
         """Record a test."""
         self._record({"iteration": iteration, "evaluation": dict(result)})
         if self.writer:
-            for kind in ("metrics", "bodies"):
-                for name, value in (result.get(kind) or {}).items():
-                    self.writer.add_scalar(f"{result['split']}/{name}", value, iteration)
+            overlap = {name: result[name] for name in ("iou", "iou_low_percent") if result.get(name) is not None}
+            for name, value in {**result["metrics"], **(result["bodies"] or {}), **overlap}.items():
+                self.writer.add_scalar(f"{result['split']}/{name}", value, iteration)
 
     def evaluations(self) -> list[dict[str, Any]]:
         """The records of tests so far."""

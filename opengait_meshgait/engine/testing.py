@@ -18,9 +18,10 @@ from opengait_meshgait.common.files import read_json, write_json
 from opengait_meshgait.data import GaitDataset, InferenceSampler, make_loader
 from opengait_meshgait.engine import build
 from opengait_meshgait.engine.checkpoint import BEST, Checkpoints, other_body, run_folder
+from opengait_meshgait.engine.overlap import FRAMES_DRAWN, body_to_draw, sequence_ious
 from opengait_meshgait.engine.progress import say
 from opengait_meshgait.engine.schema import Config
-from opengait_meshgait.evaluation import EVALUATORS, BodyErrors, body_errors
+from opengait_meshgait.evaluation import EVALUATORS, LOW_IOU, BodyErrors, body_errors, iou_metrics
 from opengait_meshgait.networks import MeshGaitNet, load_checkpoint, load_weights
 from opengait_meshgait.recipe.preparation import BatchPreparation
 
@@ -37,9 +38,9 @@ def evaluate(
 
     Args:
         net: on the device where to compute; left in evaluation mode.
-        dataset: the test sequences; with a ``preparation.supervision`` it has bodies.
+        dataset: the test sequences, with bodies where ``preparation.with_bodies``.
         config: of the run.
-        preparation: of batches; without supervision there are no body errors.
+        preparation: of batches; without bodies in them there are no body errors, without ``supervision`` no meshes.
         match: the features to match, see :meth:`~opengait_meshgait.networks.MeshGaitNet.matched`.
         quiet: no progress bar.
 
@@ -48,7 +49,11 @@ def evaluate(
         ``tables`` (percent by probe and gallery view, None where nothing was compared), ``notes``, ``probes`` (by
         condition and ``id/type/view``: Rank-1 as :meth:`~opengait_meshgait.evaluation.evaluators.ProbeHits.texts`),
         ``bodies`` (mm), ``joints`` (mm, one number a joint) and ``bodies_by_view`` (as ``bodies``), all three None
-        without bodies, ``sequences`` and ``seconds``. Other processes than the first get an empty mapping.
+        without bodies, ``iou`` (mean IoU of reconstructed meshes and the silhouettes they were made from, 0…1) and
+        ``iou_low_percent`` (the share of frames below :data:`~opengait_meshgait.evaluation.LOW_IOU`), over
+        :data:`~opengait_meshgait.engine.overlap.FRAMES_DRAWN` frames a sequence, both None without meshes,
+        ``iou_by_view`` (the two by view), ``sequences`` and ``seconds``. Other processes than the first get an empty
+        mapping.
 
     Raises:
         UserError: ``match`` asks for features that there are not.
@@ -59,7 +64,7 @@ def evaluate(
     if shares is None:
         return {}
     features = torch.empty(len(dataset), *shares[0][1].shape[1:])
-    for indices, share, _ in shares:
+    for indices, share, *_ in shares:
         features[indices] = share
     found = EVALUATORS.get(config.evaluator_cfg.eval_func)(
         features.to(next(net.parameters()).device),
@@ -69,7 +74,15 @@ def evaluate(
         metric=config.evaluator_cfg.metric,
         **build.evaluator_arguments(config),
     )
-    errors: dict[str, BodyErrors] = functools.reduce(_add, (share for *_, share in shares))
+    notes = list(found.notes)
+    errors: dict[str, BodyErrors] = functools.reduce(_add, (share for *_, share, _ in shares))
+    ious: dict[str, list[float]] = functools.reduce(_add, (share for *_, share in shares))
+    overlap = iou_metrics([iou for view in ious.values() for iou in view])
+    if overlap["iou"] is not None:
+        notes.append(
+            f"iou is that of the reconstructed mesh with its silhouette in {FRAMES_DRAWN} frames a sequence, iou_low "
+            f"the share of them below {LOW_IOU:.2f}."
+        )
     bodies = functools.reduce(operator.add, errors.values()) if errors else None
     places = [f"{info.label}/{info.type}/{info.view}" for info in dataset.seqs]
     return {
@@ -78,7 +91,7 @@ def evaluate(
         "rank1": found.rank1,
         "views": list(found.views),
         "tables": {name: np.where(np.isnan(table), None, table).tolist() for name, table in found.tables.items()},
-        "notes": list(found.notes),
+        "notes": notes,
         "probes": {
             condition: {places[index]: text for index, text in zip(hits.indices, hits.texts())}
             for condition, hits in found.hits.items()
@@ -86,6 +99,8 @@ def evaluate(
         "bodies": bodies.metrics() if bodies else None,
         "joints": bodies.joints() if bodies else None,
         "bodies_by_view": {view: errors[view].metrics() for view in sorted(errors)} or None,
+        **overlap,
+        "iou_by_view": {view: iou_metrics(ious[view]) for view in sorted(ious)} or None,
         "sequences": len(dataset),
         "seconds": round(time.monotonic() - began, 3),
     }
@@ -99,22 +114,28 @@ def _embed(
     preparation: BatchPreparation,
     matched: str,
     quiet: bool,
-) -> tuple[torch.Tensor, torch.Tensor, dict[str, BodyErrors]]:
-    """This process's share: indices [m], features to match [m, c, p] on the CPU, and body errors by view."""
+) -> tuple[torch.Tensor, torch.Tensor, dict[str, BodyErrors], dict[str, list[float]]]:
+    """This process's share: indices [m], features to match [m, c, p] on the CPU, body errors and IoUs by view."""
     cfg, device = config.evaluator_cfg, next(net.parameters()).device
-    with_bodies = preparation.supervision is not None
+    with_mesh = net.reconstruction is not None and preparation.supervision is not None
     sampler = InferenceSampler(dataset, cfg.sampler.batch_size, rank(), world_size())
     loader = make_loader(dataset, sampler, config.data_cfg.num_workers, pin_memory=device.type == "cuda")
     half = cfg.enable_float16 and device.type == "cuda"
     indices, features = [], []
     errors: dict[str, BodyErrors] = {}
+    ious: dict[str, list[float]] = {}
     silent = True if quiet or rank() else None
     for number, batch in enumerate(tqdm(loader, "testing", leave=False, dynamic_ncols=True, disable=silent)):
         batch = batch.to(device)
         with torch.autocast(device.type, dtype=torch.float16, enabled=half):
-            output = net(preparation.for_test(batch), seqL=batch.seqL, reconstruct=with_bodies)
+            sils = preparation.for_test(batch)
+            output = net(sils, seqL=batch.seqL, reconstruct=with_mesh)
         indices.append(batch.indices.cpu())
         features.append(getattr(output, matched).float().cpu())
+        if with_mesh:
+            found = sequence_ious(output, preparation.supervision.body.faces, sils, batch.seqL)
+            for view, new, each in zip(batch.views, sampler.first_time[number], found):
+                ious = _add(ious, {view: each if new else []})
         targets = preparation.test_targets(batch)
         if targets is not None:
             for view in sorted(set(batch.views)):
@@ -123,11 +144,11 @@ def _embed(
                 chosen = chosen[:, None] if batch.seqL is None else chosen.repeat_interleave(batch.seqL[0])[None]
                 weights = {key: getattr(targets, key) * chosen for key in ("joint_weights", "mesh_weights")}
                 errors = _add(errors, {view: body_errors(output, replace(targets, **weights))})
-    return torch.cat(indices), torch.cat(features), errors
+    return torch.cat(indices), torch.cat(features), errors, ious
 
 
-def _add(first: dict[str, BodyErrors], second: dict[str, BodyErrors]) -> dict[str, BodyErrors]:
-    """Errors by view, of both."""
+def _add(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
+    """Errors or IoUs by view, of both."""
     return first | {view: first[view] + found if view in first else found for view, found in second.items()}
 
 
@@ -165,16 +186,21 @@ def test(
         state = load_checkpoint(source)
         config = _with_head(config, state)
         preparation = build.build_preparation(config, training=False)
+        notes = []
+        if preparation.supervision is None:
+            preparation.supervision, reason = body_to_draw(config, state)
+            notes += [reason] if reason else []
         net = build.build_network(config, preparation.supervision)
         load_weights(net, state, config.evaluator_cfg.restore_ckpt_strict, source)
         warning = other_body(state, build.describe_body(preparation.supervision))
         if warning and not quiet and rank() == 0:
             say(warning)
-        dataset = build.build_test_set(config, split, preparation.supervision is not None)
+        dataset = build.build_test_set(config, split, preparation.with_bodies)
         result = evaluate(net.to(where), dataset, config, preparation, match, quiet)
         if not result:
             return {}
         result = {"split": split, "iteration": state.get("iteration"), "checkpoint": str(source), **result}
+        result["notes"] += notes
         label = result["iteration"] if source.parent.parent == folder else source.stem
         head = "-lda" if result["matched"] == "lda" else ""
         write_json(folder / f"results-{split}-{label}{head}.json", result)

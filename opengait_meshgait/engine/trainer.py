@@ -59,7 +59,7 @@ class Trainer:
         scaler = torch.amp.GradScaler("cuda", enabled=half is torch.float16)
         self.state = TrainingState(net, optimizer, scheduler, scaler)
 
-        self.train_set = build.build_train_set(config, self.supervision is not None)
+        self.train_set = build.build_train_set(config, self.preparation.with_bodies)
         share = (cfg.sampler.batch_size, cfg.sampler.batch_shuffle, cfg.seed)
         self.sampler = TripletSampler(self.train_set, *share, rank=rank(), world_size=world_size())
         self.split, self.test_set = self._tests()
@@ -213,4 +213,4 @@ class Trainer:
         split = "val" if "VAL_SET" in read_json(self.config.data_cfg.dataset_partition) else "test"
         if split == "test":
             self.say("The partition has no VAL_SET: tests during training use TEST_SET. Choose no weights by them.")
-        return split, build.build_test_set(self.config, split, self.supervision is not None)
+        return split, build.build_test_set(self.config, split, self.preparation.with_bodies)

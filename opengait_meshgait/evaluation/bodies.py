@@ -1,5 +1,6 @@
-"""Errors of predicted bodies in millimetres."""
+"""Errors of predicted bodies in millimetres, and how well they cover their silhouettes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,19 @@ LEGS = ((4, 7, 10), (5, 8, 11))
 
 MEASURED = {"mpjpe": "joints", "marker": "markers", "mpvpe": "vertices"}
 """The points behind each error: attributes of the network's output and of its targets."""
+
+LOW_IOU = 0.70
+"""Below this IoU with its silhouette a reconstructed body is called low."""
+
+
+def iou_metrics(ious: Sequence[float]) -> dict[str, float | None]:
+    """``iou``, the mean over frames of the IoUs (0…1) of meshes with their silhouettes, and ``iou_low_percent``, the
+    share of frames below :data:`LOW_IOU`; None both of no frame. No true body is needed.
+    """
+    if not len(ious):
+        return {"iou": None, "iou_low_percent": None}
+    low = sum(iou < LOW_IOU for iou in ious)
+    return {"iou": float(sum(ious) / len(ious)), "iou_low_percent": 100 * low / len(ious)}
 
 
 def point_errors(predicted: torch.Tensor, target: torch.Tensor, height: torch.Tensor) -> torch.Tensor:

@@ -102,7 +102,7 @@ class MeshGait(BaseModel):
     def get_loader(self, data_cfg: dict[str, Any], train: bool = True) -> DataLoader:
         """OpenGait's sampler over this package's reader, which tells files apart by their names."""
         cfg = self.cfgs["trainer_cfg" if train else "evaluator_cfg"]["sampler"]
-        bodies = train and self.prepare.supervision is not None
+        bodies = train and self.prepare.with_bodies
         dataset = GaitDataset(data_cfg, "train" if train else "test", bodies, FrameSampling.from_config(cfg))
         if train:
             classes = self.cfgs["model_cfg"]["SeparateBNNecks"]["class_num"]

@@ -36,6 +36,7 @@ import torch
 from opengait_meshgait.body.crop import median_column
 from opengait_meshgait.body.layout import BETAS, FRAME_SIZE, POSE
 from opengait_meshgait.body.model import BodyModel
+from opengait_meshgait.body.overlap import mask_iou
 from opengait_meshgait.body.raster import rasterize
 
 MIN_IOU = 0.5
@@ -96,7 +97,7 @@ def align(sils: np.ndarray, smpls: np.ndarray, body: BodyModel) -> Alignment:
     drawn = draw_bodies(smpls, body, *sils.shape[1:])
     present = drawn.any((1, 2)) & seen.any((1, 2))
     order, shift = _order(drawn, seen, present)
-    return Alignment(_iou(drawn, seen).numpy(), present.numpy(), order, shift, _turned(drawn, seen, present))
+    return Alignment(mask_iou(drawn, seen).numpy(), present.numpy(), order, shift, _turned(drawn, seen, present))
 
 
 def weights(ious: np.ndarray, min_iou: float = MIN_IOU) -> np.ndarray:
@@ -157,11 +158,6 @@ def draw_bodies(smpls: np.ndarray, body: BodyModel, height: int, width: int) -> 
     return drawn
 
 
-def _iou(drawn: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
-    """Of pairs [T, h, w], [T]; 0 where one is empty."""
-    return (drawn & seen).sum((1, 2)) / (drawn | seen).sum((1, 2)).clamp_min(1)
-
-
 def _turned(drawn: torch.Tensor, seen: torch.Tensor, present: torch.Tensor) -> str | None:
     index = present.nonzero()[:, 0]
     index = index[:: max(1, len(index) // _FRAMES_AT_ONCE)]
@@ -171,9 +167,9 @@ def _turned(drawn: torch.Tensor, seen: torch.Tensor, present: torch.Tensor) -> s
     # About the median column's centre, width // 2 + 0.5: one column right of the picture's own middle.
     mirrored = drawn.flip(2).roll(1, 2) if drawn.shape[2] % 2 == 0 else drawn.flip(2)
     turns = {"mirrored": mirrored, "upside down": drawn.flip(1), "turned by 180 degrees": mirrored.flip(1)}
-    gain = {name: float(_iou(turn, seen).mean()) for name, turn in turns.items()}
+    gain = {name: float(mask_iou(turn, seen).mean()) for name, turn in turns.items()}
     best = max(gain, key=gain.get)
-    return best if gain[best] > float(_iou(drawn, seen).mean()) + _TURNED else None
+    return best if gain[best] > float(mask_iou(drawn, seen).mean()) + _TURNED else None
 
 
 def _order(drawn: torch.Tensor, seen: torch.Tensor, present: torch.Tensor) -> tuple[str, int]:

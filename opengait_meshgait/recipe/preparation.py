@@ -26,8 +26,13 @@ class BatchPreparation:
     Args:
         test_transforms: ``evaluator_cfg.transform``.
         transforms: ``trainer_cfg.transform``; None where nothing is trained.
-        body_cfg: names the body and the markers that supervise; None without bodies.
+        body_cfg: names the body and the markers that supervise; None for none.
         augment_cfg: ``model_cfg.augment_cfg``, or None.
+        with_bodies: whether batches hold bodies; None: if there is a ``body_cfg``.
+
+    Attributes:
+        supervision: the body and its markers, or None.
+        with_bodies: whether batches hold bodies.
 
     Raises:
         UserError: a transform, the body or the augmentation cannot be used.
@@ -39,8 +44,9 @@ class BatchPreparation:
         transforms: Sequence[Mapping[str, Any]] | None = None,
         body_cfg: Mapping[str, Any] | None = None,
         augment_cfg: AugmentCfg | Mapping[str, Any] | None = None,
+        with_bodies: bool | None = None,
     ):
-        with_bodies = body_cfg is not None
+        self.with_bodies = with_bodies = body_cfg is not None if with_bodies is None else with_bodies
         self.supervision = None if body_cfg is None else load_supervision(**body_cfg)
         self.test_transform, self.transform_test_bodies = build_transforms(test_transforms, with_bodies)
         self.augmentation: PairedAugmentation | None = None
@@ -60,7 +66,7 @@ class BatchPreparation:
         return self.test_transform(batch.sils)
 
     def test_targets(self, batch: Batch) -> BodyTargets | None:
-        """What the bodies of a test batch are compared with; None without :attr:`supervision`."""
+        """What the bodies of a test batch are compared with; None where it holds none."""
         return self._targets(self.transform_test_bodies, batch)
 
     def _targets(self, transform: Transform | None, batch: Batch) -> BodyTargets | None:

@@ -156,13 +156,13 @@ def test_tables(finished, trained, capsys):
     header, _, narrow, wide = ([cell.strip() for cell in line.split("|")[1:-1]] for line in accuracy.splitlines())
     assert header == [
         *("", "Rank-1 NM", "Rank-1 CL", "mean", "mAP NM", "mAP CL"),
-        *("MPJPE", "MPVPE", "PA-MPJPE", "PA-MPVPE", "parameters", "GFLOPs", "s / iteration"),
+        *("MPJPE", "MPVPE", "PA-MPJPE", "PA-MPVPE", "IoU", "IoU < 0.70", "parameters", "GFLOPs", "s / iteration"),
     ]
     assert (narrow[0], wide[0]) == ("Narrow", "Wide")
     assert all(re.fullmatch(r"\d+\.\d ± \d+\.\d %", cell) for row in (narrow, wide) for cell in row[1:6])
-    assert narrow[6:10] == ["–"] * 4
+    assert narrow[6:12] == ["–"] * 6
     assert all(re.fullmatch(r"\d+ ± \d+ mm", cell) for cell in wide[6:10])
-    assert float(narrow[11]) < float(wide[11])
+    assert float(narrow[13]) < float(wide[13])
     assert views.splitlines()[0] == "| Rank-1 (%) by difference of views | 90° |"
     assert [line.split("|")[1].strip() for line in views.splitlines()[2:]] == [
         *("Narrow, NM", "Wide, NM", "Narrow, CL", "Wide, CL"),

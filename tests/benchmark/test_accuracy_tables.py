@@ -56,6 +56,15 @@ def contestants():
     return [Contestant("bad", 2_000_000, 1.0, bad), Contestant("good", 3_000_000, 2.0, good)]
 
 
+def test_overlap_of_meshes(contestants):
+    for number, run in enumerate(contestants[1].runs.values()):
+        run |= {"iou": 0.8 + 0.01 * number, "iou_low_percent": 5.0}
+    header, bad, good = accuracy_table(contestants)
+    assert header[3:5] == ["IoU", "IoU < 0.70"]
+    assert bad[3:5] == ["–", "–"] and good[3:5] == ["0.81 ± 0.01", "5.0 ± 0.0 %"]
+    assert "IoU" not in accuracy_table(contestants, brief=True)[0]
+
+
 def test_means_and_spreads(contestants):
     header, bad, good = accuracy_table(contestants)
     assert header == ["", "Rank-1 NM", "MPJPE", "parameters", "GFLOPs", "s / iteration"]

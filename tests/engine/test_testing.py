@@ -48,6 +48,9 @@ def test_result(raw, trained):
     assert len(result["tables"]["NM@R1"]) == 2
     assert {"mpjpe_mm", "mpvpe_mm", "marker_mm", "mpjpe_root_mm"} <= result["bodies"].keys()
     assert len(result["joints"]["mpjpe"]) == 24
+    assert 0 < result["iou"] < 1 and 0 <= result["iou_low_percent"] <= 100
+    assert result["iou"] == pytest.approx(sum(view["iou"] for view in result["iou_by_view"].values()) / 2)
+    assert "iou is that of the reconstructed mesh with its silhouette in 4 frames a sequence" in result["notes"][-1]
     by_view = result["bodies_by_view"]
     assert [*by_view] == ["000", "090"]
     # As many frames in each view: the figure of all is the mean.
@@ -123,15 +126,36 @@ def test_a_checkpoint_of_openGait(raw, trained, tmp_path):
     assert (output / "Tiny/MeshGait/Run/results-test-gait-lda.json").is_file()
 
 
-def test_without_bodies_there_are_no_body_errors(raw, trained):
-    output = trained(raw)
+def without_bodies(raw):
     raw["data_cfg"]["data_in_use"] = [True, False]
     raw["loss_cfg"] = raw["loss_cfg"][:2]
     for section in ("trainer_cfg", "evaluator_cfg"):
         raw[section]["transform"] = raw[section]["transform"][:1]
-    result = run(raw, output)
+    return raw
+
+
+def test_without_bodies_there_are_no_body_errors_but_ious(raw, trained):
+    output = trained(raw)
+    expected = run(raw, output)
+    result = run(without_bodies(raw), output)
     assert result["bodies"] is None
+    for view, ious in expected["iou_by_view"].items():
+        assert result["iou_by_view"][view] == pytest.approx(ious)
     assert result["metrics"].keys() == {f"{kind}@{k}" for kind in ("NM", "BG", "CL") for k in ("R1", "R5", "mAP")}
+
+
+def test_why_there_is_no_iou(raw, trained, tmp_path):
+    output = trained(raw)
+    state = load_checkpoint(output / "Tiny/MeshGait/Run/checkpoints/Run-00008.pt")
+    torch.save(state | {"body": None}, tmp_path / "alone.pt")
+    without_bodies(raw)["evaluator_cfg"]["restore_hint"] = str(tmp_path / "alone.pt")
+    result = run(raw, output)
+    assert result["iou"] is result["iou_low_percent"] is result["iou_by_view"] is None
+    assert result["notes"][-1].endswith("trained without bodies, and its markers are no body's.")
+    raw["evaluator_cfg"]["restore_hint"] = 0
+    raw["model_cfg"]["body_cfg"] = {"body": str(tmp_path / "SMPL_NEUTRAL.pkl")}
+    result = run(raw, output)
+    assert result["iou"] is None and "SMPL_NEUTRAL.pkl" in result["notes"][-1]
 
 
 def test_weights_of_another_network(raw, trained):

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opengait_meshgait.evaluation import BodyErrors, body_errors, point_errors
+from opengait_meshgait.evaluation import BodyErrors, body_errors, iou_metrics, point_errors
 from opengait_meshgait.evaluation.bodies import procrustes
 
 
@@ -171,3 +171,8 @@ def test_errors_of_different_points_do_not_add_up():
 def test_shapes_that_do_not_belong_together(shapes):
     with pytest.raises(ValueError, match=r"expected \[..., P, 3\] twice"):
         point_errors(*map(torch.zeros, shapes))
+
+
+def test_ious():
+    assert iou_metrics([0.5, 0.9, 0.69, 0.7]) == pytest.approx({"iou": 0.6975, "iou_low_percent": 50})
+    assert iou_metrics([]) == {"iou": None, "iou_low_percent": None}

@@ -1,0 +1,30 @@
+"""How well bodies cover the silhouettes that they are seen in: the intersection over union (IoU) of the two."""
+
+import torch
+
+from opengait_meshgait.body.crop import to_pixels
+from opengait_meshgait.body.raster import rasterize
+
+
+def mask_iou(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+    """IoU of masks, bool [..., h, w] both -> float32 [...]; 0 where both are empty."""
+    return (first & second).sum((-2, -1)) / (first | second).sum((-2, -1)).clamp_min(1)
+
+
+@torch.no_grad()
+def mesh_iou(vertices: torch.Tensor, faces: torch.Tensor, silhouettes: torch.Tensor) -> torch.Tensor:
+    """IoU of meshes in crop space with silhouettes, at the silhouettes' resolution.
+
+    Args:
+        vertices: crop heights, [m, V, 3].
+        faces: triangles, int [F, 3].
+        silhouettes: normalised, 0…1, [m, h, w]; more than one half is the person.
+
+    Returns:
+        float32 [m]; 0 for a mesh that is not finite.
+    """
+    finite = vertices.isfinite().flatten(1).all(1)
+    vertices = torch.where(finite[:, None, None], vertices, 0.0)
+    height, width = silhouettes.shape[1:]
+    drawn = rasterize(to_pixels(vertices.float(), height, width), faces, height, width)
+    return mask_iou(drawn & finite[:, None, None], silhouettes > 0.5)
