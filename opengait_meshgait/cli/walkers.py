@@ -46,6 +46,12 @@ def parser(prog: str) -> argparse.ArgumentParser:
         help="how gaits vary: 0 upright, symmetric and the same each time, 1 asymmetric gait, more speeds, and "
         "intra-subject variation (default: 0)",
     )
+    result.add_argument(
+        "--gait",
+        metavar="NAME|FILE",
+        help="how people walk: procedural, or drawn from a model learned from recordings: cmu, or a file of meshgait "
+        "gait learn (default: procedural)",
+    )
     result.add_argument("--workers", type=int, help="processes (default: one a CPU core)")
     result.add_argument(
         "--noise",
@@ -70,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
     from opengait_meshgait.common.provenance import command
     from opengait_meshgait.walkers import choose_walkers, parse_seqs, parse_views, partition_notes, write_walkers
 
-    names = ("ids", "frames", "seed", "noise", "train", "val", "same_body", "variety")
+    names = ("ids", "frames", "seed", "noise", "train", "val", "same_body", "variety", "gait")
     options = choose_walkers(
         arguments.motion,
         views=parse_views(arguments.views),

@@ -31,6 +31,14 @@ def matrices(vectors: np.ndarray) -> np.ndarray:
     return Rotation.from_rotvec(vectors.reshape(-1, 3)).as_matrix().reshape(*vectors.shape, 3)
 
 
+def shortest_turns(start: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """The least rotations [..., 3, 3] that take the directions of ``start`` [..., 3] to those of ``end``."""
+    axis = np.cross(start, end)
+    sine = np.linalg.norm(axis, axis=-1, keepdims=True)
+    angle = np.arctan2(sine, (start * end).sum(-1, keepdims=True))
+    return matrices(angle * axis / np.maximum(sine, 1e-12))
+
+
 def share(rotations: np.ndarray, parts: int) -> np.ndarray:
     """The rotations [T, 3, 3] that, ``parts`` times one after the other, make the given ones."""
     return matrices(rotation_vectors(rotations) / parts)

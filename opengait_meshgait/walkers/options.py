@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from opengait_meshgait.common.errors import UserError, did_you_mean
+from opengait_meshgait.walkers.gait_model import PROCEDURAL, describe_gait, load_gait
 from opengait_meshgait.walkers.person import CONDITIONS, WalkName, sequence_name
 from opengait_meshgait.walkers.recorded import RecordedMotion
 
@@ -32,6 +33,8 @@ class WalkerSet:
         variety: of gait, 0 … 1. At 0 gait is nearly symmetric, with little intra-subject variation. At 1 it is
             asymmetric (habits of trunk, head and arms), speeds differ more, and the walks of one person differ half as
             much as those of two.
+        gait: how people walk by themselves: ``procedural``, or as in recordings that a gait model was learned from,
+            ``cmu`` or the name of its file. A model has its own variety.
 
     Raises:
         UserError: a value is out of range; the message says what is allowed.
@@ -47,6 +50,7 @@ class WalkerSet:
     val: int = 0
     same_body: bool = False
     variety: float = 0.0
+    gait: str = PROCEDURAL
 
     def __post_init__(self) -> None:
         if not 1 <= self.ids <= _MOST_IDS:
@@ -74,6 +78,11 @@ class WalkerSet:
             raise UserError(f"noise is {self.noise}: give a level from 0 (whole) to 1 (heavy).")
         if not 0 <= self.variety <= 1:
             raise UserError(f"variety is {self.variety}: give a level from 0 (all alike) to 1 (the widest variety).")
+        if load_gait(self.gait) and self.variety:
+            raise UserError(
+                f"variety is {self.variety} and gait is {self.gait}: variety is the procedural gait's, and learned "
+                "gaits vary as the recorded people did. Leave one out."
+            )
         if self.val < 0 or self.num_train < 0 or self.num_train + self.val > self.ids:
             raise UserError(
                 f"train is {self.num_train} and val is {self.val}, of {self.ids} people: neither may be negative, and "
@@ -104,7 +113,7 @@ class WalkerSet:
 
     def describe(self) -> dict[str, Any]:
         """For ``dataset.json``: what decides over the dataset's bytes."""
-        return asdict(self) | {"views": list(self.views), "train": self.num_train}
+        return asdict(self) | {"views": list(self.views), "train": self.num_train, "gait": describe_gait(self.gait)}
 
 
 def parse_views(text: str) -> tuple[int, ...]:

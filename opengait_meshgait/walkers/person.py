@@ -6,38 +6,53 @@ import numpy as np
 
 from opengait_meshgait.body.layout import NUM_BETAS
 from opengait_meshgait.walkers.clothing import Wardrobe
+from opengait_meshgait.walkers.gait_model import LearnedGait, WalkingModel
 from opengait_meshgait.walkers.style import GaitStyle, Habits
 
 CONDITIONS = ("nm", "bg", "cl")
 """Normal, with a bag, in a coat: CASIA-B's names."""
 _BETA_RANGE = 2.2
+_LEARNED = 1  # stream of random numbers, beside a person's first one: bodies and clothes do not depend on the gait
 
 
 @dataclass(frozen=True)
 class Person:
-    """Who walks: shape of the body [10], way of walking, habits of trunk, head and arms, clothes and bag."""
+    """Who walks: shape of the body [10], way of walking, habits of trunk, head and arms, clothes and bag.
+
+    With a ``learned`` gait, it takes the place of style and habits.
+    """
 
     betas: np.ndarray
     style: GaitStyle
     habits: Habits
     wardrobe: Wardrobe
+    learned: LearnedGait | None = None
 
     @classmethod
-    def draw(cls, seed: int, number: int, same_body: bool = False, variety: float = 0.0) -> "Person":
+    def draw(
+        cls,
+        seed: int,
+        number: int,
+        same_body: bool = False,
+        variety: float = 0.0,
+        gait: WalkingModel | None = None,
+    ) -> "Person":
         """Person ``number`` (from 1) of the crowd ``seed``.
 
         Args:
             same_body: in body and clothes like the first.
             variety: of the ways to walk, see :class:`~opengait_meshgait.walkers.options.WalkerSet`. Bodies and clothes
                 do not depend on it.
+            gait: from which the person's is drawn; None for a style and habits.
         """
         if same_body:
-            mover = cls.draw(seed, number, variety=variety)
-            return replace(cls.draw(seed, 1), style=mover.style, habits=mover.habits)
+            mover = cls.draw(seed, number, variety=variety, gait=gait)
+            return replace(cls.draw(seed, 1), style=mover.style, habits=mover.habits, learned=mover.learned)
         rng = np.random.default_rng([seed, number])
         betas = np.clip(rng.normal(size=NUM_BETAS), -_BETA_RANGE, _BETA_RANGE)
         style, wardrobe = GaitStyle.draw(rng, variety), Wardrobe.draw(rng)
-        return cls(betas, style, Habits.draw(rng, variety), wardrobe)
+        learned = gait.draw(np.random.default_rng([seed, number, _LEARNED])) if gait else None
+        return cls(betas, style, Habits.draw(rng, variety), wardrobe, learned)
 
 
 @dataclass(frozen=True, order=True)

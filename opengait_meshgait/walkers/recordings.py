@@ -47,7 +47,7 @@ def choose_walkers(motion: Iterable[str | Path] | None = None, **options: Any) -
     given = {name: value for name, value in options.items() if value is not None}
     if motion is None:
         return WalkerSet(**given)
-    for name in ("ids", "seqs", "variety"):
+    for name in ("ids", "seqs", "variety", "gait"):
         if name in given:
             raise UserError(
                 f"--{name} and --motion contradict each other: the recordings say who walks, and how. Give one."

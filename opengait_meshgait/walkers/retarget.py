@@ -1,6 +1,6 @@
 """Recorded motion on the body: every limb points where the recorded one did."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -8,13 +8,15 @@ from scipy.signal import hilbert
 from scipy.spatial.transform import Rotation
 
 from opengait_meshgait.body.layout import JOINT_NAMES, NUM_JOINTS
-from opengait_meshgait.walkers.bones import Foot, rotation_vectors, turn
+from opengait_meshgait.walkers.bones import Foot, rotation_vectors, shortest_turns, turn
+from opengait_meshgait.walkers.contact import ankle_ways, sole_ways
 from opengait_meshgait.walkers.gait import FRAMES_PER_SECOND, Motion
 from opengait_meshgait.walkers.recorded import RecordedMotion
-from opengait_meshgait.walkers.stride import LEG_JOINTS, SIDES, TOE_RANGE
+from opengait_meshgait.walkers.stride import bend_toes
 
-_NUMBER = {name: number for number, name in enumerate(JOINT_NAMES)}
-_SPINE = [_NUMBER[name] for name in ("spine1", "spine2", "spine3")]
+JOINT_NUMBERS = {name: number for number, name in enumerate(JOINT_NAMES)}
+"""Which joint is which of the body's."""
+_SPINE = [JOINT_NUMBERS[name] for name in ("spine1", "spine2", "spine3")]
 _LIMBS = (("hip", "knee"), ("knee", "ankle"), ("shoulder", "elbow"), ("elbow", "wrist"))
 _UPRIGHT = np.cos(np.deg2rad(40))  # between the vertical and legs and trunk, of a skeleton that stands
 _STANDING = 0.2  # m/s: slower than that is no walking, and has no direction
@@ -45,7 +47,7 @@ def retarget(recorded: RecordedMotion, joints: np.ndarray, feet: tuple[Foot, Foo
     axes = np.stack([left, up, np.cross(left, up)])
     turned = rotations @ standing.swapaxes(-1, -2) @ axes.T
     hips = (places[:, at["left_hip"]] + places[:, at["right_hip"]]) / 2
-    ahead = turn("Y", -_heading(hips, turned[:, at["pelvis"]]))[0]
+    ahead = turn("Y", -walking_direction(hips, turned[:, at["pelvis"]]))[0]
     turned, hips = ahead @ turned, hips @ ahead.T
 
     world = np.empty((len(turned), NUM_JOINTS, 3, 3))
@@ -54,15 +56,12 @@ def retarget(recorded: RecordedMotion, joints: np.ndarray, feet: tuple[Foot, Foo
     for side in ("left", "right"):
         _limbs(world, turned, recorded, side, joints, rest)
 
-    scale = _leg_length(joints, _NUMBER) / _leg_length(rest, at)
+    scale = leg_length(joints, JOINT_NUMBERS) / leg_length(rest, at)
     pelvis = scale * hips - world[:, 0] @ ((joints[1] + joints[2]) / 2 - joints[0])
     pelvis -= pelvis.mean(0) * [1, 0, 1]
-    ankles = _ankles(pelvis, world, joints)
-    lowest = [
-        ankle[:, 1] + foot.turned(world[:, LEG_JOINTS[side][2]], world[:, LEG_JOINTS[side][3]])[..., 1].min(1)
-        for side, foot, ankle in zip(SIDES, feet, ankles)
-    ]
-    pelvis[:, 1] -= np.percentile(np.min(lowest, 0), _GROUND)
+    lowest = np.min([sole[..., 1].min(1) for sole in sole_ways(pelvis, world, joints, feet)], 0)
+    pelvis[:, 1] -= np.percentile(lowest, _GROUND)
+    ankles = ankle_ways(pelvis, world, joints)
     # A stride begins with the left heel's strike, where the left foot is furthest in front of the right one.
     apart = ankles[0][:, 2] - ankles[1][:, 2]
     phase = np.unwrap(np.angle(hilbert(apart - apart.mean()))) / (2 * np.pi)
@@ -101,13 +100,13 @@ def _standing_pose(
     return rotations[frame], places[frame]
 
 
-def _leg_length(places: np.ndarray, at: dict[str, int]) -> float:
-    """Of both thighs and shanks of a pose [J, 3], m."""
+def leg_length(places: np.ndarray, at: Mapping[str, int]) -> float:
+    """From hip to ankle of a pose [J, 3], mean of both legs, m; ``at`` says which joint is which of the body's."""
     bones = [(f"{side}_{a}", f"{side}_{b}") for side in ("left", "right") for a, b in _LIMBS[:2]]
-    return sum(float(np.linalg.norm(places[at[lower]] - places[at[upper]])) for upper, lower in bones)
+    return sum(float(np.linalg.norm(places[at[lower]] - places[at[upper]])) for upper, lower in bones) / 2
 
 
-def _heading(hips: np.ndarray, pelvis: np.ndarray) -> float:
+def walking_direction(hips: np.ndarray, pelvis: np.ndarray) -> float:
     """Direction of a way [T, 3] on the ground, from z to x, rad; that of the pelvis [T, 3, 3] if there is none."""
     time = (np.arange(len(hips)) - (len(hips) - 1) / 2) / FRAMES_PER_SECOND
     # The slope of the line that fits the way best: swaying hips do not matter to it.
@@ -127,7 +126,7 @@ def _trunk(
     """
     at = recorded.skeleton.joints
     chain = (at["pelvis"], *recorded.skeleton.spine)
-    own = _mid_heights(joints, [0, *_SPINE], [_NUMBER["left_shoulder"], _NUMBER["right_shoulder"]])
+    own = _mid_heights(joints, [0, *_SPINE], [JOINT_NUMBERS["left_shoulder"], JOINT_NUMBERS["right_shoulder"]])
     theirs = _mid_heights(rest, chain, [at["left_shoulder"], at["right_shoulder"]])
     world[:, 0] = turned[:, chain[0]]
     for joint, place in zip(_SPINE, np.interp(own[1:], theirs, np.arange(len(chain)))):
@@ -135,8 +134,8 @@ def _trunk(
         world[:, joint] = _between(turned[:, chain[below]], turned[:, chain[below + 1]], place - below)
     chest = turned[:, chain[-1]]
     head = turned[:, at.get("head", at.get("neck", chain[-1]))]
-    world[:, _NUMBER["neck"]] = turned[:, at["neck"]] if "neck" in at else _between(chest, head, 0.5)
-    world[:, _NUMBER["head"]] = head
+    world[:, JOINT_NUMBERS["neck"]] = turned[:, at["neck"]] if "neck" in at else _between(chest, head, 0.5)
+    world[:, JOINT_NUMBERS["head"]] = head
 
 
 def _mid_heights(places: np.ndarray, chain: Sequence[int], shoulders: list[int]) -> np.ndarray:
@@ -152,47 +151,27 @@ def _limbs(
     """Legs and arms of one side, into ``world``; ``rest`` are the recorded joints in their standing pose."""
     at = {name.removeprefix(f"{side}_"): joint for name, joint in recorded.skeleton.joints.items()}
     here = {
-        name: _NUMBER[f"{side}_{name}"]
+        name: JOINT_NUMBERS[f"{side}_{name}"]
         for name in ("hip", "knee", "ankle", "foot", "collar", "shoulder", "elbow", "wrist", "hand")
     }
     ends = at | {"wrist": at.get("wrist", recorded.parents.index(at["elbow"]))}
     for upper, lower in _LIMBS:
         bone = joints[here[lower]] - joints[here[upper]]
-        brought = _shortest_turn(bone, rest[ends[lower]] - rest[at[upper]])
+        brought = shortest_turns(bone, rest[ends[lower]] - rest[at[upper]])
         world[:, here[upper]] = turned[:, at[upper]] @ brought
     # The hand is straight in both rest poses, so what brings the forearm brings it as well.
     world[:, here["wrist"]] = turned[:, at["wrist"]] @ brought if "wrist" in at else world[:, here["elbow"]]
     world[:, here["hand"]] = world[:, here["wrist"]]
     world[:, here["collar"]] = turned[:, at.get("collar", recorded.skeleton.spine[-1])]
     foot = turned[:, at["ankle"]]
-    heel_up = np.maximum(-np.arcsin(np.clip(foot[:, 1, 2], -1, 1)), 0)
     world[:, here["ankle"]] = foot
-    world[:, here["foot"]] = foot @ turn("X", -TOE_RANGE * np.tanh(heel_up / TOE_RANGE))
-
-
-def _ankles(pelvis: np.ndarray, world: np.ndarray, joints: np.ndarray) -> list[np.ndarray]:
-    """Where the ankles are, left and right, m, [T, 3] each."""
-    ankles = []
-    for side in SIDES:
-        place, above = pelvis, 0
-        for joint in LEG_JOINTS[side][:3]:
-            place = place + world[:, above] @ (joints[joint] - joints[above])
-            above = joint
-        ankles.append(place)
-    return ankles
+    world[:, here["foot"]] = bend_toes(foot)
 
 
 def _between(first: np.ndarray, second: np.ndarray, share: float) -> np.ndarray:
     """Rotations [T, 3, 3] on the shortest way from ``first`` (share 0) to ``second`` (share 1)."""
     way = rotation_vectors(first.swapaxes(-1, -2) @ second)
     return first @ Rotation.from_rotvec(share * way).as_matrix()
-
-
-def _shortest_turn(start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """The rotation [3, 3] by the least angle that takes the direction of ``start`` to that of ``end``."""
-    axis = np.cross(start, end)
-    angle = np.arctan2(np.linalg.norm(axis), start @ end)
-    return Rotation.from_rotvec(angle * _unit(axis)).as_matrix()
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ from opengait_meshgait.body.crop import CropFrame, crop_frame
 from opengait_meshgait.body.layout import NUM_JOINTS
 from opengait_meshgait.body.model import BodyModel
 from opengait_meshgait.body.raster import rasterize
-from opengait_meshgait.walkers.bones import Foot, rotation_vectors, turn
+from opengait_meshgait.walkers.bones import rotation_vectors, turn
 from opengait_meshgait.walkers.camera import (
     PICTURE_SIZE,
     Camera,
@@ -21,11 +21,13 @@ from opengait_meshgait.walkers.camera import (
 )
 from opengait_meshgait.walkers.clothing import HANDS, HANGING, Accessory, clothing_offsets, make_accessories
 from opengait_meshgait.walkers.gait import Motion, walk
+from opengait_meshgait.walkers.gait_model import PROCEDURAL, load_gait
+from opengait_meshgait.walkers.learned_walk import walk_learned
 from opengait_meshgait.walkers.options import WalkerSet
 from opengait_meshgait.walkers.person import Person, WalkName
 from opengait_meshgait.walkers.recorded import RecordedMotion
 from opengait_meshgait.walkers.retarget import retarget
-from opengait_meshgait.walkers.stride import LEG_JOINTS, SIDES
+from opengait_meshgait.walkers.stride import SIDES, make_foot
 
 _FITTED = 8  # every eighth vertex is enough to fit a weak-perspective camera
 
@@ -64,6 +66,7 @@ def make_scene(
     same_body: bool = False,
     recorded: RecordedMotion | None = None,
     variety: float = 0.0,
+    gait: str = PROCEDURAL,
 ) -> Scene:
     """Let the person walk.
 
@@ -75,8 +78,9 @@ def make_scene(
         same_body: everyone has the body and the clothes of the first.
         recorded: how to walk, for at least T frames; None walks in the person's style.
         variety: of the styles, 0 … 1.
+        gait: see :class:`~opengait_meshgait.walkers.options.WalkerSet`.
     """
-    person = Person.draw(seed, name.number, same_body, variety)
+    person = Person.draw(seed, name.number, same_body, variety, gait=load_gait(gait))
     rng = name.rng(seed)
     betas = torch.from_numpy(person.betas).float()
     rest = (body.v_template + torch.einsum("vcb,b->vc", body.shapedirs, betas)).numpy()
@@ -84,13 +88,15 @@ def make_scene(
     weights = body.weights.numpy()
     offsets = clothing_offsets(body, rest, person.wardrobe, coat=name.condition == "cl")
     dressed = rest + offsets
-    left, right = (_foot(dressed, weights, joints, side) for side in SIDES)
+    left, right = (make_foot(dressed, weights, joints, side) for side in SIDES)
     feet = left, right
+    burden = person.wardrobe.burden(name.condition)
     if recorded:
         motion = retarget(recorded, joints, feet, frames)
+    elif person.learned:
+        motion = walk_learned(person.learned.vary(rng), joints, body.parents, feet, frames, rng, burden)
     else:
-        style = person.style.vary(rng, variety)
-        motion = walk(style, joints, feet, frames, rng, person.wardrobe.burden(name.condition))
+        motion = walk(person.style.vary(rng, variety), joints, feet, frames, rng, burden)
         if variety:
             motion = motion.turned(person.habits.vary(rng, variety).at(motion.phase), body.parents)
 
@@ -131,7 +137,9 @@ def film_walk(body: BodyModel, name: WalkName, options: WalkerSet) -> dict[int, 
         the betas.
     """
     frames, seed = options.length(name), options.seed
-    scene = make_scene(body, name, frames, seed, options.same_body, options.recorded(name), options.variety)
+    scene = make_scene(
+        body, name, frames, seed, options.same_body, options.recorded(name), options.variety, options.gait
+    )
     faces = torch.from_numpy(scene.faces)
     rngs = {view: name.rng(seed, view + 1) for view in options.views}
     tracks = {view: Camera.draw(view, rng).follow(scene.motion.pelvis, scene.stature) for view, rng in rngs.items()}
@@ -156,13 +164,6 @@ def _smpl_frames(scene: Scene, track: CameraTrack, picture: CropFrame) -> np.nda
     cam = weak_perspective(posed, to_picture(project(oriented), picture).numpy())
     betas = np.broadcast_to(scene.betas, (len(pose), len(scene.betas)))
     return np.concatenate([cam, pose.reshape(len(pose), -1), betas], 1).astype(np.float32)
-
-
-def _foot(dressed: np.ndarray, weights: np.ndarray, joints: np.ndarray, side: int) -> Foot:
-    *_, ankle, toe = LEG_JOINTS[side]
-    share = weights[:, [ankle, toe]].sum(1)
-    low = (share > 0.9) & (dressed[:, 1] < joints[ankle, 1] - 0.02)
-    return Foot(dressed[low] - joints[ankle], joints[toe] - joints[ankle], weights[low, toe] / share[low])
 
 
 def _carry(accessory: Accessory, motion: Motion, joints: np.ndarray, posed: np.ndarray, bag_side: int) -> np.ndarray:

@@ -16,7 +16,8 @@ SIDES = (1, -1)
 """Left and right, as the sign of x."""
 LEG_JOINTS = {1: (1, 4, 7, 10), -1: (2, 5, 8, 11)}
 """Hip, knee, ankle and toe joint of each side."""
-_REFERENCE_LEG = 0.85  # m; speed and walk ratio of a style are for this leg
+REFERENCE_LEG = 0.85
+"""m. Speed and walk ratio of a style, and durations of learned strides, are for this leg."""
 _MID_STANCE = (PHASES > 0.15) & (PHASES < 0.35)  # the foot is flat
 TOE_RANGE = 0.6
 """How far the toes bend, rad."""
@@ -68,6 +69,20 @@ def at(table: np.ndarray, phase: np.ndarray) -> np.ndarray:
     return np.stack(columns, -1) if table.ndim > 1 else columns[0]
 
 
+def make_foot(dressed: np.ndarray, weights: np.ndarray, joints: np.ndarray, side: int) -> Foot:
+    """The foot of a body with vertices ``dressed`` [V, 3] and joints [24, 3] in the rest pose, weights [V, 24]."""
+    *_, ankle, toe = LEG_JOINTS[side]
+    share = weights[:, [ankle, toe]].sum(1)
+    low = (share > 0.9) & (dressed[:, 1] < joints[ankle, 1] - 0.02)
+    return Foot(dressed[low] - joints[ankle], joints[toe] - joints[ankle], weights[low, toe] / share[low])
+
+
+def bend_toes(foot: np.ndarray) -> np.ndarray:
+    """World rotations of the toes, [T, 3, 3], of a foot turned so: they stay on the ground while the heel is up."""
+    heel_up = np.maximum(-np.arcsin(np.clip(foot[:, 1, 2], -1, 1)), 0)
+    return foot @ turn("X", -TOE_RANGE * np.tanh(heel_up / TOE_RANGE))
+
+
 def make_stride(style: GaitStyle, joints: np.ndarray, feet: tuple[Foot, Foot]) -> Stride:
     """Work out a stride of a body with these joints in the rest pose, m, [24, 3], and feet, left and right."""
     legs = [_Leg(style, side, joints, foot) for side, foot in zip(SIDES, feet)]
@@ -89,8 +104,8 @@ def make_stride(style: GaitStyle, joints: np.ndarray, feet: tuple[Foot, Foot]) -
 
 def _pace(style: GaitStyle, leg: float | np.floating) -> tuple[float, float]:
     """Length, m, and duration, s, of a stride: speed scales with the root of the leg's length, the ratio with it."""
-    speed = style.speed * np.sqrt(leg / _REFERENCE_LEG)
-    step = np.sqrt(60 * speed * style.walk_ratio * leg / _REFERENCE_LEG)
+    speed = style.speed * np.sqrt(leg / REFERENCE_LEG)
+    step = np.sqrt(60 * speed * style.walk_ratio * leg / REFERENCE_LEG)
     return 2 * step, 2 * step / speed
 
 
