@@ -10,6 +10,7 @@ from typing import Any
 from opengait_meshgait.benchmark.accuracy_figure import accuracy_figure
 from opengait_meshgait.benchmark.accuracy_plan import FRAMES, Planned, plan
 from opengait_meshgait.benchmark.accuracy_tables import (
+    MEASURES,
     Contestant,
     accuracy_table,
     difference_table,
@@ -77,10 +78,13 @@ def bench_accuracy(
     return "\n\n".join(_tables(planned))
 
 
-def describe_differences(found: Mapping[tuple[str, str], Mapping[str, Any]]) -> list[dict[str, Any]]:
+def describe_differences(
+    found: Mapping[tuple[str, str], Mapping[str, Any]], measure: str = MEASURES[0]
+) -> list[dict[str, Any]]:
     """:func:`differences` for a JSON file."""
     return [
-        {"name": name, "reference": reference, "condition": condition, **asdict(each), "verdict": each.verdict}
+        {"measure": measure, "name": name, "reference": reference, "condition": condition}
+        | {**asdict(each), "verdict": each.verdict}
         for (name, reference), by_condition in found.items()
         for condition, each in by_condition.items()
     ]
@@ -109,8 +113,9 @@ def _train_and_test(one: Planned, seed: int, split: str, device: str, output: Pa
 def _tables(contestants: Sequence[Contestant]) -> list[str]:
     """Tables and notes, in Markdown."""
     tables = [accuracy_table(contestants), view_table(contestants)]
-    if found := differences(contestants):
-        tables.append(difference_table(found))
+    for measure in MEASURES:
+        if found := differences(contestants, measure):
+            tables.append(difference_table(found, measure))
     return [*(markdown(table) for table in tables if table), *notes(contestants, FRAMES)]
 
 
@@ -135,7 +140,9 @@ def _write(out: Path, planned: Sequence[Planned], about: Mapping[str, Any], devi
             }
             for one in planned
         ],
-        "differences": describe_differences(differences(planned)),
+        "differences": [
+            each for measure in MEASURES for each in describe_differences(differences(planned, measure), measure)
+        ],
         "markdown": _tables(planned),
     }
     write_json(out / "results.json", content)

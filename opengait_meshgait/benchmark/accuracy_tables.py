@@ -12,10 +12,19 @@ from opengait_meshgait.evaluation.bodies import LOW_IOU
 from opengait_meshgait.evaluation.comparison import MEAN, Difference, compare_conditions
 from opengait_meshgait.evaluation.evaluators import read_hits
 
+MEASURES = ("Rank-1", "mAP")
+"""What configs are compared by."""
+_OVER_VIEWS = ("mAP", "mINP")
 _WILD = ("Rank-1", "Rank-5", "mAP", "mINP")
 _ALIKE = 1.1  # costs that differ by less are called equal
-_BODIES = {"MPJPE": "mpjpe_root_mm", "MPVPE": "mpvpe_root_mm", "PA-MPJPE": "mpjpe_pa_mm", "PA-MPVPE": "mpvpe_pa_mm"}
-
+_BODIES = {
+    "MPJPE": ("mpjpe_root_mm", " mm", 0),
+    "MPVPE": ("mpvpe_root_mm", " mm", 0),
+    "PA-MPJPE": ("mpjpe_pa_mm", " mm", 0),
+    "PA-MPVPE": ("mpvpe_pa_mm", " mm", 0),
+    "swaps": ("legs_swapped_percent", " %", 1),
+}
+_BRIEF = ("MPJPE", "MPVPE")
 _OVERLAPS = (("IoU", "iou", "", 2), (f"IoU < {LOW_IOU:.2f}", "iou_low_percent", " %", 1))
 
 
@@ -62,7 +71,10 @@ def figures(run: Mapping[str, Any]) -> Numbers:
     if len(conditions) > 1:
         columns[MEAN] = lambda run: run["rank1"]
     columns |= {
-        f"mAP {c}": lambda run, c=c: run["metrics"].get(f"{c}@mAP") for c in conditions if f"{c}@mAP" in run["metrics"]
+        f"{name} {c}": lambda run, key=f"{c}@{name}": run["metrics"].get(key)
+        for name in _OVER_VIEWS
+        for c in conditions
+        if f"{c}@{name}" in run["metrics"]
     }
     return columns | {name: lambda run, name=name: run["metrics"][name] for name in _WILD if name in run["metrics"]}
 
@@ -77,14 +89,16 @@ def accuracy_table(contestants: Sequence[Contestant], brief: bool = False) -> li
 
     Args:
         contestants: the rows.
-        brief: without mAP, errors after Procrustes alignment and IoUs.
+        brief: without mAP, mINP, errors after Procrustes alignment, swaps of the legs and IoUs.
     """
     entered = _entered(contestants)
-    columns = {name: get for name, get in figures(_any_run(entered)).items() if not (brief and name.startswith("mAP"))}
+    columns = {
+        name: get for name, get in figures(_any_run(entered)).items() if not (brief and name.startswith(_OVER_VIEWS))
+    }
     errors = {
-        title: lambda run, key=key: (run["bodies"] or {}).get(key)
-        for title, key in _BODIES.items()
-        if not (brief and title.startswith("PA-"))
+        title: (lambda run, key=key: (run["bodies"] or {}).get(key), unit, digits)
+        for title, (key, unit, digits) in _BODIES.items()
+        if (title in _BRIEF or not brief)
         and any((run["bodies"] or {}).get(key) is not None for one in entered for run in one.runs.values())
     }
     overlaps = {
@@ -98,8 +112,7 @@ def accuracy_table(contestants: Sequence[Contestant], brief: bool = False) -> li
             [
                 one.name,
                 *(one.cell(get, " %") for get in columns.values()),
-                *(one.cell(get, " mm", 0) for get in errors.values()),
-                *(one.cell(*cell) for cell in overlaps.values()),
+                *(one.cell(*cell) for cell in (errors | overlaps).values()),
                 f"{one.parameters / 1e6:.2f} M",
                 f"{one.gflops:.2f}",
                 one.cell(lambda run: run["seconds_per_iteration"], digits=2),
@@ -157,11 +170,18 @@ def pairs(contestants: Sequence[Contestant]) -> list[tuple[Contestant, Contestan
     return found
 
 
-def differences(contestants: Sequence[Contestant]) -> dict[tuple[str, str], dict[str, Difference]]:
+def differences(
+    contestants: Sequence[Contestant], measure: str = MEASURES[0]
+) -> dict[tuple[str, str], dict[str, Difference]]:
     """The differences of :func:`pairs`, by condition and for their mean, over the seeds that both have.
 
+    Args:
+        contestants: with their runs.
+        measure: one of :data:`MEASURES`.
+
     Returns:
-        By the names of a config and of its reference.
+        By the names of a config and of its reference. Runs of an earlier version, which kept no average precisions,
+        have no differences of mAP.
 
     Raises:
         ValueError: two runs were tested on different probes.
@@ -169,6 +189,8 @@ def differences(contestants: Sequence[Contestant]) -> dict[tuple[str, str], dict
     found = {}
     for other, reference in pairs(contestants):
         seeds = [seed for seed in reference.runs if seed in other.runs]
+        if measure == "mAP":
+            seeds = [seed for seed in seeds if all("precisions" in one.runs[seed] for one in (reference, other))]
         if not seeds:
             continue
         places = _places(reference.runs[seeds[0]])
@@ -177,7 +199,7 @@ def differences(contestants: Sequence[Contestant]) -> dict[tuple[str, str], dict
             runs = [one.runs[seed] for seed in seeds]
             if any(_places(run) != places for run in runs):
                 raise ValueError(f"expected the same probes in all runs, got others for {one.name}")
-            scores[one.name] = {c: np.stack([_scores(run["probes"][c]) for run in runs]) for c in places}
+            scores[one.name] = {c: np.stack([_scores(run, c, measure) for run in runs]) for c in places}
         parts = {c: [place.split("/") for place in names] for c, names in places.items()}
         ids = {c: [label for label, *_ in names] for c, names in parts.items()}
         # In the wild, what is called a view is the name of a sequence.
@@ -187,9 +209,11 @@ def differences(contestants: Sequence[Contestant]) -> dict[tuple[str, str], dict
     return found
 
 
-def difference_table(found: Mapping[tuple[str, str], Mapping[str, Difference]]) -> list[list[str]]:
+def difference_table(
+    found: Mapping[tuple[str, str], Mapping[str, Difference]], measure: str = MEASURES[0]
+) -> list[list[str]]:
     """The rows of :func:`differences`."""
-    rows = [["Rank-1", "against", "", "difference", "95 % interval", "verdict"]]
+    rows = [[measure, "against", "", "difference", "95 % interval", "verdict"]]
     for (name, reference), by_condition in found.items():
         for condition, each in by_condition.items():
             interval = "–" if each.low is None else f"{each.low:+.1f} … {each.high:+.1f}"
@@ -247,8 +271,13 @@ def _unlike(entered: Sequence[Contestant]) -> list[str]:
     return lines
 
 
-def _scores(probes: Mapping[str, str]) -> np.ndarray:
-    """The share of gallery views in which each probe is recognised, of probes that are compared at all."""
+def _scores(run: Mapping[str, Any], condition: str, measure: str) -> np.ndarray:
+    """How well each probe is recognised, 0…1, of probes that are compared at all: the share of gallery views in which
+    it is found first, or its average precision."""
+    probes = run["probes"][condition]
+    if measure == "mAP":
+        pairs_of = zip(probes.values(), run["precisions"][condition]["ap"])
+        return np.array([ap for text, ap in pairs_of if text.strip("-")])
     return np.nanmean(read_hits(_compared(probes).values()), axis=1)
 
 

@@ -48,6 +48,8 @@ def evaluate(
         ``matched`` (``embeddings`` or ``lda``), ``metrics`` (percent), ``rank1`` (over all conditions), ``views`` and
         ``tables`` (percent by probe and gallery view, None where nothing was compared), ``notes``, ``probes`` (by
         condition and ``id/type/view``: Rank-1 as :meth:`~opengait_meshgait.evaluation.evaluators.ProbeHits.texts`),
+        ``precisions`` (by condition, ``ap`` and ``inp`` of the probes in the order of ``probes``, 0…1, None where
+        nothing was compared),
         ``bodies`` (mm), ``joints`` (mm, one number a joint) and ``bodies_by_view`` (as ``bodies``), all three None
         without bodies, ``iou`` (mean IoU of reconstructed meshes and the silhouettes they were made from, 0…1) and
         ``iou_low_percent`` (the share of frames below :data:`~opengait_meshgait.evaluation.LOW_IOU`), over
@@ -96,6 +98,7 @@ def evaluate(
             condition: {places[index]: text for index, text in zip(hits.indices, hits.texts())}
             for condition, hits in found.hits.items()
         },
+        "precisions": {condition: hits.precisions() for condition, hits in found.hits.items()},
         "bodies": bodies.metrics() if bodies else None,
         "joints": bodies.joints() if bodies else None,
         "bodies_by_view": {view: errors[view].metrics() for view in sorted(errors)} or None,

@@ -22,7 +22,7 @@ MEAN = "mean"
 
 @dataclass(frozen=True)
 class Difference:
-    """A difference of two Rank-1 figures, in points of percent.
+    """A difference of two Rank-1 or mAP figures, in points of percent.
 
     Attributes:
         difference: mean over seeds.
@@ -48,13 +48,14 @@ class Difference:
 
 
 def compare(reference: np.ndarray, other: np.ndarray, ids: Sequence, views: Sequence) -> Difference:
-    """How much larger the Rank-1 of ``other`` is.
+    """How much larger the Rank-1 or mAP of ``other`` is.
 
     Args:
-        reference: ``[seeds, q]``, 0…1: how far each probe is recognised, under each seed.
+        reference: ``[seeds, q]``, 0…1: how far each probe is recognised, under each seed; for the mAP, its average
+            precision.
         other: the same of the other network, for the same seeds and probes.
         ids: ``q`` identities.
-        views: ``q`` views of the probes: the Rank-1 is the average over views of the average over a view's probes. All
+        views: ``q`` views of the probes: the figure is the average over views of the average over a view's probes. All
             alike where views do not count.
 
     Raises:

@@ -1,4 +1,5 @@
-"""Cross-view recognition indoors: Rank-k by condition and pair of views, mAP over views; identical views excluded."""
+"""Cross-view recognition indoors: Rank-k by condition and pair of views, mAP and mINP over views; identical views
+excluded."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -94,7 +95,7 @@ def evaluate_indoor_dataset(
     metric: str = "euc",
     chunk: int = CHUNK,
 ) -> EvaluationResult:
-    """Rank-1, Rank-5 and mAP per condition, averaged over different views as for CASIA-B and OUMVLP.
+    """Rank-1, Rank-5, mAP and mINP per condition, averaged over different views as for CASIA-B and OUMVLP.
 
     Each cell of a condition's table is the share of the probes of one view that find their identity among the first k
     gallery sequences of another view (Yu et al., "A Framework for Evaluating the Effect of View Angle, Clothing and
@@ -104,14 +105,16 @@ def evaluate_indoor_dataset(
 
     The average precision of a probe is taken over the gallery sequences of all other views together, so that it also
     tells whether the person ranks high in views where recognition is hard. It is 0 where the identity is absent. The
-    mAP is its mean over the probes of each view, then over these. OpenGait has no such figure for these data sets.
+    mAP is its mean over the probes of each view, then over these; the mINP is that of the inverse negative penalties
+    (:class:`~opengait_meshgait.evaluation.retrieval.Retrieval`). OpenGait has no such figures for these data sets.
 
     Args:
         labels, types, views, dataset: as for :func:`split_indoor_dataset`, which says when nothing can be evaluated.
         embeddings, metric, chunk: as for :func:`~opengait_meshgait.evaluation.gait3d.evaluate_Gait3D`.
 
     Returns:
-        Metrics and tables ``<condition>@R1`` and ``<condition>@R5``; metrics ``<condition>@mAP``.
+        Metrics and tables ``<condition>@R1`` and ``<condition>@R5``; metrics ``<condition>@mAP`` and
+        ``<condition>@mINP``.
 
     Raises:
         UserError: nothing can be evaluated; an embedding is not finite; the metric is unknown.
@@ -128,17 +131,17 @@ def evaluate_indoor_dataset(
 
     compared = ~np.eye(len(view_names), dtype=bool) & (np.diff(bounds) > 0)
     gallery_view = torch.from_numpy(view[gallery]).to(embeddings.device)
-    tables, hits, precision = {}, {}, {}
+    tables, hits, over_views = {}, {}, {}
     for condition, probe in probes.items():
         ranks = torch.full((len(probe), len(view_names)), NEVER)
-        ap = torch.zeros(len(probe), dtype=torch.float64)
+        ap, inp = (torch.zeros(len(probe), dtype=torch.float64) for _ in range(2))
         for rows, block in distance_blocks(embeddings[probe], embeddings[gallery], metric, chunk):
             match = label[probe[rows], None] == label[gallery]
             for column, (start, end) in enumerate(zip(bounds, bounds[1:])):
                 if start < end:
                     ranks[rows, column] = first_match(block[:, start:end], match[:, start:end]).cpu()
             probe_view = torch.from_numpy(view[probe[rows]]).to(block.device)
-            ap[rows] = _average_precision(block, match, probe_view[:, None] == gallery_view)
+            ap[rows], inp[rows] = _precisions(block, match, probe_view[:, None] == gallery_view)
         for k in _RANKS:
             table = np.full((len(view_names), len(view_names)), np.nan)
             for row in np.unique(view[probe]):
@@ -146,25 +149,33 @@ def evaluate_indoor_dataset(
                     table[row, column] = rank_k(ranks[view[probe] == row, column], k)
             tables[f"{condition}@R{k}"] = table
         has_others = compared[view[probe]].any(1)
-        by_view = [float(ap[(view[probe] == row) & has_others].mean()) for row in np.unique(view[probe][has_others])]
-        precision[f"{condition}@mAP"] = 100 * float(np.mean(by_view))
+        for name, each in (("mAP", ap), ("mINP", inp)):
+            each[torch.from_numpy(~has_others)] = torch.nan
+            by_view = [
+                float(each[(view[probe] == row) & has_others].mean()) for row in np.unique(view[probe][has_others])
+            ]
+            over_views[f"{condition}@{name}"] = 100 * float(np.mean(by_view))
         found = np.where(compared[view[probe]], ranks.numpy() < 1, np.float32("nan"))
-        hits[condition] = ProbeHits(probe, found.astype(np.float32))
+        hits[condition] = ProbeHits(probe, found.astype(np.float32), ap.numpy(), inp.numpy())
     metrics = {name: _mean_without_diagonal(table) for name, table in tables.items()}
     rank1 = float(np.mean([value for name, value in metrics.items() if name.endswith("@R1")]))
-    return EvaluationResult(metrics | precision, rank1, view_names.tolist(), tables, notes, hits)
+    return EvaluationResult(metrics | over_views, rank1, view_names.tolist(), tables, notes, hits)
 
 
-def _average_precision(distance: torch.Tensor, match: torch.Tensor, same_view: torch.Tensor) -> torch.Tensor:
-    """``[b]`` float64 on the CPU: of each probe, over the gallery of other views; 0 where it has no match there."""
+def _precisions(
+    distance: torch.Tensor, match: torch.Tensor, same_view: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """``[b]`` float64 on the CPU: average precision and inverse negative penalty of each probe, over the gallery of
+    other views; 0 where it has no match there."""
     match = match & ~same_view
     known = match.any(1)
-    ap = torch.zeros(len(distance), dtype=torch.float64)
+    ap, inp = (torch.zeros(len(distance), dtype=torch.float64) for _ in range(2))
     if known.any():
         # The farthest of all cost no precision: what is not compared goes there.
         distance = distance[known].masked_fill(same_view[known], torch.inf)
-        ap[known.cpu()] = retrieve(distance, match[known]).ap
-    return ap
+        found = retrieve(distance, match[known])
+        ap[known.cpu()], inp[known.cpu()] = found.ap, found.inp
+    return ap, inp
 
 
 def _matches(types: np.ndarray, patterns: Sequence[str]) -> np.ndarray:

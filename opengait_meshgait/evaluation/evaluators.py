@@ -32,21 +32,31 @@ class Split(NamedTuple):
 
 @dataclass(frozen=True)
 class ProbeHits:
-    """What Rank-1 is made of, for the probes of one condition.
+    """What Rank-1, mAP and mINP are made of, for the probes of one condition.
 
     Attributes:
         indices: ``[q]`` int64, places of the probes among the sequences that were evaluated.
         hits: ``[q, g]`` float32 by probe and gallery view: 1 where the probe finds its identity first, 0 where not, NaN
             where nothing is compared (identical views, or no gallery). ``g`` is 1 where views do not count. Averaged
             over gallery views, then over the probes of each view, then over these, they are the condition's Rank-1.
+        ap, inp: ``[q]`` float64, average precision and inverse negative penalty, 0…1; NaN where nothing is compared.
     """
 
     indices: np.ndarray
     hits: np.ndarray
+    ap: np.ndarray
+    inp: np.ndarray
 
     def texts(self) -> list[str]:
         """One line a probe and one character a gallery view: ``1``, ``0``, or ``-`` where nothing is compared."""
         return ["".join(_MARKS.get(hit, _NOT_COMPARED) for hit in row) for row in self.hits.tolist()]
+
+    def precisions(self) -> dict[str, list[float | None]]:
+        """``ap`` and ``inp`` for a JSON file: in the order of the probes, with four digits, None in place of NaN."""
+        return {
+            name: [None if np.isnan(value) else round(value, 4) for value in getattr(self, name).tolist()]
+            for name in ("ap", "inp")
+        }
 
 
 @dataclass(frozen=True)
@@ -59,7 +69,7 @@ class EvaluationResult:
         views: names of the rows and columns of the tables.
         tables: percent by name, ``[probe view, gallery view]``, NaN where nothing was there to compare.
         notes: what was left out, one sentence each.
-        hits: Rank-1 of single probes, by condition.
+        hits: Rank-1, AP and INP of single probes, by condition.
     """
 
     metrics: Mapping[str, float]

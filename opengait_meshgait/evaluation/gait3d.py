@@ -96,8 +96,8 @@ def evaluate_Gait3D(
     found = Retrieval(*(torch.cat(column) for column in zip(*blocks)))
     metrics = {f"Rank-{k}": rank_k(found.rank, k) for k in _RANKS}
     metrics |= {"mAP": found.ap.mean().item() * 100, "mINP": found.inp.mean().item() * 100}
-    hits = {"all": ProbeHits(probe, (found.rank < 1).float()[:, None].numpy())}
-    return EvaluationResult(metrics, metrics["Rank-1"], notes=notes, hits=hits)
+    hits = ProbeHits(probe, (found.rank < 1).float()[:, None].numpy(), found.ap.numpy(), found.inp.numpy())
+    return EvaluationResult(metrics, metrics["Rank-1"], notes=notes, hits={"all": hits})
 
 
 def _example(sequences: Collection[str]) -> str:

@@ -152,23 +152,36 @@ def test_nothing_is_done_twice(finished, trained, capsys, files):
 
 def test_tables(finished, trained, capsys):
     _, made = finished(trained, capsys)
-    accuracy, views, differences, *notes = made["printed"].strip().split("\n\n")
+    accuracy, views, differences, of_map, *notes = made["printed"].strip().split("\n\n")
     header, _, narrow, wide = ([cell.strip() for cell in line.split("|")[1:-1]] for line in accuracy.splitlines())
     assert header == [
-        *("", "Rank-1 NM", "Rank-1 CL", "mean", "mAP NM", "mAP CL"),
-        *("MPJPE", "MPVPE", "PA-MPJPE", "PA-MPVPE", "IoU", "IoU < 0.70", "parameters", "GFLOPs", "s / iteration"),
+        *("", "Rank-1 NM", "Rank-1 CL", "mean", "mAP NM", "mAP CL", "mINP NM", "mINP CL"),
+        *(
+            "MPJPE",
+            "MPVPE",
+            "PA-MPJPE",
+            "PA-MPVPE",
+            "swaps",
+            "IoU",
+            "IoU < 0.70",
+            "parameters",
+            "GFLOPs",
+            "s / iteration",
+        ),
     ]
     assert (narrow[0], wide[0]) == ("Narrow", "Wide")
-    assert all(re.fullmatch(r"\d+\.\d ± \d+\.\d %", cell) for row in (narrow, wide) for cell in row[1:6])
-    assert narrow[6:12] == ["–"] * 6
-    assert all(re.fullmatch(r"\d+ ± \d+ mm", cell) for cell in wide[6:10])
-    assert float(narrow[13]) < float(wide[13])
+    assert all(re.fullmatch(r"\d+\.\d ± \d+\.\d %", cell) for row in (narrow, wide) for cell in row[1:8])
+    assert narrow[8:15] == ["–"] * 7
+    assert all(re.fullmatch(r"\d+ ± \d+ mm", cell) for cell in wide[8:12])
+    assert re.fullmatch(r"\d+\.\d ± \d+\.\d %", wide[12])
+    assert float(narrow[16]) < float(wide[16])
     assert views.splitlines()[0] == "| Rank-1 (%) by difference of views | 90° |"
     assert [line.split("|")[1].strip() for line in views.splitlines()[2:]] == [
         *("Narrow, NM", "Wide, NM", "Narrow, CL", "Wide, CL"),
     ]
-    assert differences.splitlines()[0].startswith("| Rank-1 | against |")
-    assert [line.split("|")[3].strip() for line in differences.splitlines()[2:]] == ["NM", "CL", "mean"]
+    for measure, table in (("Rank-1", differences), ("mAP", of_map)):
+        assert table.startswith(f"| {measure} | against |")
+        assert [line.split("|")[3].strip() for line in table.splitlines()[2:]] == ["NM", "CL", "mean"]
     assert any("Costs differ" in note for note in notes)
 
 
@@ -187,9 +200,16 @@ def test_results(finished, trained, capsys):
             assert {c: len(probes) for c, probes in run["probes"].items()} == {"NM": 4, "CL": 4}
             assert 25 * "".join(run["probes"]["CL"].values()).count("1") == run["metrics"]["CL@R1"]
     narrow, wide = ([run["rank1"] for run in one["runs"]] for one in results["configs"])
-    (difference,) = [each for each in results["differences"] if each["condition"] == "mean"]
+    difference, of_map = (each for each in results["differences"] if each["condition"] == "mean")
+    assert difference["measure"] == "Rank-1"
     assert difference["difference"] == pytest.approx(sum(wide) / 2 - sum(narrow) / 2)
-    assert difference["low"] <= difference["difference"] <= difference["high"]
+    narrow, wide = (
+        [(run["metrics"]["NM@mAP"] + run["metrics"]["CL@mAP"]) / 2 for run in one["runs"]] for one in results["configs"]
+    )
+    assert of_map["measure"] == "mAP"
+    assert of_map["difference"] == pytest.approx(sum(wide) / 2 - sum(narrow) / 2, abs=0.01)
+    for each in (difference, of_map):
+        assert each["low"] <= each["difference"] <= each["high"]
     assert (out / "rank1.png").read_bytes().startswith(b"\x89PNG")
 
 

@@ -113,6 +113,22 @@ def test_differences_are_those_of_the_table(contestants):
     assert row[3:] == [f"{found.difference:+.1f}", f"{found.low:+.1f} … {found.high:+.1f}", "larger"]
 
 
+def test_differences_of_map(contestants):
+    assert differences(contestants, "mAP") == {}
+    rng = np.random.default_rng(0)
+    for one in contestants:
+        for run in one.runs.values():
+            run["precisions"] = {"NM": {"ap": (rng.random(30) * (1 if one.name == "good" else 0.5)).tolist()}}
+    aps = [np.array([run["precisions"]["NM"]["ap"] for run in one.runs.values()]) for one in contestants]
+    found = differences(contestants, "mAP")["good", "bad"]["NM"]
+    assert found.difference == pytest.approx(100 * (aps[1].mean() - aps[0].mean()))
+    assert (found.seeds, found.people) == (3, 10)
+    assert difference_table({("good", "bad"): {"NM": found}}, "mAP")[0][0] == "mAP"
+    # Earlier runs have none, and are left out.
+    del contestants[0].runs[1]["precisions"]
+    assert differences(contestants, "mAP")["good", "bad"]["NM"].seeds == 2
+
+
 def test_probes_that_are_not_compared_do_not_count(contestants):
     before = differences(contestants)
     for one in contestants:

@@ -43,7 +43,9 @@ def test_result(raw, trained):
     folder = output / "Tiny" / "MeshGait" / "Run"
     assert result["iteration"] == 8
     assert result["sequences"] == 16
-    assert result["metrics"].keys() == {f"{kind}@{k}" for kind in ("NM", "BG", "CL") for k in ("R1", "R5", "mAP")}
+    assert result["metrics"].keys() == {
+        f"{kind}@{k}" for kind in ("NM", "BG", "CL") for k in ("R1", "R5", "mAP", "mINP")
+    }
     assert result["views"] == ["000", "090"]
     assert len(result["tables"]["NM@R1"]) == 2
     assert {"mpjpe_mm", "mpvpe_mm", "marker_mm", "mpjpe_root_mm"} <= result["bodies"].keys()
@@ -67,6 +69,13 @@ def test_single_probes_make_up_the_figures(raw, trained):
         assert all(text[name.endswith("090")] == "-" for name, text in probes.items())
         found = "".join(probes.values()).count("1") / len(probes)
         assert 100 * found == pytest.approx(result["metrics"][f"{condition}@R1"])
+        # As many in each view: the figure is the mean over all probes.
+        for name, figure in (("ap", "mAP"), ("inp", "mINP")):
+            values = result["precisions"][condition][name]
+            assert len(values) == len(probes)
+            assert 100 * sum(values) / len(values) == pytest.approx(
+                result["metrics"][f"{condition}@{figure}"], abs=0.01
+            )
 
 
 def test_validation_set(raw, trained, partition, tmp_path):
@@ -141,7 +150,9 @@ def test_without_bodies_there_are_no_body_errors_but_ious(raw, trained):
     assert result["bodies"] is None
     for view, ious in expected["iou_by_view"].items():
         assert result["iou_by_view"][view] == pytest.approx(ious)
-    assert result["metrics"].keys() == {f"{kind}@{k}" for kind in ("NM", "BG", "CL") for k in ("R1", "R5", "mAP")}
+    assert result["metrics"].keys() == {
+        f"{kind}@{k}" for kind in ("NM", "BG", "CL") for k in ("R1", "R5", "mAP", "mINP")
+    }
 
 
 def test_why_there_is_no_iou(raw, trained, tmp_path):

@@ -43,8 +43,8 @@ def loops(embeddings, labels, types, views, dataset, k):
     return metrics, tables
 
 
-def mean_ap(embeddings, labels, types, views, dataset):
-    """mAP in percent by condition, each probe against the gallery of all other views, by loops."""
+def over_views(embeddings, labels, types, views, dataset):
+    """mAP and mINP in percent by condition, each probe against the gallery of all other views, by loops."""
     protocol, found = PROTOCOLS[dataset], {}
     rows = [*zip(labels, types, views, embeddings)]
     gallery = [row for row in rows if any(fnmatchcase(row[1], p) for p in protocol.gallery)]
@@ -61,15 +61,16 @@ def mean_ap(embeddings, labels, types, views, dataset):
             order = sorted(range(len(others)), key=lambda i: (distance[i], i))
             right = [others[i][0] == label for i in order]
             shares = [sum(right[: k + 1]) / (k + 1) for k, hit in enumerate(right) if hit]
-            by_view.setdefault(view, []).append(np.mean(shares) if shares else 0.0)
+            by_view.setdefault(view, []).append((np.mean(shares), shares[-1]) if shares else (0.0, 0.0))
         if by_view:
-            found[f"{condition}@mAP"] = 100 * np.mean([np.mean(each) for each in by_view.values()])
+            means = 100 * np.mean([np.mean(each, axis=0) for each in by_view.values()], axis=0)
+            found |= {f"{condition}@mAP": means[0], f"{condition}@mINP": means[1]}
     return found
 
 
 def assert_equals_loops(result, *case):
-    aps = {name: value for name, value in result.metrics.items() if name.endswith("@mAP")}
-    assert aps == pytest.approx(mean_ap(*case))
+    found = {name: value for name, value in result.metrics.items() if name.endswith(("@mAP", "@mINP"))}
+    assert found == pytest.approx(over_views(*case))
     for k in (1, 5):
         metrics, tables = loops(*case, k)
         assert {name: value for name, value in result.metrics.items() if name.endswith(f"@R{k}")} == pytest.approx(
@@ -114,7 +115,7 @@ def test_protocols(dataset, types, rng):
     embeddings = centres + 1.5 * torch.randn(centres.shape, generator=rng)
     result = evaluate_indoor_dataset(embeddings, labels, types, views, dataset)
     assert_equals_loops(result, embeddings, labels, types, views, dataset)
-    assert {name for name in result.metrics if not name.endswith("@mAP")} == set(result.tables)
+    assert {name for name in result.metrics if not name.endswith(("@mAP", "@mINP"))} == set(result.tables)
     assert {name.split("@")[0] for name in result.metrics} == set(PROTOCOLS[dataset].probes)
     assert 0 < result.rank1 < 100
     assert result.rank1 == np.mean([v for name, v in result.metrics.items() if name.endswith("@R1")])
@@ -142,7 +143,8 @@ def test_by_hand():
     assert result.views == ["000", "090"]
     assert result.tables["NM@R1"].tolist() == [[50.0, 50.0], [100.0, 100.0]]
     # The probe of B at 000 finds A at 1 first and itself at 9 second; the gallery has one sequence of B elsewhere.
-    assert result.metrics == {"NM@R1": 75.0, "NM@R5": 100.0, "NM@mAP": 87.5}
+    assert result.metrics == {"NM@R1": 75.0, "NM@R5": 100.0, "NM@mAP": 87.5, "NM@mINP": 87.5}
+    assert result.hits["NM"].precisions() == {"ap": [1.0, 0.5, 1.0, 1.0], "inp": [1.0, 0.5, 1.0, 1.0]}
     assert result.rank1 == 75.0
     assert len(result.notes) == 2
     assert result.notes[0].startswith("BG left out: there is no sequence of type bg-*")
@@ -154,7 +156,7 @@ def test_strangers_are_misses():
     embeddings = torch.tensor([[[float(labels[i])]] for i in kept])
     result = evaluate_indoor_dataset(embeddings, *([c[i] for i in kept] for c in (labels, types, views)), "OUMVLP")
     # Two of the four probes are of identity 0001, and no Rank-k can find them in a gallery of one person.
-    assert result.metrics == {"NM@R1": 50.0, "NM@R5": 50.0, "NM@mAP": 50.0}
+    assert result.metrics == {"NM@R1": 50.0, "NM@R5": 50.0, "NM@mAP": 50.0, "NM@mINP": 50.0}
     assert result.notes == ["NM: 2 probes of identities without a gallery sequence are misses."]
 
 
@@ -167,6 +169,11 @@ def test_views_without_probe_or_gallery_are_left_out(rng):
     nan = np.nan
     np.testing.assert_array_equal(result.tables["NM@R1"], [[100, 100, nan], [nan, nan, nan], [100, 100, nan]])
     assert result.metrics["NM@R1"] == 100.0
+    # With a gallery of 000 alone, probes of 000 are not compared.
+    views[2:4] = ["000", "000"]
+    result = evaluate_indoor_dataset(torch.arange(2.0).repeat(4).reshape(8, 1, 1), labels, types, views, "Walkers")
+    assert result.hits["NM"].precisions() == {name: [None, None, 1.0, 1.0] for name in ("ap", "inp")}
+    assert result.hits["NM"].texts() == ["--", "--", "1-", "1-"]
 
 
 def test_metric_and_scale(rng):

@@ -70,6 +70,6 @@ def test_gait3d_equals_loops(seed):
 
 def test_text_and_back():
     hits = np.array([[np.nan, 1, 0], [1, np.nan, 1]], dtype=np.float32)
-    texts = ProbeHits(np.array([3, 5]), hits).texts()
+    texts = ProbeHits(np.array([3, 5]), hits, np.ones(2), np.ones(2)).texts()
     assert texts == ["-10", "1-1"]
     np.testing.assert_array_equal(read_hits(texts), hits)
