@@ -19,6 +19,7 @@ from opengait_meshgait.common.pictures import normalize_silhouette
 from opengait_meshgait.engine.config import make_config
 from opengait_meshgait.walkers import WalkerSet
 from opengait_meshgait.walkers.sequence import film_walk
+from opengait_meshgait.walkers.world import WORLDS
 
 settings.register_profile("suite", deadline=None, max_examples=30, derandomize=True)
 settings.load_profile("suite")
@@ -36,8 +37,8 @@ def render_walk():
     """One walk as a gait dataset holds it: by view silhouettes, uint8 [T, 64, 64], and frames, float32 [T, 85]."""
     body = load_body()
 
-    def render(name, views, frames, seed, noise=0.0):
-        filmed = film_walk(body, name, WalkerSet(views=views, frames=frames, seed=seed, noise=noise))
+    def render(name, views, frames, seed, world=WORLDS["studio"]):
+        filmed = film_walk(body, name, WalkerSet(views=views, frames=frames, seed=seed, world=world))
         return {view: (np.stack([*map(normalize_silhouette, seen)]), smpls) for view, (seen, smpls) in filmed.items()}
 
     return render

@@ -52,13 +52,19 @@ def parser(prog: str) -> argparse.ArgumentParser:
         help="how people walk: procedural, or drawn from a model learned from recordings: cmu, or a file of meshgait "
         "gait learn (default: procedural)",
     )
+    result.add_argument(
+        "--world",
+        default="studio",
+        metavar="NAME|FILE",
+        help="the distributions of cameras, ways, bodies, clothes and damage: studio, street or a YAML file (default: "
+        "%(default)s)",
+    )
     result.add_argument("--workers", type=int, help="processes (default: one a CPU core)")
     result.add_argument(
         "--noise",
         type=float,
-        default=0.0,
         metavar="LEVEL",
-        help="damage silhouettes: 0 not at all, 1 heavily (default: %(default)s)",
+        help="damage all silhouettes at one level: 0 not at all, 1 heavily (default: as the world does)",
     )
     result.add_argument(
         "--raw",
@@ -76,7 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
     from opengait_meshgait.common.provenance import command
     from opengait_meshgait.walkers import choose_walkers, parse_seqs, parse_views, partition_notes, write_walkers
 
-    names = ("ids", "frames", "seed", "noise", "train", "val", "same_body", "variety", "gait")
+    names = ("ids", "frames", "seed", "noise", "train", "val", "same_body", "variety", "gait", "world")
     options = choose_walkers(
         arguments.motion,
         views=parse_views(arguments.views),

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Annotated, Any, ClassVar, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationError, create_model
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, ValidationError, create_model
 from pydantic_core import PydanticCustomError
 
 from opengait_meshgait.common.errors import UserError, did_you_mean
@@ -17,6 +17,16 @@ Problems = dict[tuple[str | int, ...], str]
 """One sentence for each place of a nested mapping."""
 
 Share = Annotated[float, Field(ge=0, le=1)]
+
+
+def _smaller_first(values: list[float]) -> list[float]:
+    if values[0] > values[1]:
+        raise mistake(f"found {values}; expected the smaller number first.")
+    return values
+
+
+Number = TypeVar("Number")
+Pair = Annotated[list[Number], Field(min_length=2, max_length=2), AfterValidator(_smaller_first)]
 
 _BOOL, _INT, _FLOAT, _STR, _LIST, _DICT = "true or false", "a whole number", "a number", "text", "a list", "a mapping"
 _KINDS = {bool: _BOOL, int: _INT, float: _FLOAT, str: _STR, list: _LIST, dict: _DICT}

@@ -1,22 +1,13 @@
 """``model_cfg.augment_cfg``."""
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, TypeVar
+from typing import Annotated, ClassVar
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
-from opengait_meshgait.common.validation import Section, Share, mistake
+from opengait_meshgait.common.validation import Pair, Section, Share
 
-
-def _smaller_first(values: list[float]) -> list[float]:
-    if values[0] > values[1]:
-        raise mistake(f"found {values}; expected the smaller number first.")
-    return values
-
-
-Number = TypeVar("Number")
 Factor = Annotated[float, Field(ge=0.1, le=10)]
-Pair = Annotated[list[Number], Field(min_length=2, max_length=2), AfterValidator(_smaller_first)]
 
 
 class Affine(Section):

@@ -1,12 +1,14 @@
-"""Cameras beside the walker's way, the pictures cut from what they see, whole or damaged, weak-perspective cameras."""
+"""Cameras beside the walker's way, the pictures cut from what they see, and weak-perspective cameras."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 import torch
 
 from opengait_meshgait.body.crop import CropFrame, to_crop
+from opengait_meshgait.walkers.bones import matrices, turn
+from opengait_meshgait.walkers.world import World
 
 PICTURE_SIZE = 180
 """Height and width of the pictures, px."""
@@ -26,16 +28,39 @@ class Camera:
         azimuth: degrees; 0 sees the walker from the front, 90 from the left side, 180 from behind.
         distance: on the ground from the middle of the walker's way, m.
         height: above the ground, m.
+        roll: about its axis, degrees, clockwise positive as seen by the camera.
+        aim: sideways and upwards, by how much its axis passes the walker's middle, degrees, right and up positive.
     """
 
     azimuth: float
     distance: float
     height: float
+    roll: float = 0.0
+    aim: tuple[float, float] = (0.0, 0.0)
 
     @classmethod
-    def draw(cls, view: int, rng: np.random.Generator) -> "Camera":
-        """A camera for ``view``, degrees; far enough for weak perspective and above the middle of the body."""
-        return cls(view + rng.normal(0, 1.5), rng.uniform(9, 12), rng.uniform(1.2, 2.2))
+    def draw(cls, view: int, half_bin: float, world: World, rngs: Sequence[np.random.Generator]) -> "Camera":
+        """A camera for ``view``.
+
+        Args:
+            view: degrees.
+            half_bin: degrees on either side that belong to the view.
+            world: that the camera stands in.
+            rngs: of its place; of where in the bin it stands, and how it is held.
+        """
+        place, hold = rngs
+        azimuth, distance, height = (part.draw(place) for part in (world.azimuth, world.distance, world.height))
+        azimuth += view + world.view_bin * hold.uniform(-half_bin, half_bin)
+        return cls(azimuth, distance, height, world.roll.draw(hold), (world.aim.draw(hold), world.aim.draw(hold)))
+
+    def outside(self, pelvis: np.ndarray, nearest: float) -> "Camera":
+        """Moved back until the pelvis [T, 3], m in the world, stays ``nearest`` m away on the ground."""
+        angle = np.deg2rad(self.azimuth)
+        ahead = pelvis[:, 0] * np.sin(angle) + pelvis[:, 2] * np.cos(angle)
+        beside = pelvis[:, 0] * np.cos(angle) - pelvis[:, 2] * np.sin(angle)
+        close = np.abs(beside) < nearest
+        needed = ahead[close] + np.sqrt(nearest**2 - beside[close] ** 2)
+        return replace(self, distance=max(self.distance, *needed, self.distance))
 
     def follow(self, pelvis: np.ndarray, stature: float) -> "CameraTrack":
         """Follow a walker of some stature, m, whose pelvis goes along [T, 3], m in the world."""
@@ -46,32 +71,48 @@ class Camera:
         # The world's x is left of a walker who comes towards the camera, hence right in the picture.
         right = np.cross(away, [0, 1, 0])
         right /= np.linalg.norm(right, axis=1, keepdims=True)
-        return CameraTrack(position, np.stack([right, np.cross(away, right), away], 1))
+        axes = np.stack([right, np.cross(away, right), away], 1)
+        sideways, upwards = np.deg2rad(self.aim)
+        # About an axis within the picture: the smallest turn between both directions, which rolls nothing.
+        passing = matrices(np.array([upwards, sideways, 0]))
+        return CameraTrack(position, turn("Z", -np.deg2rad(self.roll)) @ axes, passing.T)
 
 
 @dataclass(frozen=True)
 class CameraTrack:
-    """Where a camera looks in each frame.
+    """From where, and along which directions, a camera sees the walker in each frame.
+
+    Camera orientation, in which bodies are told, looks from the camera at the walker, also where the camera's own axis
+    passes beside: that is what a picture shows that is cut around the person, and so what trackers that see no more
+    than this estimate. The camera's own axis decides over perspective alone.
 
     Attributes:
         position: in the world, m, [3].
-        axes: world to camera orientation (x right, y down, z away), [T, 3, 3].
+        axes: world to camera orientation (x right, y down, z away along the line of sight), [T, 3, 3].
+        lens: camera orientation to that of the picture's plane, [3, 3].
     """
 
     position: np.ndarray
     axes: np.ndarray
+    lens: np.ndarray
 
     def orient(self, points: np.ndarray) -> np.ndarray:
         """World points [T, P, 3], m, from the camera and in camera orientation, float32."""
         axes = self.axes.astype(np.float32)
         return (points - self.position.astype(np.float32)) @ axes.swapaxes(1, 2)
 
+    def project(self, oriented: np.ndarray) -> torch.Tensor:
+        """Perspective projection with focal length 1 of points from :meth:`orient`, [T, P, 2] and a third 0."""
+        seen = oriented @ self.lens.T.astype(np.float32)
+        flat = torch.from_numpy(seen / seen[..., 2:])
+        flat[..., 2] = 0
+        return flat
 
-def project(oriented: np.ndarray) -> torch.Tensor:
-    """Perspective projection with focal length 1 of points from :meth:`CameraTrack.orient`, [T, P, 2] and a third 0."""
-    flat = torch.from_numpy(oriented / oriented[..., 2:])
-    flat[..., 2] = 0
-    return flat
+
+def half_bin(view: int, views: Sequence[int]) -> float:
+    """Half of the angle from a view to the nearest other one, all around, degrees; 180 if there is no other."""
+    apart = [(other - view) % 360 for other in views if other != view]
+    return min((min(angle, 360 - angle) for angle in apart), default=360) / 2
 
 
 def to_picture(flat: torch.Tensor, picture: CropFrame) -> torch.Tensor:
@@ -98,76 +139,3 @@ def weak_perspective(points: np.ndarray, pixels: np.ndarray) -> np.ndarray:
     scale = ((xy - xy_mean) * (target - target_mean)).sum((1, 2)) / ((xy - xy_mean) ** 2).sum((1, 2))
     shift = target_mean[:, 0] - scale[:, None] * xy_mean[:, 0]
     return np.concatenate([scale[:, None], shift], 1)
-
-
-def degrade(silhouettes: np.ndarray, level: float, rng: np.random.Generator) -> np.ndarray:
-    """Damage the silhouettes of one sequence.
-
-    For a run of frames a bar hides a part of the walker (a rail, or a lamp post that passes by) or the legs are cut
-    off (grass, a kerb); ragged edges and holes are new in every frame.
-
-    Args:
-        silhouettes: bool [T, h, w].
-        level: 0 leaves them whole, 1 is heavy.
-
-    Returns:
-        bool [T, h, w]; a frame in which nothing would be left stays as it was.
-    """
-    if level == 0:
-        return silhouettes
-    count, height, width = silhouettes.shape
-    damaged = np.empty_like(silhouettes)
-    for index, silhouette in enumerate(silhouettes):
-        damaged[index] = _ragged(silhouette, level, rng) & ~_holes(silhouette, level, rng)
-    if rng.random() < 0.5 * level:
-        frames = _run(count, rng)
-        damaged[frames] &= ~_bars(frames.stop - frames.start, height, width, level, rng)
-    if rng.random() < 0.5 * level:
-        frames = _run(count, rng)
-        rows = np.flatnonzero(silhouettes.any((0, 2)))
-        damaged[frames, rows[-1] - int(rng.uniform(0.04, 0.3) * level * len(rows)) :] = False
-    lost = damaged.sum((1, 2)) < 0.3 * silhouettes.sum((1, 2))
-    damaged[lost] = silhouettes[lost]
-    return damaged
-
-
-def _ragged(silhouette: np.ndarray, level: float, rng: np.random.Generator) -> np.ndarray:
-    """The outline, shifted in and out by smooth noise of a few pixels."""
-    soft = cv2.GaussianBlur(silhouette.astype(np.float32), (0, 0), 2.0)
-    rough = cv2.GaussianBlur(rng.standard_normal(silhouette.shape, np.float32), (0, 0), 1.5)
-    near = (soft > 0.05) & (soft < 0.95)
-    return np.where(near, soft + 1.2 * level * rough > 0.5, silhouette)
-
-
-def _holes(silhouette: np.ndarray, level: float, rng: np.random.Generator) -> np.ndarray:
-    """A few elliptic holes somewhere on the body."""
-    holes = np.zeros(silhouette.shape, np.uint8)
-    inside = np.argwhere(silhouette)
-    for _ in range(rng.poisson(1.5 * level)):
-        row, column = inside[rng.integers(len(inside))]
-        axes = rng.uniform(1, 2 + 5 * level, 2)
-        centre = (float(column), float(row))
-        cv2.ellipse(holes, (centre, (2 * axes[0], 2 * axes[1]), float(rng.uniform(0, 180))), 1, cv2.FILLED)
-    return holes > 0
-
-
-def _bars(count: int, height: int, width: int, level: float, rng: np.random.Generator) -> np.ndarray:
-    """A bar in front of the walker, bool [count, h, w]: level at some height, or upright and passing by."""
-    bars = np.zeros((count, height, width), bool)
-    thickness = int(rng.uniform(2, 4 + 8 * level))
-    if rng.random() < 0.5:
-        top = int(rng.uniform(0.3, 0.8) * height)
-        bars[:, top : top + thickness] = True
-        return bars
-    speed = rng.uniform(-4, 4)  # px a frame: the picture follows the walker, the post stands still
-    lefts = rng.uniform(0.35, 0.65) * width + speed * (np.arange(count) - count / 2)
-    columns = np.arange(width)
-    bars |= ((columns >= lefts[:, None]) & (columns < lefts[:, None] + thickness))[:, None]
-    return bars
-
-
-def _run(count: int, rng: np.random.Generator) -> slice:
-    """A run of frames, between a quarter and all of them."""
-    length = int(np.ceil(rng.uniform(0.25, 1) * count))
-    start = int(rng.integers(count - length + 1))
-    return slice(start, start + length)

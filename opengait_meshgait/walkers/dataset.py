@@ -97,8 +97,11 @@ def _describe(options: WalkerSet, layout: Layout, body: BodyModel, command: str)
 
 
 def _explain(difference: Change) -> Change:
-    """Of two lists of recordings the first that are not the same."""
+    """Of two lists of recordings the first that are not the same, of two worlds the first such field."""
     key, before, now = difference
+    if key in ("world", "damage") and isinstance(before, dict):
+        field = next(name for name in now | before if before.get(name) != now.get(name))
+        return _explain((field, before.get(field), now.get(field)))
     if key != "recordings":
         return difference
     pairs: Iterable[tuple[dict, dict]] = zip_longest(before or [], now or [], fillvalue={})

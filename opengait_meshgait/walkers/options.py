@@ -10,6 +10,7 @@ from opengait_meshgait.common.errors import UserError, did_you_mean
 from opengait_meshgait.walkers.gait_model import PROCEDURAL, describe_gait, load_gait
 from opengait_meshgait.walkers.person import CONDITIONS, WalkName, sequence_name
 from opengait_meshgait.walkers.recorded import RecordedMotion
+from opengait_meshgait.walkers.world import WORLDS, World, describe_world
 
 CASIA_B_VIEWS = tuple(range(0, 181, 18))
 CASIA_B_SEQS = {"nm": 4, "bg": 2, "cl": 2}
@@ -26,7 +27,6 @@ class WalkerSet:
         seqs: walks of each person by condition: normal (nm), with a bag (bg), in a coat (cl).
         frames: of each walk, at 25 frames/s.
         seed: of everything that is drawn.
-        noise: how much the silhouettes are damaged, 0 … 1.
         train: how many people to train on; None is two thirds of those who are not in ``val``.
         val: how many people to validate on.
         same_body: all have the body and the clothes of the first, and differ in their gait alone.
@@ -35,6 +35,7 @@ class WalkerSet:
             much as those of two.
         gait: how people walk by themselves: ``procedural``, or as in recordings that a gait model was learned from,
             ``cmu`` or the name of its file. A model has its own variety.
+        world: the distributions of ways, cameras and damage.
 
     Raises:
         UserError: a value is out of range; the message says what is allowed.
@@ -45,12 +46,12 @@ class WalkerSet:
     seqs: Mapping[str, int] = field(default_factory=CASIA_B_SEQS.copy)
     frames: int = 30
     seed: int = 0
-    noise: float = 0.0
     train: int | None = None
     val: int = 0
     same_body: bool = False
     variety: float = 0.0
     gait: str = PROCEDURAL
+    world: World = WORLDS["studio"]
 
     def __post_init__(self) -> None:
         if not 1 <= self.ids <= _MOST_IDS:
@@ -74,8 +75,6 @@ class WalkerSet:
             raise UserError(f"frames is {self.frames}: a sequence needs at least 1.")
         if self.seed < 0:
             raise UserError(f"seed is {self.seed}: give 0 or a positive number.")
-        if not 0 <= self.noise <= 1:
-            raise UserError(f"noise is {self.noise}: give a level from 0 (whole) to 1 (heavy).")
         if not 0 <= self.variety <= 1:
             raise UserError(f"variety is {self.variety}: give a level from 0 (all alike) to 1 (the widest variety).")
         if load_gait(self.gait) and self.variety:
@@ -113,7 +112,12 @@ class WalkerSet:
 
     def describe(self) -> dict[str, Any]:
         """For ``dataset.json``: what decides over the dataset's bytes."""
-        return asdict(self) | {"views": list(self.views), "train": self.num_train, "gait": describe_gait(self.gait)}
+        return asdict(self) | {
+            "views": list(self.views),
+            "train": self.num_train,
+            "gait": describe_gait(self.gait),
+            "world": describe_world(self.world),
+        }
 
 
 def parse_views(text: str) -> tuple[int, ...]:

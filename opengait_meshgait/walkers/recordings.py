@@ -11,6 +11,7 @@ from opengait_meshgait.walkers.gait import FRAMES_PER_SECOND
 from opengait_meshgait.walkers.options import WalkerSet
 from opengait_meshgait.walkers.person import WalkName
 from opengait_meshgait.walkers.recorded import RecordedMotion, load_recording
+from opengait_meshgait.walkers.world import load_world
 
 
 @dataclass(frozen=True)
@@ -35,16 +36,27 @@ class Recording:
         }
 
 
-def choose_walkers(motion: Iterable[str | Path] | None = None, **options: Any) -> WalkerSet:
+def choose_walkers(
+    motion: Iterable[str | Path] | None = None,
+    world: str | Path = "studio",
+    noise: float | None = None,
+    **options: Any,
+) -> WalkerSet:
     """People who walk by themselves or, with ``motion``, as recorded in these files.
 
     Args:
-        options: of :class:`WalkerSet`; None for a default.
+        motion: the files.
+        world: a name or a file, see :func:`~opengait_meshgait.walkers.world.load_world`.
+        noise: damage all silhouettes at this level, 0 … 1, in place of the world's probability and levels.
+        options: others of :class:`WalkerSet`; None for a default.
 
     Raises:
         UserError: an option is out of range, or contradicts ``motion``; a file cannot be used.
     """
+    if noise is not None and not 0 <= noise <= 1:
+        raise UserError(f"noise is {noise}: give a level from 0 (whole) to 1 (heavy).")
     given = {name: value for name, value in options.items() if value is not None}
+    given["world"] = load_world(world) if noise is None else load_world(world).damaged(noise)
     if motion is None:
         return WalkerSet(**given)
     for name in ("ids", "seqs", "variety", "gait"):

@@ -10,16 +10,10 @@ from opengait_meshgait.body.layout import NUM_JOINTS
 from opengait_meshgait.body.model import BodyModel
 from opengait_meshgait.body.raster import rasterize
 from opengait_meshgait.walkers.bones import rotation_vectors, turn
-from opengait_meshgait.walkers.camera import (
-    PICTURE_SIZE,
-    Camera,
-    CameraTrack,
-    degrade,
-    project,
-    to_picture,
-    weak_perspective,
-)
+from opengait_meshgait.walkers.camera import PICTURE_SIZE, Camera, CameraTrack, half_bin, to_picture, weak_perspective
 from opengait_meshgait.walkers.clothing import HANDS, HANGING, Accessory, clothing_offsets, make_accessories
+from opengait_meshgait.walkers.curve import Curve, bend
+from opengait_meshgait.walkers.damage import degrade
 from opengait_meshgait.walkers.gait import Motion, walk
 from opengait_meshgait.walkers.gait_model import PROCEDURAL, load_gait
 from opengait_meshgait.walkers.learned_walk import walk_learned
@@ -28,8 +22,12 @@ from opengait_meshgait.walkers.person import Person, WalkName
 from opengait_meshgait.walkers.recorded import RecordedMotion
 from opengait_meshgait.walkers.retarget import retarget
 from opengait_meshgait.walkers.stride import SIDES, make_foot
+from opengait_meshgait.walkers.world import WORLDS, World
 
 _FITTED = 8  # every eighth vertex is enough to fit a weak-perspective camera
+# Streams of random numbers: of a walk, beside those of its views; of a view, beside the first one.
+_CURVE = 1000
+_HOLD, _DAMAGE = 1, 2
 
 
 @dataclass(frozen=True)
@@ -67,6 +65,7 @@ def make_scene(
     recorded: RecordedMotion | None = None,
     variety: float = 0.0,
     gait: str = PROCEDURAL,
+    world: World = WORLDS["studio"],
 ) -> Scene:
     """Let the person walk.
 
@@ -79,6 +78,7 @@ def make_scene(
         recorded: how to walk, for at least T frames; None walks in the person's style.
         variety: of the styles, 0 … 1.
         gait: see :class:`~opengait_meshgait.walkers.options.WalkerSet`.
+        world: that the person walks in.
     """
     person = Person.draw(seed, name.number, same_body, variety, gait=load_gait(gait))
     rng = name.rng(seed)
@@ -99,6 +99,8 @@ def make_scene(
         motion = walk(person.style.vary(rng, variety), joints, feet, frames, rng, burden)
         if variety:
             motion = motion.turned(person.habits.vary(rng, variety).at(motion.phase), body.parents)
+    if world.turn:
+        motion = bend(motion, Curve.draw(world.turn, motion, name.rng(seed, _CURVE)), joints)
 
     pose = rotation_vectors(motion.local(body.parents))
     both = torch.from_numpy(np.stack([np.zeros_like(offsets), offsets])[:, None]).float()
@@ -136,20 +138,24 @@ def film_walk(body: BodyModel, name: WalkName, options: WalkerSet) -> dict[int, 
         weak-perspective camera (s, tx, ty) of :func:`weak_perspective`, the pose with its root in camera orientation,
         the betas.
     """
-    frames, seed = options.length(name), options.seed
-    scene = make_scene(
-        body, name, frames, seed, options.same_body, options.recorded(name), options.variety, options.gait
-    )
+    frames, seed, world = options.length(name), options.seed, options.world
+    recorded = options.recorded(name)
+    scene = make_scene(body, name, frames, seed, options.same_body, recorded, options.variety, options.gait, world)
     faces = torch.from_numpy(scene.faces)
     rngs = {view: name.rng(seed, view + 1) for view in options.views}
-    tracks = {view: Camera.draw(view, rng).follow(scene.motion.pelvis, scene.stature) for view, rng in rngs.items()}
-    flat = project(np.concatenate([track.orient(scene.surface) for track in tracks.values()]))
+    tracks = {}
+    for view, rng in rngs.items():
+        camera = Camera.draw(view, half_bin(view, options.views), world, (rng, name.rng(seed, view + 1, _HOLD)))
+        camera = camera.outside(scene.motion.pelvis, world.nearest)
+        tracks[view] = camera.follow(scene.motion.pelvis, scene.stature)
+    flat = torch.cat([track.project(track.orient(scene.surface)) for track in tracks.values()])
     pictures = crop_frame(flat, faces, flat[:, 0])
     covered = rasterize(to_picture(flat, pictures), faces, PICTURE_SIZE, PICTURE_SIZE).numpy()
     filmed = {}
     for index, (view, track) in enumerate(tracks.items()):
         part = slice(index * frames, (index + 1) * frames)
-        seen = degrade(covered[part], options.noise, rngs[view]).astype(np.uint8) * 255
+        level = world.damage.draw_level(name.rng(seed, view + 1, _DAMAGE))
+        seen = degrade(covered[part], level, rngs[view], world.damage.kinds).astype(np.uint8) * 255
         picture = CropFrame(pictures.origin[part], pictures.height[part])
         filmed[view] = seen, _smpl_frames(scene, track, picture)
     return filmed
@@ -161,7 +167,7 @@ def _smpl_frames(scene: Scene, track: CameraTrack, picture: CropFrame) -> np.nda
     pose[:, 0] = rotation_vectors(track.axes @ scene.motion.world[:, 0])
     oriented = track.orient(scene.skin[:, ::_FITTED])
     posed = oriented - track.orient(scene.joints[:, :1]) + scene.rest_pelvis
-    cam = weak_perspective(posed, to_picture(project(oriented), picture).numpy())
+    cam = weak_perspective(posed, to_picture(track.project(oriented), picture).numpy())
     betas = np.broadcast_to(scene.betas, (len(pose), len(scene.betas)))
     return np.concatenate([cam, pose.reshape(len(pose), -1), betas], 1).astype(np.float32)
 

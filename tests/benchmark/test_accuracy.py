@@ -11,6 +11,7 @@ from opengait_meshgait.benchmark.accuracy_plan import plan
 from opengait_meshgait.cli.main import main
 from opengait_meshgait.engine import trainer
 from opengait_meshgait.walkers import WalkerSet, write_walkers
+from opengait_meshgait.walkers.world import WORLDS
 
 SILHOUETTES = {"type": "BaseSilCuttingTransform"}
 
@@ -250,7 +251,11 @@ def test_trained_networks_are_tested_on_other_people(walkers, trained, capsys, t
     trained.clear()
     others = tmp_path / "noisy"
     write_walkers(
-        WalkerSet(ids=5, train=2, val=1, views=(0, 90), frames=6, seqs={"nm": 2}, seed=0, noise=0.5), others, 1
+        WalkerSet(
+            ids=5, train=2, val=1, views=(0, 90), frames=6, seqs={"nm": 2}, seed=0, world=WORLDS["studio"].damaged(0.5)
+        ),
+        others,
+        1,
     )
     bench(files, out, "--on", str(others), seeds="0")
     assert trained == []

@@ -7,14 +7,15 @@ from opengait_meshgait.walkers.camera import (
     BODY_ROWS,
     PICTURE_SIZE,
     Camera,
-    degrade,
-    project,
+    CameraTrack,
+    half_bin,
     to_picture,
     weak_perspective,
 )
+from opengait_meshgait.walkers.world import WORLDS
 
 WAY = np.array([[0.0, 0.9, -0.5], [0.0, 0.9, 0.5]])
-NOSE = np.array([[[0.0, 1.5, 0.2]], [[0.0, 1.5, 0.2]]]) + WAY[:, None] * [1, 0, 1]
+STRAIGHT = CameraTrack(np.zeros(3), np.eye(3)[None], np.eye(3))
 
 
 @pytest.mark.parametrize(("azimuth", "toward"), [(0, [0, 0, -1]), (90, [-1, 0, 0]), (180, [0, 0, 1]), (270, [1, 0, 0])])
@@ -39,15 +40,90 @@ def test_axes_are_right_down_away():
     assert np.all(middle[..., 2] > 8)
 
 
-def test_cameras_are_far_and_above_the_middle_of_the_body():
-    cameras = [Camera.draw(54, np.random.default_rng(seed)) for seed in range(200)]
+def draw(view, bin_, world, seeds=200):
+    rngs = ([np.random.default_rng([seed, stream]) for stream in (0, 1)] for seed in range(seeds))
+    return [Camera.draw(view, bin_, WORLDS[world], pair) for pair in rngs]
+
+
+def test_cameras_of_the_studio_are_far_and_above_the_middle_of_the_body():
+    cameras = draw(54, 9, "studio")
     assert all(6 <= camera.distance <= 12 and 1.0 < camera.height < 2.5 for camera in cameras)
+    assert all(camera.roll == 0 and camera.aim == (0, 0) for camera in cameras)
     assert abs(np.mean([camera.azimuth for camera in cameras]) - 54) < 0.5
+
+
+def test_cameras_of_the_street_fill_the_bin_of_their_view():
+    cameras = draw(0, 18, "street")
+    azimuths, distances, heights, rolls = (
+        np.array([getattr(camera, name) for camera in cameras]) for name in ("azimuth", "distance", "height", "roll")
+    )
+    assert np.abs(azimuths).max() <= 18
+    assert np.histogram(azimuths, 4, (-18, 18))[0].min() > 30
+    assert 2.5 <= distances.min() < 3 and 13 < distances.max() <= 15 and 5 < np.median(distances) < 7.5
+    assert heights.min() >= 0.4 and heights.max() <= 4.5 and ((heights > 1) & (heights < 2.5)).mean() > 0.5
+    assert 2 < np.abs(rolls).max() <= 3
+    assert len({camera.aim for camera in cameras}) == 200
+
+
+@pytest.mark.parametrize(
+    ("view", "views", "half"),
+    [
+        (0, (0,), 180),
+        (0, (0, 90, 180), 45),
+        (0, tuple(range(0, 360, 36)), 18),
+        (324, (0, 180, 324), 18),
+        (90, (0, 80, 90), 5),
+    ],
+)
+def test_a_bin_ends_half_way_to_the_nearest_view_all_around(view, views, half):
+    assert half_bin(view, views) == half
+
+
+@pytest.mark.parametrize("azimuth", [0, 90, 200])
+def test_no_walker_comes_nearer_than_allowed(azimuth):
+    way = np.stack([0.1 * np.sin(np.arange(80)), np.full(80, 0.9), np.linspace(-4, 4, 80)], 1)
+    camera = Camera(azimuth, 2.6, 1.5).outside(way, 2.5)
+    track = camera.follow(way, 1.7)
+    nearest = np.linalg.norm((way - track.position)[:, [0, 2]], axis=1).min()
+    assert nearest >= 2.5 - 1e-9
+    # Moved no further than needed, and not at all from beside the way.
+    assert nearest == pytest.approx(2.5, abs=0.01 if azimuth != 90 else 0.1)
+    assert Camera(azimuth, 9.0, 1.5).outside(way, 2.5).distance == 9.0
+    assert Camera(azimuth, 1.0, 1.5).outside(way, 0.0).distance == 1.0
+
+
+def axis_of(track):
+    """Where the camera's own axis points, in camera orientation."""
+    return track.lens.T @ [0, 0, 1.0]
+
+
+def test_aim_moves_the_axis_and_turns_no_body():
+    straight = Camera(30, 4.0, 1.0).follow(WAY, 1.7)
+    np.testing.assert_array_equal(straight.lens, np.eye(3))
+    aimed = Camera(30, 4.0, 1.0, aim=(5.0, 0.0)).follow(WAY, 1.7)
+    np.testing.assert_array_equal(aimed.axes, straight.axes)
+    np.testing.assert_allclose(axis_of(aimed), [np.sin(np.deg2rad(5)), 0, np.cos(np.deg2rad(5))], atol=1e-12)
+    upwards = axis_of(Camera(30, 4.0, 1.0, aim=(0.0, 5.0)).follow(WAY, 1.7))
+    np.testing.assert_allclose(upwards, [0, -np.sin(np.deg2rad(5)), np.cos(np.deg2rad(5))], atol=1e-12)
+    # Perspective about another axis: the plane of the picture is tilted, so that the nearer side becomes larger.
+    sides = np.array([[[-1.0, 0, 4], [0, 0, 4], [1, 0, 4]]], np.float32)
+    left, middle, right = aimed.project(sides)[0, :, 0].tolist()
+    assert middle - left > right - middle
+
+
+def test_roll_turns_the_picture():
+    up = np.array([[[0.0, 1.7, 0]]] * 2, np.float32) + WAY[:, None] * np.array([1, 0, 1])
+    plain, rolled = (Camera(0, 9.0, 1.5, roll).follow(WAY, 1.7) for roll in (0.0, 3.0))
+    before, after = (track.project(track.orient(up.astype(np.float32)))[0, 0, :2].numpy() for track in (plain, rolled))
+    # The camera is turned clockwise, so what it sees is turned the other way.
+    angle = np.rad2deg(np.arctan2(after[0], -after[1]) - np.arctan2(before[0], -before[1]))
+    assert angle == pytest.approx(-3, abs=1e-3)
+    assert np.hypot(*after) == pytest.approx(np.hypot(*before), rel=1e-5)
 
 
 def test_the_walker_fills_the_picture(body):
     vertices = body.v_template.numpy()[None] * [1, -1, -1] + [0, 0, 9.0]
-    flat = project(vertices.astype(np.float32))
+    flat = STRAIGHT.project(vertices.astype(np.float32))
     pixels = to_picture(flat, crop_frame(flat, body.faces, flat[:, 0]))
     assert float(pixels[..., 1].max() - pixels[..., 1].min()) == pytest.approx(BODY_ROWS, abs=1e-3)
     assert pixels.min() >= 0 and pixels.max() <= PICTURE_SIZE
@@ -63,59 +139,5 @@ def test_a_weak_perspective_picture_gives_its_camera_back():
 
 
 def test_projection_divides_by_depth():
-    flat = project(np.array([[[1.0, 2.0, 4.0]]], np.float32))
+    flat = STRAIGHT.project(np.array([[[1.0, 2.0, 4.0]]], np.float32))
     torch.testing.assert_close(flat, torch.tensor([[[0.25, 0.5, 0.0]]]))
-
-
-@pytest.fixture
-def silhouettes():
-    rows, columns = np.mgrid[:180, :180]
-    figure = ((rows - 90) / 80) ** 2 + ((columns - 90) / 22) ** 2 < 1
-    return np.stack([figure] * 20)
-
-
-def overlap(a, b):
-    return (a & b).sum() / (a | b).sum()
-
-
-def test_level_zero_leaves_silhouettes_whole(silhouettes):
-    assert degrade(silhouettes, 0.0, np.random.default_rng(0)) is silhouettes
-
-
-def test_the_same_numbers_do_the_same_damage(silhouettes):
-    first, second, other = (degrade(silhouettes, 0.5, np.random.default_rng(seed)) for seed in (3, 3, 4))
-    np.testing.assert_array_equal(first, second)
-    assert (first != other).any()
-
-
-def test_more_noise_damages_more(silhouettes):
-    levels = (0.1, 0.4, 1.0)
-    mean = [
-        np.mean([overlap(degrade(silhouettes, level, np.random.default_rng(s)), silhouettes) for s in range(8)])
-        for level in levels
-    ]
-    assert 1 > mean[0] > mean[1] > mean[2] > 0.5
-
-
-def test_every_kind_of_damage_occurs(silhouettes):
-    rows = np.flatnonzero(silhouettes[0].any(1))
-    cut = level_bar = holes = 0
-    for seed in range(40):
-        damaged = degrade(silhouettes, 0.5, np.random.default_rng(seed))
-        filled = damaged.any(2)
-        cut += (~filled[:, rows[-8:]]).all(1).any()
-        level_bar += (~filled[:, rows[20:-40]]).any()
-        holes += (silhouettes & ~damaged)[:, 60:120, 80:100].any()
-    assert 0 < cut < 40 and 0 < level_bar < 40 and holes > 0
-
-
-def test_something_is_always_left(silhouettes):
-    for seed in range(30):
-        damaged = degrade(silhouettes, 1.0, np.random.default_rng(seed))
-        assert (damaged.sum((1, 2)) >= 0.3 * silhouettes.sum((1, 2))).all()
-
-
-def test_the_input_stays(silhouettes):
-    before = silhouettes.copy()
-    degrade(silhouettes, 1.0, np.random.default_rng(0))
-    np.testing.assert_array_equal(silhouettes, before)

@@ -16,8 +16,10 @@ from opengait_meshgait.common.files import read_pickle
 from opengait_meshgait.data import FrameSampling, GaitDataset
 from opengait_meshgait.walkers import WalkerSet, write_walkers
 from opengait_meshgait.walkers.person import WalkName
+from opengait_meshgait.walkers.world import WORLDS
 
-OPTIONS = WalkerSet(ids=3, views=(0, 90), seqs={"nm": 2, "bg": 1, "cl": 1}, frames=5, noise=0.3)
+STUDIO = WORLDS["studio"]
+OPTIONS = WalkerSet(ids=3, views=(0, 90), seqs={"nm": 2, "bg": 1, "cl": 1}, frames=5, world=STUDIO.damaged(0.3))
 
 
 def digest(folder):
@@ -41,7 +43,7 @@ def test_the_layout_is_opengaits(written, render_walk):
     assert len(files) == 3 * 4 * 2 * 2
     assert files[:2] == ["0001/bg-01/000/0-sils.pkl", "0001/bg-01/000/1-smpls.pkl"]
     assert sorted(path.name for path in out.iterdir()) == ["0001", "0002", "0003", "dataset.json", "partition.json"]
-    expected = render_walk(WalkName(2, "cl", 1), OPTIONS.views, 5, OPTIONS.seed, OPTIONS.noise)[90]
+    expected = render_walk(WalkName(2, "cl", 1), OPTIONS.views, 5, OPTIONS.seed, OPTIONS.world)[90]
     for name, array in zip(("0-sils.pkl", "1-smpls.pkl"), expected):
         read = read_pickle(out / "0002" / "cl-01" / "090" / name)
         assert read.dtype == array.dtype
@@ -65,6 +67,22 @@ def test_dataset_json_says_how_it_was_made(written):
     assert record["counts"] == {"ids": 3, "walks": 12, "sequences": 24, "frames": 120}
     assert record["options"]["seqs"] == {"nm": 2, "bg": 1, "cl": 1} and record["options"]["train"] == 2
     assert len(record["body"]["fingerprint"]) == 16
+    assert record["options"]["world"]["distance"] == {"uniform": [9.0, 12.0]}
+    assert record["options"]["world"]["damage"]["level"] == [0.3, 0.3]
+
+
+def test_the_studio_is_what_walkers_were_before_there_were_worlds(tmp_path):
+    """Figures of commit fc0d48e; other processors may differ in the last digits."""
+    write_walkers(WalkerSet(ids=1, views=(54,), seqs={"nm": 1}, frames=2, seed=7), tmp_path / "set", workers=1)
+    silhouettes, frames = (
+        read_pickle(tmp_path / "set/0001/nm-01/054" / name) for name in ("0-sils.pkl", "1-smpls.pkl")
+    )
+    np.testing.assert_allclose(silhouettes.sum((1, 2), dtype=int), [174283, 169334], rtol=1e-3)
+    expected = [
+        [1.0435541868209839, 0.05467570945620537, -0.08923894166946411, -2.6124119758605957, -0.28882649540901184],
+        [1.0410610437393188, 0.05299961566925049, -0.09073565155267715, -2.6268250942230225, -0.28882649540901184],
+    ]
+    np.testing.assert_allclose(frames[:, [0, 1, 2, 3, 84]], expected, rtol=1e-4)
 
 
 def test_two_workers_write_the_same_bytes(written, tmp_path):
@@ -73,7 +91,7 @@ def test_two_workers_write_the_same_bytes(written, tmp_path):
 
 
 def test_another_seed_writes_other_bytes(written, tmp_path):
-    options = WalkerSet(ids=1, views=(0,), seqs={"nm": 1}, frames=5, seed=1, noise=0.3)
+    options = WalkerSet(ids=1, views=(0,), seqs={"nm": 1}, frames=5, seed=1, world=OPTIONS.world)
     write_walkers(options, tmp_path / "set", workers=1)
     name = "0001/nm-01/000/0-sils.pkl"
     assert digest(tmp_path / "set")[name] != digest(written[0])[name]
@@ -114,7 +132,8 @@ def test_a_killed_run_goes_on_to_the_same_bytes(tmp_path):
     [
         ({"seed": 5}, "made with seed 0, and now seed is 5"),
         ({"frames": 6}, "frames 5, and now frames is 6"),
-        ({"noise": 0.0}, "noise 0.3"),
+        ({"world": STUDIO}, r"made with probability 1\.0, and now probability is 0\.0"),
+        ({"world": WORLDS["street"]}, r"made with view_bin 0\.0, and now view_bin is 1\.0"),
         ({"views": (0, 180)}, r"views \[0, 90\]"),
         ({"train": 1}, "train 2, and now train is 1"),
     ],

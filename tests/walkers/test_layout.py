@@ -21,8 +21,12 @@ from opengait_meshgait.common.pictures import normalize_silhouette
 from opengait_meshgait.walkers import WalkerSet, write_walkers
 from opengait_meshgait.walkers.layout import Gait3DLayout, OUMVLPLayout
 from opengait_meshgait.walkers.person import WalkName
+from opengait_meshgait.walkers.world import WORLDS
 
-OPTIONS = WalkerSet(ids=3, views=(0, 90), seqs={"bg": 1, "nm": 2}, frames=4, noise=0.6, train=1, val=1)
+DAMAGED = WORLDS["studio"].damaged(0.6)
+OPTIONS = WalkerSet(
+    ids=3, views=(0, 90), seqs={"bg": 1, "nm": 2}, frames=4, world=WORLDS["studio"].damaged(0.6), train=1, val=1
+)
 TYPES = ("bg-01", "nm-01", "nm-02")
 FRAMES = ("0001", "0002", "0003", "0004")
 SEQUENCES = [(label, kind, view) for label in ("0001", "0002", "0003") for kind in TYPES for view in ("000", "090")]

@@ -1,9 +1,10 @@
 import pytest
 
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.walkers import WalkerSet, parse_seqs, parse_views
+from opengait_meshgait.walkers import WalkerSet, choose_walkers, parse_seqs, parse_views
 from opengait_meshgait.walkers.options import make_partition
 from opengait_meshgait.walkers.person import WalkName
+from opengait_meshgait.walkers.world import WORLDS
 
 
 @pytest.mark.parametrize(
@@ -53,8 +54,6 @@ def test_unreadable_seqs(text):
         ({"seqs": {"nm": 0}}, "0 walks of nm: make 1 to 99"),
         ({"frames": 0}, "frames is 0"),
         ({"seed": -1}, "seed is -1"),
-        ({"noise": 1.5}, "noise is 1.5"),
-        ({"noise": float("nan")}, "noise is nan"),
         ({"variety": 1.5}, "variety is 1.5"),
         ({"variety": float("nan")}, "variety is nan"),
         ({"ids": 5, "train": 6}, "train is 6 and val is 0, of 5 people"),
@@ -107,3 +106,16 @@ def test_every_probe_has_a_gallery_from_other_views(seqs):
 
 def test_a_single_sequence_a_person_leaves_no_probes():
     assert make_partition(WalkerSet(ids=3, views=(90,), seqs={"nm": 1}))["PROBE_SET"] == []
+
+
+@pytest.mark.parametrize("noise", [1.5, -0.1, float("nan")])
+def test_bad_noise(noise):
+    with pytest.raises(UserError, match=f"noise is {noise}: give a level from 0"):
+        choose_walkers(noise=noise)
+
+
+def test_noise_is_short_for_damage_in_the_world():
+    assert choose_walkers(noise=0.3).world == WORLDS["studio"].damaged(0.3)
+    assert choose_walkers(world="street", noise=0.3).describe()["world"]["damage"]["level"] == [0.3, 0.3]
+    assert choose_walkers(world="street", noise=0.0).world.damage.probability == 0
+    assert choose_walkers(world="street").world == WORLDS["street"]

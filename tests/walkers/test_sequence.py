@@ -8,6 +8,7 @@ from opengait_meshgait.walkers.camera import BODY_ROWS, PICTURE_SIZE
 from opengait_meshgait.walkers.options import CASIA_B_VIEWS
 from opengait_meshgait.walkers.person import Person, WalkName
 from opengait_meshgait.walkers.sequence import make_scene
+from opengait_meshgait.walkers.world import WORLDS
 
 VIEWS = (0, 54, 90, 180)
 
@@ -104,12 +105,42 @@ def test_every_worn_mesh_is_closed(body):
 
 
 def test_noise_damages_silhouettes_and_leaves_bodies(render_walk, walk):
-    damaged = render_walk(WalkName(1, "nm", 1), VIEWS, 6, seed=0, noise=0.8)
-    again = render_walk(WalkName(1, "nm", 1), VIEWS, 6, seed=0, noise=0.8)
+    damaged = render_walk(WalkName(1, "nm", 1), VIEWS, 6, seed=0, world=WORLDS["studio"].damaged(0.8))
+    again = render_walk(WalkName(1, "nm", 1), VIEWS, 6, seed=0, world=WORLDS["studio"].damaged(0.8))
     for view in VIEWS:
         np.testing.assert_array_equal(damaged[view][1], walk[view][1])
         np.testing.assert_array_equal(damaged[view][0], again[view][0])
         assert (damaged[view][0] != walk[view][0]).any((1, 2)).all()
+
+
+def test_worlds_that_differ_in_damage_show_the_same_people_and_cameras(render_walk):
+    name, views = WalkName(2, "nm", 1), (0, 120, 240)
+    whole, damaged = (render_walk(name, views, 6, seed=0, world=WORLDS["street"].damaged(x)) for x in (0.0, 0.6))
+    for view in views:
+        np.testing.assert_array_equal(whole[view][1], damaged[view][1])
+        assert (whole[view][0] != damaged[view][0]).any()
+
+
+def test_bodies_lie_on_their_silhouettes_in_the_street(render_walk, overlap):
+    """Near cameras show perspective that no weak-perspective camera has; far ones as much as in the studio."""
+    street = WORLDS["street"].damaged(0)
+    far = street.model_copy(update={"distance": WORLDS["studio"].distance})
+    for world, mean, least in ((street, 0.87, 0.6), (far, 0.92, 0.75)):
+        ious = [
+            overlap(*pair)
+            for number in range(1, 9)
+            for pair in render_walk(WalkName(number, "nm", 1), (0, 90, 180, 270), 3, seed=0, world=world).values()
+        ]
+        assert np.mean(ious) > mean and np.min(ious) > least
+
+
+def test_the_walk_of_a_world_without_turns_is_straight(body):
+    straight, curved = (
+        [make_scene(body, WalkName(number, "nm", 1), 30, seed=0, world=WORLDS[name]) for number in range(1, 5)]
+        for name in ("studio", "street")
+    )
+    sideways = [[np.ptp(scene.motion.pelvis[:, 0]) for scene in scenes] for scenes in (straight, curved)]
+    assert max(sideways[0]) < 0.1 < max(sideways[1])
 
 
 def test_variety_changes_the_walk_and_not_the_person(body):
