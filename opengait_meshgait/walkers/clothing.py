@@ -1,29 +1,23 @@
-"""What a person wears and carries: clothes that follow the skin, as offsets of its vertices, and closed meshes of what
-does not: coat hems, skirts, buns and bags."""
+"""What a person wears and carries, and the clothes that follow the skin, as offsets of its vertices."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from opengait_meshgait.body.layout import NUM_JOINTS
 from opengait_meshgait.body.model import BodyModel
 from opengait_meshgait.walkers.gait import Burden
 
 HAIR = ("short", "full", "long", "bun")
 BAGS = ("backpack", "handbag", "shoulder bag")
+HATS = ("none", "cap", "hat", "hood")
 _TORSO = [0, 3, 6, 9, 13, 14]
 _THIGHS = [1, 2]
 _SHINS = [4, 5]
 _FEET = [7, 8, 10, 11]
 _UPPER_ARMS = [16, 17]
 _FOREARMS = [18, 19]
-_HEAD = 15
-_SEGMENTS, _RINGS = 20, 7
-_GIRDLE = 40  # vertices around the body whose extent stands for its girth
-HANGING = NUM_JOINTS
-"""Index of a frame that hangs upright from the hand, after those of the joints."""
-HANDS = {1: 22, -1: 23}
-"""Hand joint of each side."""
+_HEAD, _NECK = 15, 12
+_SHOE = 0.04  # m: what of the feet is below stands on soles
 
 
 @dataclass(frozen=True)
@@ -36,6 +30,7 @@ class Wardrobe:
         skirt: length over that of the thigh, 0 for trousers.
         coat: thickness that a coat adds; coat_length: of its hem over the thigh's; coat_flare: of the hem, m.
         bag: one of :data:`BAGS`; bag_size: width, height, depth, m; bag_side: 1 left, -1 right.
+        soles: height of the shoes' soles, m; hat: one of :data:`HATS`.
     """
 
     top: float
@@ -51,6 +46,8 @@ class Wardrobe:
     bag: str
     bag_size: tuple[float, float, float]
     bag_side: int
+    soles: float = 0.0
+    hat: str = "none"
 
     @classmethod
     def draw(cls, rng: np.random.Generator) -> "Wardrobe":
@@ -71,6 +68,23 @@ class Wardrobe:
             bag=bag,
             bag_size=tuple(rng.uniform(0.75, 1.2, 3) * typical[bag]),
             bag_side=int(rng.choice((1, -1))),
+        )
+
+    def widened(self, level: float, rng: np.random.Generator) -> "Wardrobe":
+        """With looser clothes, more hair, thicker soles, and more skirts and hats; 0 changes nothing, 1 much."""
+        top, trousers = (rng.uniform(0, 0.025 * level) for _ in range(2))
+        skirted = rng.random() < 0.2 * level
+        skirt = rng.uniform(0.6, 1.5)
+        return replace(
+            self,
+            top=self.top + top,
+            sleeves=self.sleeves + 0.6 * top,
+            trousers=self.trousers + trousers,
+            hair=self.hair + rng.uniform(0, 0.02 * level),
+            skirt=skirt if skirted else self.skirt,
+            coat_flare=self.coat_flare + rng.uniform(0, 0.06 * level),
+            soles=rng.uniform(0, 0.04 * level),
+            hat=str(rng.choice(HATS, p=(1 - 0.45 * level, *np.full(3, 0.15 * level)))),
         )
 
     def burden(self, condition: str) -> Burden:
@@ -110,7 +124,11 @@ def clothing_offsets(body: BodyModel, rest: np.ndarray, wardrobe: Wardrobe, coat
         + weights[:, _FOREARMS].sum(1) * (wardrobe.sleeves + 0.5 * over)
         + _hair(rest, weights, wardrobe)
     )
-    return vertex_normals(rest, body.faces.numpy()) * thickness[:, None]
+    offsets = vertex_normals(rest, body.faces.numpy()) * thickness[:, None]
+    feet = weights[:, _FEET].sum(1)
+    above = rest[:, 1] - rest[feet > 0.5, 1].min()
+    offsets[:, 1] -= wardrobe.soles * feet * np.clip(1 - above / _SHOE, 0, 1)
+    return offsets
 
 
 def _hair(rest: np.ndarray, weights: np.ndarray, wardrobe: Wardrobe) -> np.ndarray:
@@ -122,8 +140,12 @@ def _hair(rest: np.ndarray, weights: np.ndarray, wardrobe: Wardrobe) -> np.ndarr
     crown = np.clip((height - 0.72) * 5, 0, 1)
     hairline = {"short": 0.4, "bun": 0.4, "full": 0.15, "long": -0.6}[wardrobe.hair_style]
     grown = np.clip((height - hairline) * 3, 0, 1) * np.maximum(back, crown)
+    if wardrobe.hat == "hood":  # over the hair, around the face and down the neck
+        return (
+            (0.008 + wardrobe.hair) * weights[:, [_HEAD, _NECK]].sum(1) * np.clip(1.2 * np.maximum(back, crown), 0.2, 1)
+        )
     # Long hair lies on the neck and between the shoulders.
-    covered = weights[:, [_HEAD, 12, 9]].sum(1) if wardrobe.hair_style == "long" else weights[:, _HEAD]
+    covered = weights[:, [_HEAD, _NECK, 9]].sum(1) if wardrobe.hair_style == "long" else weights[:, _HEAD]
     # On top it adds to the height of the silhouette, and it lies flatter there.
     return wardrobe.hair * covered * grown * (1.6 - 0.9 * crown)
 
@@ -136,125 +158,3 @@ def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
         [np.bincount(faces.ravel(), np.repeat(normals[:, axis], 3), len(vertices)) for axis in range(3)], axis=1
     )
     return sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-12)
-
-
-@dataclass(frozen=True)
-class Accessory:
-    """A closed mesh and the frames that carry it.
-
-    Attributes:
-        vertices: in the rest pose, m, [P, 3].
-        faces: [Q, 3].
-        weights: of the 24 joints and of :data:`HANGING`, [P, 25].
-    """
-
-    vertices: np.ndarray
-    faces: np.ndarray
-    weights: np.ndarray
-
-
-def make_accessories(
-    wardrobe: Wardrobe, condition: str, rest: np.ndarray, weights: np.ndarray, joints: np.ndarray
-) -> list[Accessory]:
-    """What is worn and carried on a walk.
-
-    Args:
-        wardrobe: the person's.
-        condition: nm, bg or cl.
-        rest, weights, joints: of the dressed body in the rest pose, m, [V, 3]; for skinning, [V, 24]; m, [24, 3].
-    """
-    worn = []
-    if wardrobe.skirt:
-        worn.append(_hem(rest, weights, joints, wardrobe.skirt, 0.02, 0.005))
-    if condition == "cl":
-        worn.append(_hem(rest, weights, joints, wardrobe.coat_length, wardrobe.coat_flare, wardrobe.coat))
-    if wardrobe.hair_style == "bun":
-        head = rest[weights[:, 15] > 0.5]
-        low, high = head.min(0), head.max(0)
-        radius = 0.03 + wardrobe.hair
-        centre = np.array([0, low[1] + 0.75 * (high[1] - low[1]), low[2] - 0.3 * radius])
-        worn.append(_lump(centre, np.full(3, radius), 1.0, 15))
-    if condition == "bg":
-        worn.append(_bag(wardrobe, rest, weights, joints))
-    return worn
-
-
-def _bag(wardrobe: Wardrobe, rest: np.ndarray, weights: np.ndarray, joints: np.ndarray) -> Accessory:
-    size = np.array(wardrobe.bag_size) / 2
-    side = wardrobe.bag_side
-    if wardrobe.bag == "handbag":
-        hand = joints[HANDS[side]]
-        return _lump(hand - [0, 0.12 + size[1], 0], size, 0.4, HANGING)
-    torso = rest[weights[:, [0, 3, 6, 9]].sum(1) > 0.8]
-    if wardrobe.bag == "backpack":
-        level = torso[np.abs(torso[:, 1] - joints[9, 1]) < 0.08]
-        centre = np.array([0, joints[9, 1] - 0.3 * size[1], level[:, 2].min() - 0.8 * size[2]])
-        return _lump(centre, size, 0.5, 9)
-    hips = torso[np.abs(torso[:, 1] - joints[0, 1]) < 0.08]
-    centre = np.array([side * (np.abs(hips[:, 0]).max() + 0.8 * size[0]), joints[0, 1] + 0.02, joints[0, 2] - 0.05])
-    return _lump(centre, size, 0.5, 0)
-
-
-def _lump(centre: np.ndarray, radii: np.ndarray, roundness: float, frame: int) -> Accessory:
-    """A superquadric (Barr, "Superquadrics and Angle-Preserving Transformations", 1981): 1 is an ellipsoid, 0 a box."""
-    latitude = np.linspace(-np.pi / 2, np.pi / 2, _RINGS)[:, None]
-    longitude = np.arange(_SEGMENTS) * 2 * np.pi / _SEGMENTS
-
-    def power(x: np.ndarray) -> np.ndarray:
-        return np.sign(x) * np.abs(x) ** roundness
-
-    x, y, z = np.broadcast_arrays(
-        power(np.cos(latitude)) * power(np.cos(longitude)),
-        power(np.sin(latitude)),
-        power(np.cos(latitude)) * power(np.sin(longitude)),
-    )
-    vertices = centre + radii * np.stack([x, y, z], -1).reshape(-1, 3)
-    weights = np.zeros((len(vertices), NUM_JOINTS + 1))
-    weights[:, frame] = 1
-    return Accessory(vertices, _tube_faces(), weights)
-
-
-def _hem(
-    rest: np.ndarray, weights: np.ndarray, joints: np.ndarray, length: float, flare: float, gap: float
-) -> Accessory:
-    """Cloth from the waist around both thighs: a tube of elliptic rings whose halves follow a thigh each.
-
-    It ends ``length`` thighs below the hips, ``flare`` m wider than the body; ``gap`` m are between body and cloth.
-    """
-    body = rest[weights[:, [0, 1, 2, 3, 4, 5, 6]].sum(1) > 0.8]
-    top, hips, knees = joints[3, 1], joints[1, 1], joints[4, 1]
-    levels = np.linspace(top, hips + length * (knees - hips), _RINGS)
-    thigh = abs(hips - knees)
-    longitude = np.arange(_SEGMENTS) * 2 * np.pi / _SEGMENTS
-    vertices, follow = [], []
-    width = front = back = 0.0
-    for level in levels:
-        girdle = body[np.abs(body[:, 1] - level).argsort()[:_GIRDLE]]
-        below = np.clip((hips - level) / thigh, 0, None)
-        # Cloth hangs: it never gets narrower downwards.
-        width = max(width, np.abs(girdle[:, 0]).max() + gap)
-        front = max(front, girdle[:, 2].max() + gap)
-        back = max(back, -girdle[:, 2].min() + gap)
-        depth = np.where(np.sin(longitude) > 0, front, back) + flare * below
-        x = (width + flare * below) * np.cos(longitude)
-        vertices.append(np.stack([x, np.full_like(x, level), depth * np.sin(longitude)], -1))
-        left = 0.5 + 0.5 * np.sin(np.clip(1.6 * np.cos(longitude), -np.pi / 2, np.pi / 2))
-        share = np.zeros((_SEGMENTS, NUM_JOINTS + 1))
-        bound = np.clip(below * 1.6 + 0.15, 0, 0.85) if level < hips else 0.0
-        share[:, 1], share[:, 2], share[:, 0] = bound * left, bound * (1 - left), 1 - bound
-        follow.append(share)
-    return Accessory(np.concatenate(vertices), _tube_faces(), np.concatenate(follow))
-
-
-def _tube_faces() -> np.ndarray:
-    """Triangles of _RINGS rings of _SEGMENTS vertices, closed at both ends by fans."""
-    segment = np.arange(_SEGMENTS)
-    after = (segment + 1) % _SEGMENTS
-    faces = []
-    for ring in range(_RINGS - 1):
-        low, high = ring * _SEGMENTS, (ring + 1) * _SEGMENTS
-        faces += [np.stack([low + segment, low + after, high + segment], 1)]
-        faces += [np.stack([low + after, high + after, high + segment], 1)]
-    fan, last = segment[1:-1], (_RINGS - 1) * _SEGMENTS
-    faces += [np.stack([0 * fan, fan + 1, fan], 1), last + np.stack([0 * fan, fan, fan + 1], 1)]
-    return np.concatenate(faces)

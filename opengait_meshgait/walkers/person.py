@@ -8,11 +8,13 @@ from opengait_meshgait.body.layout import NUM_BETAS
 from opengait_meshgait.walkers.clothing import Wardrobe
 from opengait_meshgait.walkers.gait_model import LearnedGait, WalkingModel
 from opengait_meshgait.walkers.style import GaitStyle, Habits
+from opengait_meshgait.walkers.world import WORLDS, World
 
 CONDITIONS = ("nm", "bg", "cl")
 """Normal, with a bag, in a coat: CASIA-B's names."""
 _BETA_RANGE = 2.2
-_LEARNED = 1  # stream of random numbers, beside a person's first one: bodies and clothes do not depend on the gait
+# Streams of random numbers beside a person's first one: body and clothes do not depend on the gait, nor on each other.
+_LEARNED, _CLOTHES = 1, 2
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class Person:
         same_body: bool = False,
         variety: float = 0.0,
         gait: WalkingModel | None = None,
+        world: World = WORLDS["studio"],
     ) -> "Person":
         """Person ``number`` (from 1) of the crowd ``seed``.
 
@@ -44,13 +47,17 @@ class Person:
             variety: of the ways to walk, see :class:`~opengait_meshgait.walkers.options.WalkerSet`. Bodies and clothes
                 do not depend on it.
             gait: from which the person's is drawn; None for a style and habits.
+            world: how widely bodies and clothes differ.
         """
         if same_body:
             mover = cls.draw(seed, number, variety=variety, gait=gait)
-            return replace(cls.draw(seed, 1), style=mover.style, habits=mover.habits, learned=mover.learned)
+            return replace(
+                cls.draw(seed, 1, world=world), style=mover.style, habits=mover.habits, learned=mover.learned
+            )
         rng = np.random.default_rng([seed, number])
-        betas = np.clip(rng.normal(size=NUM_BETAS), -_BETA_RANGE, _BETA_RANGE)
+        betas = world.bodies * np.clip(rng.normal(size=NUM_BETAS), -_BETA_RANGE, _BETA_RANGE)
         style, wardrobe = GaitStyle.draw(rng, variety), Wardrobe.draw(rng)
+        wardrobe = wardrobe.widened(world.clothes, np.random.default_rng([seed, number, _CLOTHES]))
         learned = gait.draw(np.random.default_rng([seed, number, _LEARNED])) if gait else None
         return cls(betas, style, Habits.draw(rng, variety), wardrobe, learned)
 

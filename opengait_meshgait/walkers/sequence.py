@@ -9,9 +9,10 @@ from opengait_meshgait.body.crop import CropFrame, crop_frame
 from opengait_meshgait.body.layout import NUM_JOINTS
 from opengait_meshgait.body.model import BodyModel
 from opengait_meshgait.body.raster import rasterize
+from opengait_meshgait.walkers.accessories import HANDS, HANGING, Accessory, make_accessories
 from opengait_meshgait.walkers.bones import rotation_vectors, turn
 from opengait_meshgait.walkers.camera import PICTURE_SIZE, Camera, CameraTrack, half_bin, to_picture, weak_perspective
-from opengait_meshgait.walkers.clothing import HANDS, HANGING, Accessory, clothing_offsets, make_accessories
+from opengait_meshgait.walkers.clothing import clothing_offsets
 from opengait_meshgait.walkers.curve import Curve, bend
 from opengait_meshgait.walkers.damage import degrade
 from opengait_meshgait.walkers.gait import Motion, walk
@@ -80,7 +81,7 @@ def make_scene(
         gait: see :class:`~opengait_meshgait.walkers.options.WalkerSet`.
         world: that the person walks in.
     """
-    person = Person.draw(seed, name.number, same_body, variety, gait=load_gait(gait))
+    person = Person.draw(seed, name.number, same_body, variety, load_gait(gait), world)
     rng = name.rng(seed)
     betas = torch.from_numpy(person.betas).float()
     rest = (body.v_template + torch.einsum("vcb,b->vc", body.shapedirs, betas)).numpy()

@@ -96,6 +96,12 @@ class World(Section):
         description="By how much the camera's axis passes the walker, degrees; sideways and upwards are drawn each.",
     )
     turn: float = Field(0.0, ge=0, le=90, description="Largest change of the heading, degrees/s; 0 is a straight way.")
+    bodies: float = Field(1.0, ge=0, le=1.5, description="Spread of the body's shape parameters (betas).")
+    clothes: Share = Field(
+        0.0,
+        description="How much looser clothes are, how much more hair, how much thicker soles, how many more skirts and "
+        "hats; 1 is the most.",
+    )
     stop: Share = Field(0.0, description="Probability that a walk starts from, or ends in, standing.")
     damage: Damage = Field(Damage(), description="Of the silhouettes; bodies stay those of the whole person.")
 
@@ -116,6 +122,8 @@ WORLDS: Mapping[str, World] = {
         roll=_uniform(-3.0, 3.0),
         aim=Distribution(normal=[0.0, 4.0]),
         turn=30.0,
+        bodies=1.2,
+        clothes=0.7,
         stop=0.15,
         damage=Damage(probability=0.5, level=[0.1, 0.8], kinds=ALL_KINDS),
     ),

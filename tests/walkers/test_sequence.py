@@ -5,6 +5,7 @@ import torch
 from opengait_meshgait.body.layout import BETAS, POSE, ROOT_TURN
 from opengait_meshgait.body.raster import rasterize
 from opengait_meshgait.walkers.camera import BODY_ROWS, PICTURE_SIZE
+from opengait_meshgait.walkers.clothing import HATS
 from opengait_meshgait.walkers.options import CASIA_B_VIEWS
 from opengait_meshgait.walkers.person import Person, WalkName
 from opengait_meshgait.walkers.sequence import make_scene
@@ -95,9 +96,10 @@ def test_a_bag_and_a_coat_add_to_the_silhouette(body):
 
 def test_every_worn_mesh_is_closed(body):
     """Each directed edge has its reverse: a raster needs no more than that."""
+    hatted = WORLDS["studio"].model_copy(update={"clothes": 1.0})
     for number in range(1, 12):
-        for condition in ("bg", "cl"):
-            faces = make_scene(body, WalkName(number, condition, 1), 1, seed=0).faces
+        for condition, world in (("bg", WORLDS["studio"]), ("cl", hatted)):
+            faces = make_scene(body, WalkName(number, condition, 1), 1, seed=0, world=world).faces
             edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
             forth, back = np.unique(edges, axis=0), np.unique(edges[:, ::-1], axis=0)
             assert len(forth) == len(edges)
@@ -123,7 +125,7 @@ def test_worlds_that_differ_in_damage_show_the_same_people_and_cameras(render_wa
 
 def test_bodies_lie_on_their_silhouettes_in_the_street(render_walk, overlap):
     """Near cameras show perspective that no weak-perspective camera has; far ones as much as in the studio."""
-    street = WORLDS["street"].damaged(0)
+    street = WORLDS["street"].damaged(0).model_copy(update={"clothes": 0.0})
     far = street.model_copy(update={"distance": WORLDS["studio"].distance})
     for world, mean, least in ((street, 0.87, 0.6), (far, 0.92, 0.75)):
         ious = [
@@ -141,6 +143,32 @@ def test_the_walk_of_a_world_without_turns_is_straight(body):
     )
     sideways = [[np.ptp(scene.motion.pelvis[:, 0]) for scene in scenes] for scenes in (straight, curved)]
     assert max(sideways[0]) < 0.1 < max(sideways[1])
+
+
+def test_a_world_of_more_clothes_dresses_the_same_people(body):
+    dressed = WORLDS["studio"].model_copy(update={"clothes": 1.0})
+    trunk = body.weights[:, [0, 3, 6]].sum(1).numpy() > 0.8
+    hats, taller, wider = set(), [], []
+    for number in range(1, 25):
+        person = Person.draw(0, number, world=dressed)
+        np.testing.assert_array_equal(person.betas, Person.draw(0, number).betas)
+        hats.add(person.wardrobe.hat)
+        plain, more = (
+            make_scene(body, WalkName(number, "nm", 1), 1, seed=0, world=w) for w in (WORLDS["studio"], dressed)
+        )
+        assert more.surface[..., 1].min() == pytest.approx(0, abs=0.003), "soles stand on the ground"
+        taller.append(np.ptp(more.surface[..., 1]) - np.ptp(plain.surface[..., 1]))
+        deep = [np.ptp(scene.surface[:, : body.num_vertices][:, trunk, 2]) for scene in (plain, more)]
+        wider.append(deep[1] - deep[0])
+    assert hats == set(HATS)
+    assert min(taller) > -0.005 and 0.05 < max(taller) < 0.25
+    assert min(wider) > -0.005 and np.mean(wider) > 0.01
+
+
+def test_a_world_of_more_bodies_spreads_their_shapes():
+    wide = WORLDS["studio"].model_copy(update={"bodies": 1.3})
+    np.testing.assert_allclose(Person.draw(0, 5, world=wide).betas, 1.3 * Person.draw(0, 5).betas)
+    assert Person.draw(0, 5, world=wide).wardrobe == Person.draw(0, 5).wardrobe
 
 
 def test_variety_changes_the_walk_and_not_the_person(body):
