@@ -123,7 +123,7 @@ WORLDS: Mapping[str, World] = {
         aim=Distribution(normal=[0.0, 4.0]),
         turn=30.0,
         bodies=1.2,
-        clothes=0.7,
+        clothes=0.5,
         stop=0.15,
         damage=Damage(probability=0.5, level=[0.1, 0.8], kinds=ALL_KINDS),
     ),
