@@ -23,8 +23,21 @@ def mesh_iou(vertices: torch.Tensor, faces: torch.Tensor, silhouettes: torch.Ten
     Returns:
         float32 [m]; 0 for a mesh that is not finite.
     """
-    finite = vertices.isfinite().flatten(1).all(1)
-    vertices = torch.where(finite[:, None, None], vertices, 0.0)
-    height, width = silhouettes.shape[1:]
-    drawn = rasterize(to_pixels(vertices.float(), height, width), faces, height, width)
-    return mask_iou(drawn & finite[:, None, None], silhouettes > 0.5)
+    return mask_iou(draw_meshes(vertices, faces, *silhouettes.shape[1:]), silhouettes > 0.5)
+
+
+@torch.no_grad()
+def draw_meshes(vertices: torch.Tensor, faces: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    """Which pixels of a normalised silhouette meshes cover.
+
+    Args:
+        vertices: crop heights, [m, V, 3].
+        faces: triangles, int [F, 3].
+        height, width: of the picture, px.
+
+    Returns:
+        bool [m, height, width]; none of a mesh that is not finite.
+    """
+    finite = vertices.isfinite().flatten(1).all(1)[:, None, None]
+    xy = to_pixels(torch.where(finite, vertices.float(), 0.0), height, width)
+    return rasterize(xy, faces, height, width) & finite

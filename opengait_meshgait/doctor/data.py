@@ -61,9 +61,10 @@ class Findings:
 
     @cached_property
     def supervision(self) -> BodySupervision | None:
-        """What poses the bodies; None without bodies, or where its files cannot be used, which checks of theirs say."""
+        """The body that supervises; None without one, or where its files cannot be used, which checks of theirs say."""
         try:
-            return load_supervision(**self.config.model_cfg.body_cfg.model_dump()) if self.bodies else None
+            body_cfg = self.config.model_cfg.body_cfg.model_dump()
+            return load_supervision(**body_cfg) if build.needs_body(self.config) else None
         except UserError:
             return None
 

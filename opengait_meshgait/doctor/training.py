@@ -26,7 +26,7 @@ from opengait_meshgait.opengait.launch import spelled_out
 
 def check_body(findings: Findings) -> str:
     """The body that supervises."""
-    if not findings.bodies:
+    if not build.needs_body(findings.config):
         raise NotApplicable("this config trains without bodies")
     findings.body = load_body(findings.config.model_cfg.body_cfg.body)
     return f"{findings.body.name}, {findings.body.num_vertices:,} vertices, licence: {findings.body.licence}"

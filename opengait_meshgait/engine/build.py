@@ -14,7 +14,7 @@ from opengait_meshgait.engine.checks import modalities
 from opengait_meshgait.engine.optimization import OPTIMIZERS, SCHEDULERS, build_named
 from opengait_meshgait.engine.schema import Config
 from opengait_meshgait.evaluation import Split, split_Gait3D, split_indoor_dataset
-from opengait_meshgait.losses import BODY_TERMS, RECOGNITION_TERMS, LossSum
+from opengait_meshgait.losses import SILHOUETTE_TERM, LossSum, emitted_terms
 from opengait_meshgait.networks import MeshGaitNet
 from opengait_meshgait.recipe.preparation import BatchPreparation, check_class_num
 from opengait_meshgait.recipe.training_step import fit_lda, network_to_train
@@ -25,14 +25,21 @@ def uses_bodies(config: Config) -> bool:
     return config.model_cfg.heatmap_cfg is not None and modalities(config) == 2
 
 
+def needs_body(config: Config) -> bool:
+    """Whether training reconstructs a mesh, to compare it with true bodies or with its silhouette."""
+    by_silhouette = any(loss.get("log_prefix") == SILHOUETTE_TERM for loss in config.loss_cfg)
+    return config.model_cfg.heatmap_cfg is not None and (by_silhouette or uses_bodies(config))
+
+
 def build_preparation(config: Config, training: bool) -> BatchPreparation:
-    """Transforms, body targets where there are bodies and, for ``training``, augmentation."""
-    model, bodies = config.model_cfg, uses_bodies(config)
+    """Transforms, the body, its targets where there are bodies and, for ``training``, augmentation."""
+    model = config.model_cfg
     return BatchPreparation(
         config.evaluator_cfg.transform,
         config.trainer_cfg.transform if training else None,
-        model.body_cfg.model_dump() if bodies else None,
+        model.body_cfg.model_dump() if needs_body(config) else None,
         model.augment_cfg,
+        uses_bodies(config),
     )
 
 
@@ -44,7 +51,7 @@ def build_network(config: Config, supervision: BodySupervision | None) -> MeshGa
 
 def build_losses(config: Config) -> LossSum:
     """The losses of ``loss_cfg``, each checked against what the network emits."""
-    return LossSum(config.loss_cfg, RECOGNITION_TERMS + (BODY_TERMS if uses_bodies(config) else ()))
+    return LossSum(config.loss_cfg, emitted_terms(config.model_cfg.heatmap_cfg is not None, uses_bodies(config)))
 
 
 def build_optimizer(config: Config, net: nn.Module) -> torch.optim.Optimizer:

@@ -2,7 +2,7 @@
 
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.engine.schema import Config
-from opengait_meshgait.losses import BODY_TERMS, RECOGNITION_TERMS, LossSum
+from opengait_meshgait.losses import BODY_TERMS, SILHOUETTE_TERM, LossSum, emitted_terms
 
 
 def modalities(config: Config) -> int:
@@ -30,10 +30,12 @@ def contradictions(config: Config, opengait: bool = False) -> list[str]:
             problems.append(f"{name}.sampler: frames_num_min is larger than frames_num_max.")
         if isinstance(section.restore_hint, int) and section.restore_hint < 0:
             problems.append(f"{name}.restore_hint: found {section.restore_hint}; expected 0, an iteration or a file.")
-    bodily = [loss.get("log_prefix") for loss in config.loss_cfg if loss.get("log_prefix") in BODY_TERMS]
-    if bodily and model.heatmap_cfg is None:
+    prefixes = [str(loss.get("log_prefix")) for loss in config.loss_cfg]
+    bodily = [prefix for prefix in prefixes if prefix in BODY_TERMS]
+    branch = [prefix for prefix in prefixes if prefix in (*BODY_TERMS, SILHOUETTE_TERM)]
+    if branch and model.heatmap_cfg is None:
         problems.append(
-            f"loss_cfg: {', '.join(bodily)} need the heatmap branch; set model_cfg.heatmap_cfg or take them out."
+            f"loss_cfg: {', '.join(branch)} need the heatmap branch; set model_cfg.heatmap_cfg or take them out."
         )
     if bodily and in_use != 2:
         problems.append(
@@ -42,7 +44,7 @@ def contradictions(config: Config, opengait: bool = False) -> list[str]:
         )
     if not problems and not opengait:
         try:
-            LossSum(config.loss_cfg, RECOGNITION_TERMS + (BODY_TERMS if model.heatmap_cfg and in_use == 2 else ()))
+            LossSum(config.loss_cfg, emitted_terms(model.heatmap_cfg is not None, in_use == 2))
         except UserError as error:
             problems.append(f"loss_cfg: {error}")
     if model.model == "Baseline" and model.heatmap_cfg is not None:

@@ -10,7 +10,7 @@ from torch import nn
 
 from opengait_meshgait.common.errors import UserError, did_you_mean
 from opengait_meshgait.losses.gather import everywhere
-from opengait_meshgait.losses.registry import ARGUMENTS, BODY_TERMS, LOSSES
+from opengait_meshgait.losses.registry import ARGUMENTS, BODY_TERMS, LOSSES, SILHOUETTE_TERM
 
 
 class NonFiniteLossError(UserError):
@@ -94,7 +94,7 @@ def _build(cfg: Mapping[str, Any], emitted: Collection[str]) -> tuple[str, nn.Mo
         raise UserError(f"The loss {name} needs a log_prefix. {did_you_mean('', emitted)}")
     if prefix not in emitted:
         reason = f"The loss {name} has the log_prefix '{prefix}', which this model never emits. "
-        if prefix in BODY_TERMS:
+        if prefix in (*BODY_TERMS, SILHOUETTE_TERM):
             raise UserError(reason + "It compares predicted bodies: give the model a heatmap_cfg, or leave it out.")
         raise UserError(reason + did_you_mean(str(prefix), emitted))
     loss = LOSSES.build(arguments)

@@ -16,12 +16,32 @@ RECOGNITION_TERMS = ("triplet", "softmax")
 BODY_TERMS = ("joint", "marker", "mesh")
 """What a network with a heatmap branch emits besides, where there are bodies to compare with."""
 
+SILHOUETTE_TERM = "silhouette"
+"""What such a network emits with true bodies and without."""
+
 _POINTS = ("predicted", "target", "weights", "height", "iteration")
-ARGUMENTS = {"triplet": ("embeddings", "labels"), "softmax": ("logits", "labels"), **dict.fromkeys(BODY_TERMS, _POINTS)}
+ARGUMENTS = {
+    "triplet": ("embeddings", "labels"),
+    "softmax": ("logits", "labels"),
+    **dict.fromkeys(BODY_TERMS, _POINTS),
+    SILHOUETTE_TERM: ("vertices", "silhouettes", "covered", "iteration"),
+}
 """What the losses of each term are called with."""
 
 
-def loss_inputs(output: Any, labels: torch.Tensor, targets: Any, iteration: int) -> dict[str, dict[str, Any]]:
+def emitted_terms(heatmaps: bool, bodies: bool) -> tuple[str, ...]:
+    """What a network emits in training.
+
+    Args:
+        heatmaps: it has a heatmap branch.
+        bodies: there are true bodies to compare with.
+    """
+    return RECOGNITION_TERMS + (SILHOUETTE_TERM,) * heatmaps + BODY_TERMS * (heatmaps and bodies)
+
+
+def loss_inputs(
+    output: Any, labels: torch.Tensor, targets: Any, iteration: int, silhouettes: Any = None
+) -> dict[str, dict[str, Any]]:
     """Arguments of the losses, by ``log_prefix``.
 
     Args:
@@ -31,11 +51,16 @@ def loss_inputs(output: Any, labels: torch.Tensor, targets: Any, iteration: int)
         targets: the true ``joints``, ``markers`` and ``vertices`` with ``height [n, s]``, ``joint_weights [n, s]`` and
             ``mesh_weights [n, s]``, which markers and vertices share; None where there are no bodies.
         iteration: of the training, from 0.
+        silhouettes: those that the network saw, 0…1, and which pixels its meshes cover, bool, both ``[n, s, h, w]``;
+            None where no loss looks at them.
     """
     inputs: dict[str, dict[str, Any]] = {
         "triplet": {"embeddings": output.embeddings, "labels": labels},
         "softmax": {"logits": output.logits, "labels": labels},
     }
+    if silhouettes is not None and output.vertices is not None:
+        seen = (output.vertices, *silhouettes, iteration)
+        inputs[SILHOUETTE_TERM] = dict(zip(ARGUMENTS[SILHOUETTE_TERM], seen))
     if targets is None:
         return inputs
     compared = {

@@ -20,7 +20,7 @@ from opengait_meshgait.data import (
 from opengait_meshgait.engine.optimization import DEFAULTS, OPTIMIZERS, SCHEDULERS
 from opengait_meshgait.engine.schema import ModelCfg
 from opengait_meshgait.evaluation import METRICS, PROTOCOLS, split_Gait3D, split_indoor_dataset
-from opengait_meshgait.losses import BODY_TERMS, LOSSES, RECOGNITION_TERMS, LossSum
+from opengait_meshgait.losses import BODY_TERMS, LOSSES, SILHOUETTE_TERM, LossSum, emitted_terms
 
 # Keys of our YAML files that only the embedded engine reads, with the value that means nothing.
 _EMBEDDED_ONLY = {"seed": 0, "clip_grad_norm": None}
@@ -35,6 +35,12 @@ def trains_with_bodies(cfgs: Mapping[str, Any]) -> bool:
     """Whether training compares with bodies: there is a heatmap branch, and two modalities are in use."""
     in_use = cfgs["data_cfg"].get("data_in_use") or [True]
     return cfgs["model_cfg"].get("heatmap_cfg") is not None and sum(in_use) == 2
+
+
+def trains_with_a_mesh(cfgs: Mapping[str, Any]) -> bool:
+    """Whether training reconstructs a mesh, to compare it with true bodies or with its silhouette."""
+    by_silhouette = any(cfg.get("log_prefix") == SILHOUETTE_TERM for cfg in as_list(cfgs["loss_cfg"]))
+    return cfgs["model_cfg"].get("heatmap_cfg") is not None and (by_silhouette or trains_with_bodies(cfgs))
 
 
 def check(cfgs: Mapping[str, Any], training: bool, more_losses: Collection[str] = ()) -> None:
@@ -59,7 +65,7 @@ def check(cfgs: Mapping[str, Any], training: bool, more_losses: Collection[str] 
             problems += sentences(registry.problems(given), section)
     if training and not problems:
         bodies = trains_with_bodies(cfgs)
-        emitted = RECOGNITION_TERMS + BODY_TERMS * bodies
+        emitted = emitted_terms(model.get("heatmap_cfg") is not None, bodies)
         problems += _mistake("loss_cfg", _losses, as_list(cfgs["loss_cfg"]), emitted, more_losses)
         problems += _mistake("trainer_cfg.transform", build_transforms, as_list(trainer["transform"]), bodies)
         problems += _mistake("trainer_cfg.sampler", FrameSampling.from_config, trainer["sampler"])

@@ -23,7 +23,7 @@ from opengait_meshgait.data.loader import Key
 from opengait_meshgait.losses import loss_inputs
 from opengait_meshgait.opengait import checks
 from opengait_meshgait.recipe.preparation import BatchPreparation, check_training_data
-from opengait_meshgait.recipe.training_step import fit_lda, network_to_train
+from opengait_meshgait.recipe.training_step import fit_lda, network_to_train, silhouettes_of_meshes
 from opengait_meshgait.visual.figures import training_picture
 
 Inputs = tuple[list[Any], Tensor, list[str], list[str], Tensor | None]
@@ -83,8 +83,9 @@ class MeshGait(BaseModel):
         self.prepare = BatchPreparation(
             as_list(self.cfgs["evaluator_cfg"]["transform"]),
             as_list(self.cfgs["trainer_cfg"]["transform"]) if self.trains else None,
-            (model_cfg.get("body_cfg") or {}) if self.trains and checks.trains_with_bodies(self.cfgs) else None,
+            (model_cfg.get("body_cfg") or {}) if self.trains and checks.trains_with_a_mesh(self.cfgs) else None,
             model_cfg.get("augment_cfg"),
+            self.trains and checks.trains_with_bodies(self.cfgs),
         )
         self.terms = {cfg["log_prefix"] for cfg in as_list(self.cfgs["loss_cfg"])}
         net = network_to_train(model_cfg, self.prepare.supervision, self.terms)
@@ -141,7 +142,8 @@ class MeshGait(BaseModel):
         features = getattr(output, matched).float()
         result = {"training_feat": {}, "visual_summary": {}, "inference_feat": {"embeddings": features}}
         if self.training:
-            terms = loss_inputs(output, labels, targets, self.iteration)
+            seen = silhouettes_of_meshes(sils, output, self.prepare.supervision, self.terms)
+            terms = loss_inputs(output, labels, targets, self.iteration, seen)
             result["training_feat"] = {name: terms[name] for name in terms if name in self.terms}
             if (self.iteration + 1) % self.engine_cfg["log_iter"] == 0:
                 picture = training_picture(sils, output, None if targets is None else targets.markers)

@@ -9,12 +9,12 @@ import torch
 from evaluation import evaluator as evaluators
 from modeling import backbones, losses, models
 from modeling.losses.base import BaseLoss
+from torch import nn
 from utils import get_msg_mgr
 
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.evaluation import evaluate_indoor_dataset
-from opengait_meshgait.losses import JointLoss, MarkerLoss, MeshLoss
-from opengait_meshgait.losses.points import PointLoss
+from opengait_meshgait.losses import JointLoss, MarkerLoss, MeshLoss, SilhouetteLoss
 from opengait_meshgait.networks.registry import BACKBONES, ESTIMATORS
 from opengait_meshgait.opengait.model import MeshGait
 
@@ -47,14 +47,14 @@ def register() -> None:
     for entry in (*BACKBONES.entries.values(), *ESTIMATORS.entries.values()):
         if not hasattr(backbones, entry.__name__):
             setattr(backbones, entry.__name__, entry)
-    for loss in (JointLoss, MarkerLoss, MeshLoss):
+    for loss in (JointLoss, MarkerLoss, MeshLoss, SilhouetteLoss):
         _add(losses, _as_base_loss(loss))
     _add(evaluators, evaluate_walkers)
     _add(models, MeshGait)
 
 
 @cache
-def _as_base_loss(loss: type[PointLoss]) -> type[PointLoss]:
+def _as_base_loss(loss: type[nn.Module]) -> type[nn.Module]:
     """A body loss as OpenGait's aggregator builds it.
 
     OpenGait averages gradients over the processes, and these losses add up the weights of frames over all of them, so

@@ -10,10 +10,11 @@ import torch.distributed as dist
 from torch import nn
 from tqdm import tqdm
 
+from opengait_meshgait.body.overlap import draw_meshes
 from opengait_meshgait.body.supervision import BodySupervision, BodyTargets
 from opengait_meshgait.common.distributed import gather_to_rank0, rank, world_size
 from opengait_meshgait.data import Batch, FrameSampling, GaitDataset, whole_sequences
-from opengait_meshgait.losses import LossSum, loss_inputs
+from opengait_meshgait.losses import SILHOUETTE_TERM, LossSum, loss_inputs
 from opengait_meshgait.networks import LDAHead, MeshGaitNet, MeshGaitOutput, Reconstruction, make_network
 from opengait_meshgait.recipe.preparation import BatchPreparation
 
@@ -36,6 +37,19 @@ def network_to_train(
 def reconstruction(supervision: BodySupervision | None) -> Reconstruction | None:
     """Markers to joints and mesh, for the body that supervises; None without one."""
     return None if supervision is None else Reconstruction(**supervision.of_markers())
+
+
+def silhouettes_of_meshes(
+    sils: torch.Tensor, output: MeshGaitOutput, supervision: BodySupervision | None, terms: Collection[str]
+) -> tuple[torch.Tensor, torch.Tensor] | None:
+    """Silhouettes [n, s, h, w] and which of their pixels the reconstructed meshes cover, bool [n, s, h, w].
+
+    None where no loss of ``terms`` asks for them, or there is no mesh.
+    """
+    if SILHOUETTE_TERM not in terms or supervision is None or output.vertices is None:
+        return None
+    covered = draw_meshes(output.vertices.flatten(0, 1), supervision.body.faces, *sils.shape[-2:])
+    return sils, covered.unflatten(0, sils.shape[:2])
 
 
 @dataclass
@@ -80,7 +94,8 @@ class TrainingStep:
         arguments: dict[str, Any] = {} if batch.seqL is None else {"seqL": batch.seqL}
         with torch.autocast(sils.device.type, dtype=self.half, enabled=self.half is not None):
             output = self.net(sils, **arguments)
-        loss, scalars = self.losses(loss_inputs(output, batch.labels, targets, iteration))
+        seen = silhouettes_of_meshes(sils, output, self.preparation.supervision, self.losses.losses.keys())
+        loss, scalars = self.losses(loss_inputs(output, batch.labels, targets, iteration, seen))
         return StepResult(loss, scalars, sils, targets, output)
 
 

@@ -107,3 +107,26 @@ def test_equal_weights_are_no_weights(raw, bodies):
     _, halved = steps(raw)
     for name, gradient in plain.items():
         torch.testing.assert_close(halved[name], gradient, atol=1e-6, rtol=1e-4)
+
+
+@pytest.mark.parametrize("bodies_in", ["data of zeros", "no data"])
+def test_silhouettes_teach_the_heatmaps_without_any_body(raw, bodies, tmp_path, bodies_in):
+    for path in bodies().rglob("1-smpls.pkl"):
+        if bodies_in == "data of zeros":
+            path.write_bytes(pickle.dumps(np.zeros_like(pickle.loads(path.read_bytes()))))
+        else:
+            path.unlink()
+    raw["loss_cfg"] = [*raw["loss_cfg"][:2], {"type": "SilhouetteLoss", "log_prefix": "silhouette"}]
+    if bodies_in == "no data":
+        raw["data_cfg"]["data_in_use"] = [True]
+        for section in ("trainer_cfg", "evaluator_cfg"):
+            raw[section]["transform"] = raw[section]["transform"][:1]
+    raw["trainer_cfg"] |= {"with_test": True, "total_iter": 8, "save_iter": 8, "log_iter": 4}
+    raw["loss_cfg"][-1]["loss_term_weight"] = 40
+    raw["optimizer_cfg"] = {"solver": "AdamW", "lr": 0.01}
+    result = train(make_config(raw), device="cpu", quiet=True, output=tmp_path / "out")
+    first, second = (r["scalars"] for r in result.records if "scalars" in r)
+    assert second["scalar/silhouette/loss"] < 0.9 * first["scalar/silhouette/loss"]
+    assert {f"scalar/silhouette/{name}" for name in ("inside", "fill", "iou", "ramp")} < first.keys()
+    tests = result.evaluations
+    assert not any(test["bodies"] for test in tests) and tests[-1]["iou"] > tests[0]["iou"]

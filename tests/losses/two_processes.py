@@ -9,7 +9,7 @@ import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from opengait_meshgait.losses import BODY_TERMS, RECOGNITION_TERMS, LossSum, NonFiniteLossError, loss_inputs
+from opengait_meshgait.losses import BODY_TERMS, LossSum, NonFiniteLossError, emitted_terms, loss_inputs
 
 CFG = [
     {"type": "TripletLoss", "log_prefix": "triplet", "margin": 0.2},
@@ -17,6 +17,7 @@ CFG = [
     {"type": "JointLoss", "log_prefix": "joint", "norm": "l1"},
     {"type": "MarkerLoss", "log_prefix": "marker", "norm": "l2", "warmup": 4},
     {"type": "MeshLoss", "log_prefix": "mesh", "norm": "l2"},
+    {"type": "SilhouetteLoss", "log_prefix": "silhouette", "every": 3},
 ]
 LABELS = torch.tensor([0, 0, 1, 1, 0, 2, 2, 1])
 
@@ -59,10 +60,15 @@ def step(rank: int, world: int) -> dict:
         joint_weights=valid[own].float(),
         mesh_weights=torch.where(valid, weights, 0.0)[own],
     )
+    # Silhouettes of the first person are empty but for one, and meshes cover half of all pixels.
+    sils = (torch.rand(8, 5, 12, 10, generator=rng) < 0.4).float()
+    sils[0, 1:] = 0
+    covered = torch.rand(8, 5, 12, 10, generator=rng) < 0.5
     torch.manual_seed(1)
     network = Network()
     model = network if world == 1 else DistributedDataParallel(network)
-    total, info = LossSum(CFG, RECOGNITION_TERMS + BODY_TERMS)(loss_inputs(model(x), LABELS[own], targets, 2))
+    inputs = loss_inputs(model(x), LABELS[own], targets, 2, (sils[own], covered[own]))
+    total, info = LossSum(CFG, emitted_terms(heatmaps=True, bodies=True))(inputs)
     total.backward()
     return {
         "gradients": {name: parameter.grad for name, parameter in network.named_parameters()},
