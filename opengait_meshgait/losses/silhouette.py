@@ -1,4 +1,4 @@
-"""The silhouette as a teacher of 3D: the reconstructed mesh must lie inside of it and fill it, without any true body."""
+"""The silhouette as a teacher of 3D: the mesh must lie inside of it and fill it, and no true body is needed."""
 
 from typing import Annotated, Any
 
