@@ -55,8 +55,7 @@ def bench_accuracy(
     Raises:
         UserError: something keeps the configs from being compared, see :func:`plan`; or there are several processes.
     """
-    if int(os.environ.get("WORLD_SIZE", 1)) > 1:
-        raise UserError("meshgait bench accuracy runs in one process. Start it without torchrun.")
+    require_one_process()
     planned, runs = plan(configs, overrides, split, on, match), out / "runs"
     about = {"split": split, "on": None if on is None else str(on), "seeds": [*seeds]}
     waiting = []
@@ -73,9 +72,19 @@ def bench_accuracy(
         _write(out, planned, about, device)
     for number, (seed, one) in enumerate(waiting, start=1):
         say(f"== {one.name}, seed {seed} (run {number} of {len(waiting)})")
-        one.runs[seed] = _train_and_test(one, seed, split, device, runs)
+        one.runs[seed] = train_and_test(one, seed, split, device, runs)
         _write(out, planned, about, device)
-    return "\n\n".join(_tables(planned))
+    return "\n\n".join(_markdown(planned))
+
+
+def require_one_process() -> None:
+    """Refuse torchrun.
+
+    Raises:
+        UserError: there are several processes.
+    """
+    if int(os.environ.get("WORLD_SIZE", 1)) > 1:
+        raise UserError("meshgait bench runs in one process. Start it without torchrun.")
 
 
 def describe_differences(
@@ -90,7 +99,16 @@ def describe_differences(
     ]
 
 
-def _train_and_test(one: Planned, seed: int, split: str, device: str, output: Path) -> Mapping[str, Any]:
+def train_and_test(one: Planned, seed: int, split: str, device: str, output: Path) -> Mapping[str, Any]:
+    """Train a config with one seed, or go on, and test it; the record that :meth:`Planned.record` names is written.
+
+    Args:
+        one: the config.
+        seed: of the training.
+        split: ``test`` or ``val``.
+        device: as for ``--device``.
+        output: folder of all runs.
+    """
     config, began = one.run(seed), time.monotonic()
     trained = train(config, device, output=output)
     tested = test(one.test(seed), "last", device, output=output, split=split, match=one.matched)
@@ -110,13 +128,29 @@ def _train_and_test(one: Planned, seed: int, split: str, device: str, output: Pa
     return found
 
 
-def _tables(contestants: Sequence[Contestant]) -> list[str]:
-    """Tables and notes, in Markdown."""
+def comparison_tables(contestants: Sequence[Contestant]) -> list[str]:
+    """Tables in Markdown: figures, Rank-1 by view, differences of Rank-1 and mAP."""
     tables = [accuracy_table(contestants), view_table(contestants)]
     for measure in MEASURES:
         if found := differences(contestants, measure):
             tables.append(difference_table(found, measure))
-    return [*(markdown(table) for table in tables if table), *notes(contestants, FRAMES)]
+    return [markdown(table) for table in tables if table]
+
+
+def all_differences(contestants: Sequence[Contestant]) -> list[dict[str, Any]]:
+    """:func:`differences` by all measures, for a JSON file."""
+    return [each for measure in MEASURES for each in describe_differences(differences(contestants, measure), measure)]
+
+
+def write_figure(contestants: Sequence[Contestant], path: Path) -> None:
+    """Write :func:`accuracy_figure` as a PNG."""
+    with atomic_path(path) as temporary:
+        accuracy_figure(contestants).savefig(temporary, format="png", dpi=150)
+
+
+def _markdown(contestants: Sequence[Contestant]) -> list[str]:
+    """Tables and notes."""
+    return [*comparison_tables(contestants), *notes(contestants, FRAMES)]
 
 
 def _write(out: Path, planned: Sequence[Planned], about: Mapping[str, Any], device: str) -> None:
@@ -140,11 +174,8 @@ def _write(out: Path, planned: Sequence[Planned], about: Mapping[str, Any], devi
             }
             for one in planned
         ],
-        "differences": [
-            each for measure in MEASURES for each in describe_differences(differences(planned, measure), measure)
-        ],
-        "markdown": _tables(planned),
+        "differences": all_differences(planned),
+        "markdown": _markdown(planned),
     }
     write_json(out / "results.json", content)
-    with atomic_path(out / "rank1.png") as temporary:
-        accuracy_figure(planned).savefig(temporary, format="png", dpi=150)
+    write_figure(planned, out / "rank1.png")

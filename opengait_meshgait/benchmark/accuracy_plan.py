@@ -110,7 +110,10 @@ def plan(
             )
     _check_alike(sources, configs)
     names = [row_name(name, head) for name, head in zip(_names(sources, configs), heads)]
-    baselines = {_network(config): name for name, config in zip(names, configs) if not config.model_cfg.heatmap_cfg}
+    baselines: dict[str, str] = {}
+    for name, config in zip(names, configs):
+        for key in () if config.model_cfg.heatmap_cfg else _networks(config):
+            baselines.setdefault(key, name)
     planned = []
     for name, source, config, (training, testing), head in zip(names, sources, configs, hashes, heads):
         parameters, gflops = _cost(config, split, on)
@@ -119,7 +122,7 @@ def plan(
                 name=name,
                 parameters=parameters,
                 gflops=gflops,
-                baseline=baselines.get(_network(config)) if config.model_cfg.heatmap_cfg else None,
+                baseline=_baseline(config, baselines),
                 source=source,
                 config=config,
                 training=training,
@@ -149,10 +152,19 @@ def _tested(config: Config, on: Path | None) -> Config:
     return config.model_copy(update={"data_cfg": config.data_cfg.model_copy(update=places)})
 
 
-def _network(config: Config) -> str:
-    """A hash of the silhouette branch and the heads: like is compared with like, with an LDA head or without."""
+def _networks(config: Config) -> tuple[str, str]:
+    """What a baseline has alike, the best first: the silhouette branch and the heads; the kind of backbone and the LDA
+    head or its absence, for a backbone that is wider so as to cost as much."""
+    head = config.model_cfg.Discriminant is not None
     same = config.model_cfg.model_dump(include={"backbone_cfg", "bin_num", "SeparateFCs", "SeparateBNNecks"})
-    return _hash([same, config.model_cfg.Discriminant is not None])
+    return _hash([same, head]), _hash([config.model_cfg.backbone_cfg["type"], head])
+
+
+def _baseline(config: Config, baselines: Mapping[str, str]) -> str | None:
+    """The silhouette-only config that ``config`` is to be compared with, of those there are."""
+    if not config.model_cfg.heatmap_cfg:
+        return None
+    return next((baselines[key] for key in _networks(config) if key in baselines), None)
 
 
 def _training_hash(config: Config) -> str:

@@ -26,7 +26,8 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _accuracy_arguments(parser: argparse.ArgumentParser) -> None:
+def _add_compared(parser: argparse.ArgumentParser) -> None:
+    """What ``accuracy`` and ``recorded`` have in common."""
     parser.add_argument(
         "--cfgs",
         required=True,
@@ -45,16 +46,20 @@ def _accuracy_arguments(parser: argparse.ArgumentParser) -> None:
         help="people to test on: choose by val, report test (default: %(default)s)",
     )
     parser.add_argument(
+        "--match",
+        choices=["embeddings", "lda"],
+        help="the features to match (default: lda where a config has an LDA head, else embeddings)",
+    )
+
+
+def _accuracy_arguments(parser: argparse.ArgumentParser) -> None:
+    _add_compared(parser)
+    parser.add_argument(
         "--on",
         type=Path,
         metavar="DIR",
         help="test on the people in this folder, by its partition.json, rather than on those of the configs' own data: "
         "noisy silhouettes, recorded walks",
-    )
-    parser.add_argument(
-        "--match",
-        choices=["embeddings", "lda"],
-        help="the features to match (default: lda where a config has an LDA head, else embeddings)",
     )
     add_out_folder(parser, OUT, "results.json, rank1.png and all runs, which several tables may share")
 
@@ -64,6 +69,57 @@ def _accuracy(arguments: argparse.Namespace) -> str:
 
     asked = (arguments.cfgs, arguments.set, arguments.seeds, arguments.split)
     return bench_accuracy(*asked, arguments.device, arguments.out, arguments.on, arguments.match)
+
+
+def _recorded_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--motion",
+        required=True,
+        nargs="+",
+        action="append",
+        metavar="FILE",
+        help="recorded walks (.bvh or .npz, as for meshgait walkers); give the option once for each collection: people "
+        "of one name in two of them are two people",
+    )
+    tested = parser.add_mutually_exclusive_group()
+    tested.add_argument("--folds", type=positive(2), help="each person is tested in one of so many folds (default: 5)")
+    tested.add_argument(
+        "--test-motion",
+        nargs="+",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="test the people in these files alone, and train with all of --motion",
+    )
+    _add_compared(parser)
+    parser.add_argument(
+        "--size",
+        choices=["small", "full"],
+        default="small",
+        help="how many people are drawn besides: small, 100, for two cores and the configs walkers_small…; full, 400, "
+        "for a GPU and walkers_full… (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--world", default="street", metavar="NAME|FILE", help="of training and validation (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--test-world",
+        metavar="NAME|FILE",
+        help="of the tests; the clean copies are in the same world without its damage (default: the package's own: "
+        "cameras higher, farther away and held less straight than in street)",
+    )
+    parser.add_argument("--workers", type=int, help="processes that make the data (default: one a CPU core)")
+    add_out_folder(parser, OUT / "recorded", "folds.json, results.json, results.md, all data and all runs")
+
+
+def _recorded(arguments: argparse.Namespace) -> str:
+    from opengait_meshgait.benchmark.recorded import bench_recorded
+    from opengait_meshgait.benchmark.recorded_data import SIZES, read_protocol
+
+    people = (arguments.motion, arguments.test_motion, arguments.folds, SIZES[arguments.size])
+    protocol = read_protocol(*people, arguments.world, arguments.test_world)
+    asked = (arguments.cfgs, arguments.set, arguments.seeds, arguments.split)
+    return bench_recorded(protocol, *asked, arguments.device, arguments.out, arguments.workers, arguments.match)
 
 
 def _speed_arguments(parser: argparse.ArgumentParser) -> None:
@@ -144,6 +200,17 @@ BENCHMARKS = {
         "after a stop: finished runs are kept, a run in the middle resumes from its checkpoint, a changed config is "
         "trained anew beside the old one.",
         _accuracy_arguments,
+    ),
+    "recorded": (
+        _recorded,
+        "compare configs on recorded people from whom nothing was learned, in folds or from one collection to another",
+        "Divide recorded people into folds, each person tested in exactly one. For each fold, learn a gait model from "
+        "the people who train, draw walkers from it, train each config with each seed on these and the recorded ones, "
+        "and test it on the people left out, in another world than that of training, with whole and with damaged "
+        "silhouettes. One set of tables over all folds: as meshgait bench accuracy, and bodies by view, and figures by "
+        "fold. With --test-motion: one training set, tested on other people. Run the same command again after a stop: "
+        "what is finished is kept.",
+        _recorded_arguments,
     ),
     "speed": (
         _speed,
