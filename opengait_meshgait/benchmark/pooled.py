@@ -80,8 +80,8 @@ def fold_table(folds: Mapping[str, Sequence[Contestant]]) -> list[list[str]]:
     for place, one in enumerate(columns[0]):
         cells: list[tuple[str, Callable, str, int]] = [(name, get, " %", 1) for name, get in found.items()]
         cells.append(("MPJPE", lambda run: (run["bodies"] or {}).get("mpjpe_root_mm"), " mm", 0))
-        for name, *cell in cells:
-            values = [column[place].cell(*cell) for column in columns]
+        for name, get, unit, digits in cells:
+            values = [column[place].cell(get, unit, digits) for column in columns]
             if {*values} != {"–"}:
                 rows.append([f"{one.name}, {name}", *values])
     return rows
@@ -92,8 +92,8 @@ def body_view_table(contestants: Sequence[Contestant]) -> list[list[str]]:
     views = [*dict.fromkeys(view for one in contestants for run in one.runs.values() for view in run["views"])]
     rows = [["bodies by view", *(f"{view}°" if view.isdigit() else view for view in views)]]
     for one in contestants:
-        for title, kind, key, *form in _BY_VIEW:
-            cells = [one.cell(partial(_of_view, kind=kind, view=view, key=key), *form) for view in views]
+        for title, kind, key, unit, digits in _BY_VIEW:
+            cells = [one.cell(partial(_of_view, kind=kind, view=view, key=key), unit, digits) for view in views]
             if {*cells} != {"–"}:
                 rows.append([f"{one.name}, {title}", *cells])
     return rows if len(rows) > 1 else []

@@ -106,7 +106,7 @@ def _recorded_arguments(parser: argparse.ArgumentParser) -> None:
         "--test-world",
         metavar="NAME|FILE",
         help="of the tests; the clean copies are in the same world without its damage (default: the package's own: "
-        "cameras higher, farther away and held less straight than in street)",
+        "cameras higher, farther away and held less straight than in street, other clothes)",
     )
     parser.add_argument("--workers", type=int, help="processes that make the data (default: one a CPU core)")
     add_out_folder(parser, OUT / "recorded", "folds.json, results.json, results.md, all data and all runs")

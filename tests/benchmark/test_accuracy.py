@@ -356,6 +356,19 @@ def test_networks_are_compared_with_the_baseline_of_the_same_head(walkers, files
     }
 
 
+def test_a_baseline_of_another_width_serves_where_there_is_none_of_the_same(files, tmp_path):
+    narrow, wide = (yaml.safe_load(Path(file).read_text()) for file in files)
+    wider, lda = (yaml.safe_load(yaml.safe_dump(narrow)) for _ in range(2))
+    for raw, name, width in ((wider, "Wider", 5), (lda, "WiderLda", 5)):
+        raw["model_cfg"]["backbone_cfg"]["channels"] = [width] * 4
+        raw["trainer_cfg"]["save_name"] = name
+    lda["model_cfg"]["Discriminant"] = {}
+    others = write(tmp_path, lda=lda, wider=wider)
+    baselines = {each.name: each.baseline for each in plan([*others, files[1]], [], "test")}
+    assert baselines == {"WiderLda + LDA head": None, "Wider": None, "Wide": "Wider"}
+    assert {each.name: each.baseline for each in plan([*others, *files], [], "test")}["Wide"] == "Narrow"
+
+
 def test_seeds_are_those_of_the_option(files, capsys, tmp_path):
     assert bench(files, tmp_path, "--set", "trainer_cfg.seed=3") == 1
     assert "the seeds are those of --seeds" in capsys.readouterr().err
