@@ -40,7 +40,8 @@ def run(arguments: argparse.Namespace) -> int:
     model = load(arguments.ckpt, arguments.cfgs, arguments.device)
     shown = write_view(model, arguments.source, arguments.out, arguments.frame)
     error = f", markers {shown.mean_error} from the true ones" if shown.mean_error else ""
-    print(f"{arguments.out}: {shown.name}, {len(shown)} frame{'s' if len(shown) > 1 else ''}{error}")
+    overlap = f", IoU of mesh and silhouette {shown.mean_iou}" if shown.mean_iou else ""
+    print(f"{arguments.out}: {shown.name}, {len(shown)} frame{'s' if len(shown) > 1 else ''}{error}{overlap}")
     for note in shown.notes:
         print(f"Note: {note}.")
     return 0

@@ -12,7 +12,8 @@ from opengait_meshgait.common.errors import UserError
 
 PASSED, FAILED, SKIPPED = "✓✗–"
 _ASCII = {PASSED: "ok", FAILED: "XX", SKIPPED: "--"}
-_KEYS, _ROOT, _BODY, _CHECKOUT = "config keys", "data root", "body file", "OpenGait checkout"
+_KEYS, _ROOT, _BODY, _MARKERS = "config keys", "data root", "body file", "marker file"
+_FRAMES, _NETWORK, _CHECKOUT = "frame counts", "network and losses", "OpenGait checkout"
 
 
 class NotApplicable(Exception):
@@ -146,7 +147,7 @@ def _refuse(error: ImportError) -> str:
 
 def _checks(configs: list[str], overrides: list[str], opengait: str | None) -> tuple[list[Check], object]:
     """All checks but the first, which must not fail to be imported; and what they share."""
-    from opengait_meshgait.doctor import data, machine, training
+    from opengait_meshgait.doctor import data, machine, overlap, training
 
     checks = [
         Check("device", lambda findings: machine.check_device(findings.opengait is not None)),
@@ -154,15 +155,16 @@ def _checks(configs: list[str], overrides: list[str], opengait: str | None) -> t
         Check(_ROOT, data.check_root, (_KEYS,)),
         Check("partition", data.check_partition, (_ROOT,)),
         Check("modalities", data.check_modalities, (_ROOT,)),
-        Check("frame counts", data.check_frames, (_ROOT,)),
+        Check(_FRAMES, data.check_frames, (_ROOT,)),
         Check("one sample", data.check_sample, (_ROOT,)),
         Check(_BODY, training.check_body, (_KEYS,)),
-        Check("marker file", training.check_markers, (_BODY,)),
-        Check("network and losses", training.check_network, (_KEYS,)),
+        Check(_MARKERS, training.check_markers, (_BODY,)),
+        Check(_NETWORK, training.check_network, (_KEYS,)),
         Check("training batches", training.check_batches, (_ROOT,)),
         Check("test protocol", training.check_protocol, (_ROOT,)),
         Check("test batches", training.check_test_batches, (_KEYS,)),
         Check("outputs", training.check_outputs, (_KEYS,)),
+        Check("bodies in silhouettes", overlap.check_overlap, (_FRAMES, _MARKERS, _NETWORK)),
     ]
     if opengait:
         checks += [

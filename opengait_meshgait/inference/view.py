@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from opengait_meshgait.body.overlap import mesh_iou
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.common.files import atomic_path
 from opengait_meshgait.data.layout import find_sequence
 from opengait_meshgait.data.reader import read_sequence
-from opengait_meshgait.evaluation.bodies import point_errors
+from opengait_meshgait.evaluation.bodies import LOW_IOU, point_errors
 from opengait_meshgait.inference.model import GaitModel
 from opengait_meshgait.inference.sources import find_sources, require_prepared
 from opengait_meshgait.visual.drawing import write_png
@@ -132,8 +133,8 @@ def reconstruct_frames(model: GaitModel, sequence: InputSequence, frames: np.nda
     """
     # The whole sequence: what a frame shows depends on the others.
     found = model.reconstruct(sequence.silhouettes, heatmaps=True).at(frames)
-    size = model.transform(torch.from_numpy(found.silhouettes[:1])).shape[-2:]
-    extent = model.net.HeatmapEstimator.extent(*size)
+    seen = model.transform(torch.from_numpy(found.silhouettes))
+    extent = model.net.HeatmapEstimator.extent(*seen.shape[-2:])
     meshes = [None] * len(frames) if found.vertices is None else found.vertices
     bodies = [
         BodyFrame(silhouette, heatmaps, extent, markers, vertices, found.faces)
@@ -153,7 +154,15 @@ def reconstruct_frames(model: GaitModel, sequence: InputSequence, frames: np.nda
             bodies[place] = replace(bodies[place], **true)
         if not known.all():
             notes.append(f"of {int((~known).sum())} of these frames no true body is known")
-    return BodyFrames(sequence.name, frames, bodies, found.stature, errors, notes)
+    ious = None
+    if found.vertices is not None:
+        ious = mesh_iou(torch.from_numpy(found.vertices), torch.from_numpy(found.faces), seen).numpy()
+        if low := int((ious < LOW_IOU).sum()):
+            notes.append(
+                f"in {low} of these frames, marked low, the mesh covers its silhouette badly (IoU below {LOW_IOU:.2f}) "
+                "and the body is not to be trusted"
+            )
+    return BodyFrames(sequence.name, frames, bodies, found.stature, errors, notes, ious, LOW_IOU)
 
 
 def upright(points: np.ndarray) -> np.ndarray:

@@ -42,6 +42,8 @@ def sequence_figure(shown: BodyFrames) -> np.ndarray:
     rows = {label: [column[label] for column in columns] for label in columns[0]}
     if shown.mean_error:
         rows["marker error"] = [draw_text(shown.error(place)) for place in range(len(shown))]
+    if shown.mean_iou:
+        rows["IoU"] = [draw_text(shown.iou(place)) for place in range(len(shown))]
     return draw_grid([*rows.values()], [*rows], [f"frame {number}" for number in shown.numbers], shown.name)
 
 

@@ -60,6 +60,8 @@ class BodyFrames:
         errors_mm: mean distance of the estimated markers from the true ones, ``[s]``, NaN where these are not known;
             None for a sequence without bodies.
         notes: what is missing, and why.
+        ious: of the estimated meshes with their silhouettes, 0…1, ``[s]``; None without meshes.
+        low_iou: below this the mesh is marked as one that covers its silhouette badly.
     """
 
     name: str
@@ -68,6 +70,8 @@ class BodyFrames:
     stature: float
     errors_mm: np.ndarray | None
     notes: Sequence[str]
+    ious: np.ndarray | None = None
+    low_iou: float = 0.0
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -87,6 +91,22 @@ class BodyFrames:
         """The mean marker error in words; empty where it is not known."""
         known = self.has_truth and np.isfinite(self.errors_mm).any()
         return f"{np.nanmean(self.errors_mm):.0f} mm" if known else ""
+
+    def iou(self, frame: int) -> str:
+        """The IoU of a frame, with a mark where it is low; empty without a mesh."""
+        if self.ious is None:
+            return ""
+        return f"{self.ious[frame]:.2f}{' (low)' if self.ious[frame] < self.low_iou else ''}"
+
+    def figures(self, frame: int) -> str:
+        """A frame's figures for a line below or above it, each after a comma; empty where none is known."""
+        known = {"marker error": self.error(frame), "IoU": self.iou(frame)}
+        return "".join(f", {name} {value}" for name, value in known.items() if value)
+
+    @property
+    def mean_iou(self) -> str:
+        """The mean IoU in words; empty without meshes."""
+        return "" if self.ious is None else f"{self.ious.mean():.2f}"
 
 
 def draw_frame(frame: BodyFrame, sides: dict[str, float], with_truth: bool) -> dict[str, np.ndarray]:
@@ -153,6 +173,5 @@ def _pictures(shown: BodyFrames) -> Iterator[np.ndarray]:
         degrees = moment * 360 / (_SECONDS * _FPS)
         panels = draw_frame(shown.frames[place], {"": degrees}, shown.has_truth)
         head, row = np.hstack([*map(draw_text, panels)]), np.hstack([*panels.values()])
-        error = shown.error(place)
-        foot = f"{shown.name}, frame {shown.numbers[place]}" + (f", marker error {error}" if error else "")
+        foot = f"{shown.name}, frame {shown.numbers[place]}{shown.figures(place)}"
         yield np.vstack([head, row, draw_text(foot, row.shape[1])])

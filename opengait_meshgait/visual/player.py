@@ -34,6 +34,7 @@ def write_player(path: str | Path, shown: BodyFrames) -> None:
     notes = [
         f"{len(shown)} frames. The bodies turn with the mouse; sizes are for a person of {shown.stature:g} m.",
         *([f"Mean error of the markers: {shown.mean_error}."] if shown.mean_error else []),
+        *([f"Mean IoU of mesh and silhouette: {shown.mean_iou}."] if shown.mean_iou else []),
         *(f"Note: {note}." for note in shown.notes),
     ]
     plot = _figure(shown).to_html(
@@ -168,11 +169,10 @@ def _buttons() -> dict:
 
 def _slider(shown: BodyFrames) -> dict:
     at_once = {"frame": {"duration": 0, "redraw": True}, "transition": {"duration": 0}, "mode": "immediate"}
-    steps = []
-    for frame, number in enumerate(shown.numbers):
-        error = shown.error(frame)
-        label = f"{number}, marker error {error}" if error else str(number)
-        steps.append({"label": label, "method": "animate", "args": [[str(number)], at_once]})
+    steps = [
+        {"label": f"{number}{shown.figures(frame)}", "method": "animate", "args": [[str(number)], at_once]}
+        for frame, number in enumerate(shown.numbers)
+    ]
     return {
         "steps": steps, "x": 0.17, "len": 0.83, "y": -0.02, "yanchor": "top", "pad": {"t": 10},
         "currentvalue": {"prefix": "frame ", "font": {"size": 14, "color": "#46525f"}}, "ticklen": 0, "minorticklen": 0,

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from opengait_meshgait.body.files import load_body
+from opengait_meshgait.body.overlap import draw_meshes
 from opengait_meshgait.cli.main import main
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.inference import load, view
@@ -55,6 +56,10 @@ def test_what_is_seen(model, dataset):
     np.testing.assert_array_equal([frame.true_markers for frame in shown.frames], targets.markers[0])
     assert shown.mean_error == f"{shown.errors_mm.mean():.0f} mm"
     assert shown.frames[0].extent.half_width == 44 / 128
+    vertices = torch.from_numpy(np.stack([frame.vertices for frame in shown.frames]))
+    drawn = draw_meshes(vertices, model.body.body.faces, 64, 44).numpy()
+    seen = sequence.silhouettes[:, :, 10:54] > 127
+    np.testing.assert_allclose(shown.ious, (drawn & seen).sum((1, 2)) / (drawn | seen).sum((1, 2)))
     last = reconstruct_frames(model, sequence, numbers[-1:])
     np.testing.assert_allclose(last.frames[0].markers, markers[-1], atol=1e-6)
     np.testing.assert_allclose(last.errors_mm, shown.errors_mm[-1:], rtol=1e-4)
@@ -92,6 +97,13 @@ def test_pages(checkpoint, dataset, tmp_path, capsys):
     assert "true mesh" in page
     assert "<h1>0003-nm-01-090</h1>" in page
     assert re.search(r"Mean error of the markers: \d+ mm\.", page)
+    # The network is not trained, and its mesh no body: that is said, and every frame is marked.
+    iou = re.search(r"IoU of mesh and silhouette (0\.\d\d)\n", out)[1]
+    assert f"Mean IoU of mesh and silhouette: {iou}." in page
+    assert page.count(" (low)") == frames
+    assert (
+        f"Note: in {frames} of these frames, marked low, the mesh covers its silhouette badly (IoU below 0.70)" in out
+    )
 
 
 def test_films(checkpoint, stack, tmp_path, monkeypatch):
@@ -122,10 +134,10 @@ def test_sheets(model, dataset, stack, tmp_path, monkeypatch):
     shown = write_view(model, dataset / SEQUENCE, tmp_path / "v.png")
     assert list(shown.numbers) == [0, len(read_input(dataset / SEQUENCE).silhouettes) - 1]
     # Silhouette, heatmaps, markers, and two meshes from two sides.
-    expected = (7 * HEIGHT + 2 * LINE, LEFT + 2 * WIDTH, 3)
+    expected = (7 * HEIGHT + 3 * LINE, LEFT + 2 * WIDTH, 3)
     assert cv2.imread(str(tmp_path / "v.png")).shape == expected
     write_view(model, stack, tmp_path / "v.png")
-    assert cv2.imread(str(tmp_path / "v.png")).shape[0] == 5 * HEIGHT + LINE
+    assert cv2.imread(str(tmp_path / "v.png")).shape[0] == 5 * HEIGHT + 2 * LINE
 
 
 def test_meshes(checkpoint, model, stack, sequences, tmp_path):
@@ -172,7 +184,7 @@ def test_long_sequences(model, stack, tmp_path, monkeypatch):
     monkeypatch.setattr(view, "_FILM", 2)
     monkeypatch.setattr(film_file, "_SECONDS", 1)
     shown = write_view(model, stack, tmp_path / "v.mp4")
-    assert (len(shown), shown.notes) == (2, ["the first 2 of 3 frames"])
+    assert (len(shown), shown.notes[0]) == (2, "the first 2 of 3 frames")
 
 
 @pytest.mark.parametrize(

@@ -157,6 +157,7 @@ def tiny_config(walkers):
                 {"type": "MarkerLoss", "log_prefix": "marker"},
                 {"type": "JointLoss", "log_prefix": "joint", "warmup": 4},
                 {"type": "MeshLoss", "log_prefix": "mesh", "norm": "l2"},
+                {"type": "SilhouetteLoss", "log_prefix": "silhouette"},
             ],
             "optimizer_cfg": {"solver": "SGD", "lr": 0.02},
             "scheduler_cfg": {"scheduler": "MultiStepLR", "milestones": [6]},

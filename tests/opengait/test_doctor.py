@@ -91,13 +91,13 @@ def test_what_a_checkout_lacks(doctor, landmarks, monkeypatch):
     (landmarks / "opengait/main.py").unlink()
     status, lines = doctor()
     assert (status, failed(lines)) == (1, ["device", "OpenGait checkout"])
-    assert all("needs 16, OpenGait checkout" in lines[name] for name in OURS[1:])
+    assert all("needs 17, OpenGait checkout" in lines[name] for name in OURS[1:])
 
 
 def test_a_real_checkout(pristine, cpu, tiny_config, write, tmp_path):
     arguments = ("-m", "opengait_meshgait", "doctor", "--opengait", pristine, "--cfgs", write(tiny_config()))
     said = cpu(*arguments, cwd=tmp_path)
-    assert "19 checks: 19 passed, 0 failed, 0 skipped. Ready to train." in said
+    assert "20 checks: 20 passed, 0 failed, 0 skipped. Ready to train." in said
     assert "not attached" in said
     status = ["git", "-C", pristine, "status", "--short"]
     assert subprocess.run(status, capture_output=True, text=True, check=True).stdout == ""
