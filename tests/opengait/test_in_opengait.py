@@ -73,7 +73,14 @@ def test_training(trained, theirs, checkout):
     saved = sorted(path.name for path in theirs.parent.iterdir())
     assert saved == ["Tiny-00002.pt", "Tiny-00004.pt", "Tiny-00005.pt"]
     assert trained.count("Running test") == 2 and figures(trained)
-    for term in ("triplet_loss", "softmax_accuracy", "joint_mpjpe_mm", "marker_marker_mm", "mesh_mpvpe_mm", "silhouette_iou"):
+    for term in (
+        "triplet_loss",
+        "softmax_accuracy",
+        "joint_mpjpe_mm",
+        "marker_marker_mm",
+        "mesh_mpvpe_mm",
+        "silhouette_iou",
+    ):
         assert f"{term}=" in trained
     events = EventAccumulator(str(checkout / RUN / "summary"))
     events.Reload()
