@@ -87,10 +87,11 @@ def make_transfer(walks: Mapping[str, int], tested: Mapping[str, int]) -> Fold:
 
 def _divide(name: str, others: Mapping[str, int], test: set[str]) -> Fold:
     several, lone = _by_walks(others)
-    val = {
-        *_evenly(several, max(_LEAST["val"], round(len(several) / _VALIDATE))),
-        *_evenly(lone, round(len(lone) / _VALIDATE)),
-    }
+    count = max(_LEAST["val"], round(len(several) / _VALIDATE))
+    # Who has walked most often is for training: a few people may have most of the recordings.
+    most = sorted(others[label] for label in several)[max(count, len(several) // 2) - 1]
+    candidates = [label for label in several if others[label] <= most]
+    val = {*_evenly(candidates, count), *_evenly(lone, round(len(lone) / _VALIDATE))}
     return Fold(name, tuple(sorted({*others} - val)), tuple(sorted(val)), tuple(sorted(test)))
 
 

@@ -51,6 +51,9 @@ def test_transfer():
     assert len(fold.val) == 5
     assert not {*fold.train} & {*fold.val}
     assert sorted((*fold.train, *fold.val)) == sorted(people(10, 3))
+    # Half of them have most of the walks: these train.
+    walks = {f"P{number}": 2 + 10 * (number % 2) for number in range(8)}
+    assert make_transfer(walks, people(2, 0, "Q")).train == ("P1", "P3", "P5", "P7")
     with pytest.raises(UserError, match="--motion: of 5 people 5 have"):
         make_transfer(people(5, 0), people(2, 0, "Q"))
     with pytest.raises(UserError, match="--test-motion: of 3 people 1 have"):
