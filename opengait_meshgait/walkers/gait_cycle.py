@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from opengait_meshgait.body.layout import JOINT_FLIP, NUM_JOINTS
-from opengait_meshgait.walkers.bones import rotation_vectors, turn
+from opengait_meshgait.walkers.bones import matrices, rotation_vectors, shortest_turns, turn
 from opengait_meshgait.walkers.contact import ankle_ways
 from opengait_meshgait.walkers.gait import FRAMES_PER_SECOND, Motion
 from opengait_meshgait.walkers.stride import REFERENCE_LEG
@@ -18,6 +18,18 @@ WAVES = 1 + 2 * HARMONICS
 CYCLE_LENGTH = WAVES * len(GAIT_JOINTS) * 3 + 1
 """Numbers of a vector: coefficients of rotation vectors, rad, [WAVES, joints, 3], and the log of the duration, s."""
 _FLIP = [GAIT_JOINTS.index(JOINT_FLIP[joint]) for joint in GAIT_JOINTS]
+# Limbs that bend at a hinge: upper bone, lower bone and what follows; the direction of the bones in the rest pose, and
+# that into which the lower one bends.
+_HINGES = [
+    ([GAIT_JOINTS.index(joint) for joint in chain], np.array(bone), np.array(way))
+    for chain, bone, way in (
+        ((1, 4, 7), (0.0, -1, 0), (0.0, 0, -1)),
+        ((2, 5, 8), (0.0, -1, 0), (0.0, 0, -1)),
+        ((16, 18, 20), (1.0, 0, 0), (0.0, 0, 1)),
+        ((17, 19, 21), (-1.0, 0, 0), (0.0, 0, 1)),
+    )
+]
+_HARDLY_BENT = 0.1  # sine of the bend
 _WINDOW = 2.0  # strides: enough to see what repeats
 _RATES = np.linspace(0.85, 1.15, 61)  # candidates for the beat of a window over that of the whole walk
 
@@ -99,6 +111,8 @@ def _cycle(local: np.ndarray, pelvis: np.ndarray, apart: np.ndarray, rate: float
     phase = beat * time - np.arctan2(sine, cosine) / (2 * np.pi)
     rotations = local[:, GAIT_JOINTS].copy()
     rotations[:, 0] = straight @ local[:, 0]
+    for chain, bone, way in _HINGES:
+        _untwist(rotations, chain, bone, way)
     return Cycle(phase, rotations, np.sqrt(REFERENCE_LEG / leg) / (beat * FRAMES_PER_SECOND))
 
 
@@ -115,3 +129,19 @@ def _heading_trend(pelvis: np.ndarray, way: np.ndarray, strides: np.ndarray) -> 
 def _misfit(waves: np.ndarray, values: np.ndarray) -> float:
     """Mean square of what ``waves`` leave of ``values`` [T, N]."""
     return float(((values - waves @ np.linalg.lstsq(waves, values, rcond=None)[0]) ** 2).mean())
+
+
+def _untwist(rotations: np.ndarray, chain: list[int], bone: np.ndarray, way: np.ndarray) -> None:
+    """Twist a limb's bones about themselves, all frames alike, until the lower one bends into direction ``way``.
+
+    Skeletons differ in how they attribute twist to bones. Nothing but twist changes, and nothing of the last joint in
+    the world. A limb that is nearly straight keeps its twist, for it does not show a way.
+    """
+    upper, lower, last = chain
+    bent = (rotations[:, lower] @ bone).mean(0)
+    bent -= bent @ bone * bone
+    sure = bent @ bent / (bent @ bent + _HARDLY_BENT**2)
+    twist = matrices(sure * rotation_vectors(shortest_turns(bent, way)))
+    rotations[:, upper] = rotations[:, upper] @ twist.T
+    rotations[:, lower] = twist @ rotations[:, lower] @ twist.T
+    rotations[:, last] = twist @ rotations[:, last]

@@ -159,13 +159,22 @@ def _limbs(
         bone = joints[here[lower]] - joints[here[upper]]
         brought = shortest_turns(bone, rest[ends[lower]] - rest[at[upper]])
         world[:, here[upper]] = turned[:, at[upper]] @ brought
+        if upper == "knee":
+            world[:, here["ankle"]] = _flatter(turned[:, at["ankle"]], turned[:, at["ankle"]] @ brought)
     # The hand is straight in both rest poses, so what brings the forearm brings it as well.
     world[:, here["wrist"]] = turned[:, at["wrist"]] @ brought if "wrist" in at else world[:, here["elbow"]]
     world[:, here["hand"]] = world[:, here["wrist"]]
     world[:, here["collar"]] = turned[:, at.get("collar", recorded.skeleton.spine[-1])]
-    foot = turned[:, at["ankle"]]
-    world[:, here["ankle"]] = foot
-    world[:, here["foot"]] = bend_toes(foot)
+    world[:, here["foot"]] = bend_toes(world[:, here["ankle"]])
+
+
+def _flatter(*feet: np.ndarray) -> np.ndarray:
+    """Of rotations [T, 3, 3] those that tilt the foot least to the side.
+
+    A skeleton that stands with its legs apart has its feet flat on the ground, or in line with its shanks: files do not
+    say which, but people walk on flat feet.
+    """
+    return min(feet, key=lambda foot: float(np.abs(foot[:, 1, 0]).mean()))
 
 
 def _between(first: np.ndarray, second: np.ndarray, share: float) -> np.ndarray:
