@@ -11,7 +11,7 @@ from opengait_meshgait.common.errors import UserError, did_you_mean
 COMMANDS = {
     "demo": "make walkers, train Mesh-Gait and its silhouette-only baseline, write a report",
     "walkers": "write a synthetic dataset in OpenGait's layout",
-    "gait": "learn models of how people walk from recordings",
+    "gait": "learn or show models of how people walk",
     "prepare": "turn a raw dataset (Gait3D, OUMVLP with its meshes, generic: pictures in folders) into training data",
     "markers": "learn, show or import the virtual markers of a body",
     "doctor": "check everything that a training needs, and say what must be fixed first",

@@ -1,7 +1,7 @@
 """Where the pelvis is when the rotations of all joints are known: the feet stand on the ground and do not slip."""
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d
+from scipy.ndimage import gaussian_filter1d, maximum_filter1d
 from scipy.spatial.transform import Rotation
 from scipy.special import softmax
 
@@ -66,7 +66,8 @@ def lift_feet(pelvis: np.ndarray, world: np.ndarray, joints: np.ndarray, feet: t
         hip, knee, foot, _ = LEG_JOINTS[side]
         sunk = np.maximum(-sole[..., 1].min(1), 0)
         hip_place = pelvis + world[:, 0] @ (joints[hip] - joints[0])
-        wanted = ankle + _smooth(sunk)[:, None] * [0, 1, 0] - hip_place
+        lift = _smooth(maximum_filter1d(sunk, 3))  # no less at the deepest
+        wanted = ankle + lift[:, None] * [0, 1, 0] - hip_place
         thigh, shank = world[:, hip] @ (joints[knee] - joints[hip]), world[:, knee] @ (joints[foot] - joints[knee])
         bend = _knee_angle(thigh, shank, thigh + shank) - _knee_angle(thigh, shank, wanted)
         bent = Rotation.from_rotvec(bend[:, None] * world[:, hip, :, 0]).as_matrix()

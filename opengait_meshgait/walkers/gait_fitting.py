@@ -23,7 +23,8 @@ from opengait_meshgait.walkers.stride import SIDES, make_foot
 
 BROADEN = 0.3
 """How much of the variance between people is the procedural walkers': some people are like none of those recorded."""
-_PROCEDURAL = 150  # people
+PROCEDURAL_PEOPLE = 150
+"""Of whom that share comes."""
 _PROCEDURAL_FRAMES = 75
 _FACTORS = {"between": 64, "within": 32}
 _SHORTEST = 1.2  # strides; a cycle cannot be told from less
@@ -111,7 +112,7 @@ def _procedural_cycles(body: BodyModel) -> list[Cycle]:
     joints, feet = _joints(body), _feet(body)
     leg = leg_length(joints, JOINT_NUMBERS)
     cycles = []
-    for number in range(1, _PROCEDURAL + 1):
+    for number in range(1, PROCEDURAL_PEOPLE + 1):
         person, rng = Person.draw(0, number, variety=1.0), np.random.default_rng(number)
         motion = walk(person.style, joints, feet, _PROCEDURAL_FRAMES, rng)
         motion = motion.turned(person.habits.at(motion.phase), body.parents)

@@ -95,22 +95,26 @@ def save_gait(model: WalkingModel, path: str | Path) -> None:
         np.savez_compressed(file, **arrays)
 
 
+def choose_gait(source: str) -> WalkingModel | None:
+    """The model of a gait, see :func:`load_gait`; :data:`PROCEDURAL` has none."""
+    return None if source == PROCEDURAL else load_gait(source)
+
+
 @cache
-def load_gait(source: str) -> WalkingModel | None:
+def load_gait(source: str) -> WalkingModel:
     """Read a gait model.
 
     Args:
-        source: one of :data:`LEARNED_GAITS`, or a file that ``meshgait gait learn`` wrote, or :data:`PROCEDURAL`, which
-            has none.
+        source: one of :data:`LEARNED_GAITS`, or a file that ``meshgait gait learn`` wrote.
 
     Raises:
         UserError: there is no such model, or the file holds none; the message says what is wrong with it.
     """
-    if source == PROCEDURAL:
-        return None
     if source in LEARNED_GAITS:
         with as_file(files("opengait_meshgait") / "assets" / f"gait_{source}.npz") as path:
             return _read(path)
+    if source == PROCEDURAL:
+        raise UserError(f"The {PROCEDURAL} gait is no model. Give {', '.join(LEARNED_GAITS)} or a file. {_LEARN}")
     if Path(source).suffix != ".npz":
         raise UserError(f"Unknown gait '{source}'. {did_you_mean(source, (PROCEDURAL, *LEARNED_GAITS))} {_LEARN}")
     return _read(Path(source))
@@ -118,7 +122,7 @@ def load_gait(source: str) -> WalkingModel | None:
 
 def describe_gait(source: str) -> str | dict[str, object]:
     """For ``dataset.json``: which gait it is, and from whom it was learned."""
-    model = load_gait(source)
+    model = choose_gait(source)
     if model is None:
         return source
     return {"name": Path(source).name, "fingerprint": model.fingerprint, "people": model.people}

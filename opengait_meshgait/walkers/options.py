@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from opengait_meshgait.common.errors import UserError, did_you_mean
-from opengait_meshgait.walkers.gait_model import PROCEDURAL, describe_gait, load_gait
+from opengait_meshgait.walkers.gait_model import PROCEDURAL, choose_gait, describe_gait
 from opengait_meshgait.walkers.person import CONDITIONS, WalkName, sequence_name
 from opengait_meshgait.walkers.recorded import RecordedMotion
 from opengait_meshgait.walkers.world import WORLDS, World, describe_world
@@ -77,7 +77,7 @@ class WalkerSet:
             raise UserError(f"seed is {self.seed}: give 0 or a positive number.")
         if not 0 <= self.variety <= 1:
             raise UserError(f"variety is {self.variety}: give a level from 0 (all alike) to 1 (the widest variety).")
-        if load_gait(self.gait) and self.variety:
+        if choose_gait(self.gait) and self.variety:
             raise UserError(
                 f"variety is {self.variety} and gait is {self.gait}: variety is the procedural gait's, and learned "
                 "gaits vary as the recorded people did. Leave one out."

@@ -16,7 +16,7 @@ from opengait_meshgait.walkers.clothing import clothing_offsets
 from opengait_meshgait.walkers.curve import Curve, bend
 from opengait_meshgait.walkers.damage import degrade
 from opengait_meshgait.walkers.gait import Motion, walk
-from opengait_meshgait.walkers.gait_model import PROCEDURAL, load_gait
+from opengait_meshgait.walkers.gait_model import PROCEDURAL, choose_gait
 from opengait_meshgait.walkers.learned_walk import walk_learned
 from opengait_meshgait.walkers.options import WalkerSet
 from opengait_meshgait.walkers.person import Person, WalkName
@@ -81,7 +81,7 @@ def make_scene(
         gait: see :class:`~opengait_meshgait.walkers.options.WalkerSet`.
         world: that the person walks in.
     """
-    person = Person.draw(seed, name.number, same_body, variety, load_gait(gait), world)
+    person = Person.draw(seed, name.number, same_body, variety, choose_gait(gait), world)
     rng = name.rng(seed)
     betas = torch.from_numpy(person.betas).float()
     rest = (body.v_template + torch.einsum("vcb,b->vc", body.shapedirs, betas)).numpy()
@@ -95,7 +95,7 @@ def make_scene(
     if recorded:
         motion = retarget(recorded, joints, feet, frames)
     elif person.learned:
-        motion = walk_learned(person.learned.vary(rng), joints, body.parents, feet, frames, rng, burden)
+        motion = walk_learned(person.learned.vary(rng), joints, body.parents, feet, frames, rng, burden, world.stop)
     else:
         motion = walk(person.style.vary(rng, variety), joints, feet, frames, rng, burden)
         if variety:

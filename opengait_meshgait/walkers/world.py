@@ -102,7 +102,7 @@ class World(Section):
         description="How much looser clothes are, how much more hair, how much thicker soles, how many more skirts and "
         "hats; 1 is the most.",
     )
-    stop: Share = Field(0.0, description="Probability that a walk starts from, or ends in, standing.")
+    stop: Share = Field(0.0, description="Probability that a walk in a learned gait starts from, or ends in, standing.")
     damage: Damage = Field(Damage(), description="Of the silhouettes; bodies stay those of the whole person.")
 
     def damaged(self, level: float) -> "World":

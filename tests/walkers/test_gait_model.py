@@ -1,13 +1,19 @@
+import hashlib
 import json
 
 import numpy as np
 import pytest
 
+from opengait_meshgait.cli.main import main
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.walkers.gait_cycle import mirror_rotations, mirror_vectors
+from opengait_meshgait.walkers import gait_fitting
+from opengait_meshgait.walkers.bones import turn
+from opengait_meshgait.walkers.gait_cycle import GAIT_JOINTS, WAVES, mirror_rotations, mirror_vectors
 from opengait_meshgait.walkers.gait_fitting import fit_gait
 from opengait_meshgait.walkers.gait_model import describe_gait, load_gait, save_gait
+from opengait_meshgait.walkers.person import WalkName
 from opengait_meshgait.walkers.recorded import load_recording
+from opengait_meshgait.walkers.sequence import make_scene
 
 
 @pytest.fixture(scope="module")
@@ -74,22 +80,56 @@ def test_no_such_model(name, message):
         load_gait(name)
 
 
-def test_people_of_recordings(clip, write_npz, tmp_path, body):
-    """Two people who walk alike but for one's hanging head: that is how people differ, and nothing else."""
-    clips = {}
+@pytest.fixture
+def nodding(clip, write_npz, tmp_path):
+    """Files of two people who walk alike, but for one's hanging head."""
+    files = []
     for person, nod in (("A", 0.0), ("B", 0.3)):
         local = clip["local_rot"].copy()
-        local[:, 15] = local[:, 15] @ np.array(
-            [[1, 0, 0], [0, np.cos(nod), -np.sin(nod)], [0, np.sin(nod), np.cos(nod)]]
-        )
-        clips[person] = clip | {"local_rot": local, "subject": np.array(person)}
-    recordings = [load_recording(write_npz(tmp_path / f"{person}.npz", motion)) for person, motion in clips.items()]
-    model = fit_gait(recordings, body, broaden=0.0)
-    spread = np.sqrt((model.between**2).sum(0))[:-1].reshape(11, 20, 3)
-    head = 15 - 2  # without the toes
+        local[:, 15] = local[:, 15] @ turn("X", nod)
+        files.append(write_npz(tmp_path / f"{person}_1.npz", clip | {"local_rot": local, "subject": np.array(person)}))
+    return files
+
+
+def test_people_differ_as_the_recorded_ones(nodding, body):
+    model = fit_gait([load_recording(file) for file in nodding], body, broaden=0.0)
+    spread = np.sqrt((model.between**2).sum(0))[:-1].reshape(WAVES, len(GAIT_JOINTS), 3)
+    head = GAIT_JOINTS.index(15)
     assert spread[0, head, 0] == pytest.approx(0.3 / np.sqrt(2), rel=0.02)
-    spread[0, head] = 0
-    asymmetry = np.abs(mirror_vectors(model.mean) - model.mean).max()
-    assert asymmetry < 1e-9
-    with pytest.raises(UserError, match="of 1 people"):
-        fit_gait(recordings[:1], body)
+    np.testing.assert_allclose(mirror_vectors(model.mean), model.mean, atol=1e-9)
+
+
+def test_the_command_writes_the_model(nodding, body, tmp_path, capsys):
+    out = tmp_path / "gait.npz"
+    command = ["gait", "learn", "--motion", *map(str, nodding), "--broaden", "0", "--out", str(out)]
+    assert main(command) == 0
+    model = load_gait(str(out))
+    assert f"2 walks of 2 people, fingerprint {model.fingerprint}" in capsys.readouterr().out
+    assert model.people == ["A", "B"]
+    assert model.learned_from[1]["sha256"] == hashlib.sha256(nodding[1].read_bytes()).hexdigest()
+    scene = make_scene(body, WalkName(1, "nm", 1), 10, seed=0, gait=str(out))
+    assert len(scene.skin) == 10
+
+
+def test_one_person_is_not_enough(nodding, tmp_path, capsys):
+    assert main(["gait", "learn", "--motion", str(nodding[0]), "--out", str(tmp_path / "gait.npz")]) == 1
+    assert "of 1 people (A); at least 2" in capsys.readouterr().err
+
+
+def test_procedural_people_broaden_the_differences(nodding, body, monkeypatch):
+    monkeypatch.setattr(gait_fitting, "PROCEDURAL_PEOPLE", 12)
+    recordings = [load_recording(file) for file in nodding]
+    narrow, broad = (fit_gait(recordings, body, broaden) for broaden in (0.0, 0.5))
+    assert len(broad.between) > len(narrow.between) + 8
+    np.testing.assert_allclose(broad.mean, narrow.mean)
+
+
+def test_two_people_are_farther_apart_than_two_walks(shipped):
+    rng = np.random.default_rng(2)
+    people = np.stack([shipped.draw(rng).vector for _ in range(40)])
+    far = np.linalg.norm(people[:, None] - people, axis=2)[np.triu_indices(40, 1)]
+    own = [
+        np.linalg.norm(gait.vary(rng).vector - gait.vary(rng).vector) for gait in (shipped.draw(rng) for _ in range(40))
+    ]
+    assert np.median(own) < 0.5 * np.median(far)
+    assert far.min() > np.median(own)

@@ -69,7 +69,7 @@ def test_the_bearing_foot_does_not_slip(crowd, rest, feet):
         soles = sole_ways(motion.pelvis, motion.world, rest, feet)
         lowest = np.stack([sole[..., 1].min(1) for sole in soles])
         for foot, (sole, low) in enumerate(zip(soles, lowest)):
-            alone = (lowest[1 - foot] > 0.03) & (low < 0.01)
+            alone = (lowest[1 - foot] > 0.02) & (low < 0.01)
             alone = alone[1:] & alone[:-1]
             touching = np.exp((low[:, None] - sole[..., 1]) / 0.002)
             touching = touching[1:] * touching[:-1]
@@ -89,7 +89,7 @@ def test_knees_bend_forward_and_elbows_backward(crowd, rest, body):
         for elbow in (18, 19):
             upper = motion.world[:, elbow - 2]
             bend = upper.swapaxes(-1, -2) @ motion.world[:, elbow]
-            assert (bend[:, 2, 0] * (1 if elbow == 18 else -1)).min() > -0.2
+            assert (bend[:, 2, 0] * (1 if elbow == 18 else -1)).min() > 0
 
 
 def test_the_same_seed_walks_alike(walk):
