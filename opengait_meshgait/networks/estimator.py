@@ -1,5 +1,6 @@
 """From silhouettes to a 3D heatmap for every virtual marker of every frame."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import torch
@@ -8,7 +9,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from opengait_meshgait.networks.blocks import BasicBlock, BasicConv2d
-from opengait_meshgait.networks.layers import each_frame, pool_sequences
+from opengait_meshgait.networks.layers import each_frame, frame_at, pool_sequences
 from opengait_meshgait.networks.registry import ESTIMATORS, Count, ThreeCounts
 from opengait_meshgait.networks.soft_argmax import VolumeExtent
 
@@ -25,6 +26,28 @@ _MIDDLE = (0.0, 0.5, 0.0)  # of the crop
 _POOLS = (lambda frames: frames.mean(1), lambda frames: frames.amax(1))  # what a frame learns of its sequence
 
 
+class TimeConvolution(nn.Module):
+    """A residual convolution over three frames of each sequence; it begins as the identity.
+
+    Args:
+        channels: of the frames' vectors.
+        dilation: how many frames the outer two are from the middle one.
+    """
+
+    def __init__(self, channels: int, dilation: int):
+        super().__init__()
+        self.dilation = dilation
+        self.look = nn.Linear(3 * channels, channels)
+        self.add = nn.Linear(channels, channels)
+        nn.init.zeros_(self.add.weight)
+        nn.init.zeros_(self.add.bias)
+
+    def forward(self, x: Tensor, seqL: Tensor | None = None) -> Tensor:
+        """``[n, s, c]``, or packed ``[1, sum of lengths, c]``, to the same shape."""
+        around = [frame_at(x, step, seqL) for step in (-self.dilation, 0, self.dilation)]
+        return x + self.add(F.relu(self.look(torch.cat(around, dim=-1))))
+
+
 @ESTIMATORS.register
 class HeatmapEstimator(nn.Module):
     """K volumes D×h×w for each frame, from its silhouette or from what the silhouette backbone made of it.
@@ -36,7 +59,8 @@ class HeatmapEstimator(nn.Module):
 
     Both see the sequence as well: beside a frame's vector stand the mean and the maximum of those of all its frames. A
     single silhouette does not tell front from back or how broad a body is that is seen from the side; a sequence does.
-    The order of the frames makes no difference.
+    With ``dilations`` the frames' vectors see their neighbours in time before: whether a foot moves towards the camera
+    or away from it is in the order of the frames alone. Then training needs ordered frames, see ``sample_type``.
 
     Args:
         markers: K, the number of virtual markers.
@@ -47,6 +71,8 @@ class HeatmapEstimator(nn.Module):
         shrink: what is read is averaged over squares of so many pixels first. 2 makes a quarter of the cells.
         reads: ``silhouettes``, by an encoder of its own, whose volumes have a quarter of their height and width; or
             ``backbone``, the backbone's feature maps, at their resolution: 3D supervision teaches the backbone too.
+        dilations: convolutions over time, one after the other, each over three frames that are so many apart; none
+            makes the order of the frames meaningless.
         in_channels: of what is read; the network knows it.
     """
 
@@ -62,6 +88,7 @@ class HeatmapEstimator(nn.Module):
         depth_range: Annotated[float, Field(gt=0)] = 0.4,
         shrink: Count = 1,
         reads: Literal["silhouettes", "backbone"] = "silhouettes",
+        dilations: Sequence[Count] = (),
         in_channels: int = 1,
     ):
         super().__init__()
@@ -79,6 +106,7 @@ class HeatmapEstimator(nn.Module):
         self.describe = nn.Sequential(
             nn.Linear(cells * eighth, width, bias=False), nn.BatchNorm1d(width), nn.ReLU(inplace=True)
         )
+        self.times = nn.ModuleList(TimeConvolution(width, dilation) for dilation in dilations)
         self.relate = nn.Sequential(nn.Linear(3 * width, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU())
         self.lateral = nn.Conv2d(eighth, quarter, 1)
         self.spread = nn.Linear(width, quarter)
@@ -122,6 +150,8 @@ class HeatmapEstimator(nn.Module):
         fine = self.fine(x)
         coarse = self.coarse(fine)
         described = self.describe(F.adaptive_avg_pool2d(coarse, _LAYOUT).flatten(1)).unflatten(0, frames.shape[:2])
+        for convolution in self.times:
+            described = convolution(described, seqL)
         whole = torch.cat([pool_sequences(described, seqL, pool) for pool in _POOLS], dim=-1)
         related = self.relate(torch.cat([described, each_frame(whole, described, seqL)], dim=-1)).flatten(0, 1)
         context = F.interpolate(self.lateral(coarse), size=fine.shape[-2:]) + self.spread(related)[..., None, None]

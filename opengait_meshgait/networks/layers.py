@@ -60,6 +60,26 @@ def each_frame(pooled: Tensor, x: Tensor, seqL: Tensor | None) -> Tensor:
     return pooled.repeat_interleave(seqL[0].to(pooled.device), dim=0)[None]
 
 
+def frame_at(x: Tensor, step: int, seqL: Tensor | None) -> Tensor:
+    """For each frame, the one ``step`` frames later in its sequence; beyond an end, the frame at that end.
+
+    Args:
+        x: ``[n, s, ...]``; with ``seqL``, packed ``[1, sum of lengths, ...]``.
+        step: negative looks back.
+        seqL: int ``[1, n]``, lengths of the packed sequences.
+
+    Returns:
+        The shape of ``x``.
+    """
+    place = torch.arange(x.shape[1], device=x.device)
+    if seqL is None:
+        return x[:, (place + step).clamp(0, x.shape[1] - 1)]
+    lengths = seqL[0].to(x.device)
+    end = lengths.cumsum(0).repeat_interleave(lengths)
+    start = end - lengths.repeat_interleave(lengths)
+    return x[:, torch.minimum(torch.maximum(place + step, start), end - 1)]
+
+
 def split_packed(x: Tensor, seqL: Tensor) -> tuple[Tensor, ...]:
     """The sequences of a pack, one by one.
 
