@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.networks import soft_argmax
-from opengait_meshgait.networks.estimator import HeatmapEstimator, _hold
+from opengait_meshgait.networks.estimator import HeatmapEstimator, TimeConvolution, _hold
 from opengait_meshgait.networks.registry import ESTIMATORS
 
 
@@ -81,8 +81,42 @@ def test_a_frame_is_estimated_with_a_view_to_the_others():
     torch.testing.assert_close(soft_argmax(estimator(sils[:, order]), extent), found[:, order], atol=1e-5, rtol=1e-4)
 
 
-def test_packed_sequences_see_only_themselves():
-    estimator = _tiny().eval()
+def _with_time(**changes):
+    """An estimator whose convolutions over time are not the identity that they begin as."""
+    estimator = _tiny(dilations=[1, 2], **changes)
+    for layer in (estimator.anchors, *(convolution.add for convolution in estimator.times)):
+        torch.nn.init.normal_(layer.weight)
+    estimator(torch.rand(4, 6, 1, 64, 44))  # statistics
+    return estimator.eval()
+
+
+def test_with_dilations_the_order_of_the_frames_counts():
+    estimator, sils = _with_time(), torch.rand(1, 7, 1, 64, 44)
+    extent = estimator.extent(64, 44)
+    forward, backward = (soft_argmax(estimator(x), extent) for x in (sils, sils.flip(1)))
+    assert (forward - backward.flip(1)).abs().max() > 1e-3
+
+
+def test_convolutions_over_time_begin_as_the_identity():
+    x = torch.randn(2, 5, 4)
+    torch.testing.assert_close(TimeConvolution(4, 2)(x), x)
+
+
+@pytest.mark.parametrize("dilation", [1, 2, 9])
+def test_a_convolution_over_time_is_that_of_pytorch(dilation):
+    ours, theirs = TimeConvolution(3, dilation), torch.nn.Conv1d(3, 3, 3, 1, dilation, dilation, padding_mode="replicate")
+    torch.nn.init.normal_(ours.add.weight)
+    with torch.no_grad():
+        theirs.weight.copy_(ours.look.weight.unflatten(1, (3, 3)).transpose(1, 2))
+        theirs.bias.copy_(ours.look.bias)
+    x = torch.randn(2, 6, 3)
+    expected = x + ours.add(theirs(x.transpose(1, 2)).transpose(1, 2).relu())
+    torch.testing.assert_close(ours(x), expected)
+
+
+@pytest.mark.parametrize("make", [_tiny, _with_time])
+def test_packed_sequences_see_only_themselves(make):
+    estimator = make().eval()
     sequences = [torch.rand(1, length, 1, 64, 44) for length in (3, 1, 2)]
     packed = estimator(torch.cat(sequences, dim=1), torch.tensor([[3, 1, 2]]))
     alone = torch.cat([estimator(sequence) for sequence in sequences], dim=1)
