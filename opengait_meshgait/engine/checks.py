@@ -30,6 +30,12 @@ def contradictions(config: Config, opengait: bool = False) -> list[str]:
             problems.append(f"{name}.sampler: frames_num_min is larger than frames_num_max.")
         if isinstance(section.restore_hint, int) and section.restore_hint < 0:
             problems.append(f"{name}.restore_hint: found {section.restore_hint}; expected 0, an iteration or a file.")
+    order = trainer.sampler.sample_type
+    if (model.heatmap_cfg or {}).get("dilations") and not order.endswith("_ordered") and not order.startswith("all"):
+        problems.append(
+            f"trainer_cfg.sampler.sample_type: found {order}; heatmap_cfg.dilations looks at neighbouring frames, so "
+            f"set {order.split('_')[0]}_ordered, or dilations: []."
+        )
     prefixes = [str(loss.get("log_prefix")) for loss in config.loss_cfg]
     bodily = [prefix for prefix in prefixes if prefix in BODY_TERMS]
     branch = [prefix for prefix in prefixes if prefix in (*BODY_TERMS, SILHOUETTE_TERM)]
