@@ -48,9 +48,9 @@ def parser(prog: str) -> argparse.ArgumentParser:
     )
     result.add_argument(
         "--gait",
-        metavar="NAME|FILE",
+        metavar="NAME|FILE,…",
         help="how people walk: procedural, or drawn from a model learned from recordings: cmu, or a file of meshgait "
-        "gait learn (default: procedural)",
+        "gait learn (default: procedural); people take turns with several: procedural,cmu",
     )
     result.add_argument(
         "--world",

@@ -34,7 +34,8 @@ class WalkerSet:
             asymmetric (habits of trunk, head and arms), speeds differ more, and the walks of one person differ half as
             much as those of two.
         gait: how people walk by themselves: ``procedural``, or as in recordings that a gait model was learned from,
-            ``cmu`` or the name of its file. A model has its own variety.
+            ``cmu`` or the name of its file. A model has its own variety. People take turns with several, separated by
+            commas.
         world: the distributions of ways, cameras and damage.
 
     Raises:
@@ -77,7 +78,7 @@ class WalkerSet:
             raise UserError(f"seed is {self.seed}: give 0 or a positive number.")
         if not 0 <= self.variety <= 1:
             raise UserError(f"variety is {self.variety}: give a level from 0 (all alike) to 1 (the widest variety).")
-        if choose_gait(self.gait) and self.variety:
+        if None not in [*map(choose_gait, self.gaits)] and self.variety:
             raise UserError(
                 f"variety is {self.variety} and gait is {self.gait}: variety is the procedural gait's, and learned "
                 "gaits vary as the recorded people did. Leave one out."
@@ -87,6 +88,15 @@ class WalkerSet:
                 f"train is {self.num_train} and val is {self.val}, of {self.ids} people: neither may be negative, and "
                 "together they must leave the rest to test on. Make more ids or lower them."
             )
+
+    @property
+    def gaits(self) -> list[str]:
+        """One or more gaits, with which people take turns."""
+        return [gait.strip() for gait in self.gait.split(",")]
+
+    def gait_of(self, walk: WalkName) -> str:
+        """The gait of the person who walks."""
+        return self.gaits[(walk.number - 1) % len(self.gaits)]
 
     @property
     def num_train(self) -> int:
@@ -112,10 +122,11 @@ class WalkerSet:
 
     def describe(self) -> dict[str, Any]:
         """For ``dataset.json``: what decides over the dataset's bytes."""
+        gaits = [*map(describe_gait, self.gaits)]
         return asdict(self) | {
             "views": list(self.views),
             "train": self.num_train,
-            "gait": describe_gait(self.gait),
+            "gait": gaits if len(gaits) > 1 else gaits[0],
             "world": describe_world(self.world),
         }
 

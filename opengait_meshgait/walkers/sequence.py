@@ -78,7 +78,7 @@ def make_scene(
         same_body: everyone has the body and the clothes of the first.
         recorded: how to walk, for at least T frames; None walks in the person's style.
         variety: of the styles, 0 … 1.
-        gait: see :class:`~opengait_meshgait.walkers.options.WalkerSet`.
+        gait: one of those of :class:`~opengait_meshgait.walkers.options.WalkerSet`.
         world: that the person walks in.
     """
     person = Person.draw(seed, name.number, same_body, variety, choose_gait(gait), world)
@@ -140,8 +140,8 @@ def film_walk(body: BodyModel, name: WalkName, options: WalkerSet) -> dict[int, 
         the betas.
     """
     frames, seed, world = options.length(name), options.seed, options.world
-    recorded = options.recorded(name)
-    scene = make_scene(body, name, frames, seed, options.same_body, recorded, options.variety, options.gait, world)
+    recorded, gait = options.recorded(name), options.gait_of(name)
+    scene = make_scene(body, name, frames, seed, options.same_body, recorded, options.variety, gait, world)
     faces = torch.from_numpy(scene.faces)
     rngs = {view: name.rng(seed, view + 1) for view in options.views}
     tracks = {}

@@ -104,7 +104,10 @@ def test_convolutions_over_time_begin_as_the_identity():
 
 @pytest.mark.parametrize("dilation", [1, 2, 9])
 def test_a_convolution_over_time_is_that_of_pytorch(dilation):
-    ours, theirs = TimeConvolution(3, dilation), torch.nn.Conv1d(3, 3, 3, 1, dilation, dilation, padding_mode="replicate")
+    ours, theirs = (
+        TimeConvolution(3, dilation),
+        torch.nn.Conv1d(3, 3, 3, 1, dilation, dilation, padding_mode="replicate"),
+    )
     torch.nn.init.normal_(ours.add.weight)
     with torch.no_grad():
         theirs.weight.copy_(ours.look.weight.unflatten(1, (3, 3)).transpose(1, 2))

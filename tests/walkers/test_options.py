@@ -56,6 +56,9 @@ def test_unreadable_seqs(text):
         ({"seed": -1}, "seed is -1"),
         ({"variety": 1.5}, "variety is 1.5"),
         ({"variety": float("nan")}, "variety is nan"),
+        ({"variety": 1.0, "gait": "cmu"}, "variety is the procedural gait's"),
+        ({"gait": "procedural,cmo"}, "Unknown gait 'cmo'. Did you mean 'cmu'"),
+        ({"gait": "cmu,"}, "Unknown gait ''"),
         ({"ids": 5, "train": 6}, "train is 6 and val is 0, of 5 people"),
         ({"ids": 5, "val": 6}, "val is 6"),
         ({"ids": 5, "train": -1}, "train is -1"),
@@ -64,6 +67,13 @@ def test_unreadable_seqs(text):
 def test_bad_options(options, message):
     with pytest.raises(UserError, match=message):
         WalkerSet(**options)
+
+
+def test_people_take_turns_with_several_gaits():
+    options = WalkerSet(gait="procedural, cmu", variety=1.0)
+    assert [options.gait_of(WalkName(number, "nm", 1)) for number in (1, 2, 3)] == ["procedural", "cmu", "procedural"]
+    first, second = options.describe()["gait"]
+    assert first == "procedural" and second["name"] == "cmu" and len(second["people"]) == 14
 
 
 def test_walks_come_person_by_person():
