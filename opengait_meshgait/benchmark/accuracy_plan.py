@@ -63,7 +63,7 @@ class Planned(Contestant):
 
     def test(self, seed: int) -> Config:
         """The config that tests one run."""
-        return _tested(self.run(seed), self.on)
+        return tested_on(self.run(seed), self.on)
 
     def record(self, seed: int, split: str, output: Path) -> Path:
         """The file that says what one run reached; it is written when the run is finished."""
@@ -95,10 +95,10 @@ def plan(
             raise UserError(f"--set {override}: the seeds are those of --seeds.")
     configs = [load_config(source, overrides) for source in sources]
     for config in configs:
-        _check_split(_tested(config, on), split)
+        _check_split(tested_on(config, on), split)
     heads = [_head(source, config, match) for source, config in zip(sources, configs)]
     hashes = [
-        (_training_hash(config), _testing_hash(_tested(config, on), split, on, head))
+        (_training_hash(config), _testing_hash(tested_on(config, on), split, on, head))
         for config, head in zip(configs, heads)
     ]
     for number, found in enumerate(hashes):
@@ -144,7 +144,7 @@ def _head(source: str, config: Config, match: str | None) -> str:
     return match or ("lda" if has_head else "embeddings")
 
 
-def _tested(config: Config, on: Path | None) -> Config:
+def tested_on(config: Config, on: Path | None) -> Config:
     """``config``, with the data in the folder ``on`` in place of its own."""
     if on is None:
         return config
@@ -258,6 +258,6 @@ def _cost(config: Config, split: str, on: Path | None) -> tuple[int, float]:
     build_transforms(config.trainer_cfg.transform, with_bodies)
     transform, _ = build_transforms(config.evaluator_cfg.transform, with_bodies)
     build.build_train_set(config, with_bodies)
-    sils, *_ = build.build_test_set(_tested(config, on), split, with_bodies).load(0)
+    sils, *_ = build.build_test_set(tested_on(config, on), split, with_bodies).load(0)
     height, width = transform(torch.from_numpy(sils[:1].copy())).shape[-2:]
     return count_flops(net, FRAMES, height, width)

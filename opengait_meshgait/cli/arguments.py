@@ -78,6 +78,15 @@ def positive(least: int) -> Callable[[str], int]:
     return convert
 
 
+def iteration(text: str) -> int | str:
+    """A type of arguments: an iteration, ``best`` or ``last``."""
+    if text in ("best", "last"):
+        return text
+    if not text.isdigit() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"found '{text}'; expected an iteration, best or last")
+    return int(text)
+
+
 def check_out(path: Path, suffix: str, option: str = "--out") -> None:
     """Make sure, before the work, that a file of this kind can be written at ``path``, which came by ``option``.
 

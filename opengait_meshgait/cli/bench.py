@@ -3,7 +3,15 @@
 import argparse
 from pathlib import Path
 
-from opengait_meshgait.cli.arguments import add_clock, add_device, add_out_folder, add_set, positive
+from opengait_meshgait.cli.arguments import (
+    add_clock,
+    add_config,
+    add_device,
+    add_out_folder,
+    add_set,
+    iteration,
+    positive,
+)
 
 OUT = Path("output/bench")
 
@@ -122,6 +130,25 @@ def _recorded(arguments: argparse.Namespace) -> str:
     return bench_recorded(protocol, *asked, arguments.device, arguments.out, arguments.workers, arguments.match)
 
 
+def _oracle_arguments(parser: argparse.ArgumentParser) -> None:
+    add_config(parser)
+    parser.add_argument(
+        "--iter", type=iteration, metavar="N|best|last", help="which weights; default: evaluator_cfg.restore_hint"
+    )
+    parser.add_argument(
+        "--on", type=Path, metavar="DIR", help="test on the people in this folder, by its partition.json"
+    )
+    add_out_folder(parser, OUT, "oracle.json and oracle.md")
+
+
+def _oracle(arguments: argparse.Namespace) -> str:
+    from opengait_meshgait.benchmark.oracle import bench_oracle
+    from opengait_meshgait.engine.config import load_config
+
+    config = load_config(arguments.cfgs, arguments.set)
+    return bench_oracle(config, arguments.iter, arguments.device, arguments.out, arguments.on)
+
+
 def _speed_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cfgs", required=True, nargs="+", metavar="FILE", help="YAML files; all are compared with the first"
@@ -211,6 +238,14 @@ BENCHMARKS = {
         "fold. With --test-motion: one training set, tested on other people. Run the same command again after a stop: "
         "what is finished is kept.",
         _recorded_arguments,
+    ),
+    "oracle": (
+        _oracle,
+        "what recognition would gain from truer virtual markers: true depth, true left and right, …",
+        "Take a trained network with an LDA head, put its estimated markers right in one way after the other (true "
+        "markers, true depth, true x and y, true left and right, without the mean error of each sequence), fit the "
+        "head anew to the training people, and match the test people: how much is lost to which error.",
+        _oracle_arguments,
     ),
     "speed": (
         _speed,

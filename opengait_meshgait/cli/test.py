@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Mapping
 from typing import Any
 
-from opengait_meshgait.cli.arguments import add_config, add_device, add_opengait
+from opengait_meshgait.cli.arguments import add_config, add_device, add_opengait, iteration
 from opengait_meshgait.common.errors import UserError
 
 
@@ -14,7 +14,7 @@ def parser(prog: str) -> argparse.ArgumentParser:
     add_config(result)
     add_device(result)
     result.add_argument(
-        "--iter", type=_iteration, metavar="N|best|last", help="which weights; default: evaluator_cfg.restore_hint"
+        "--iter", type=iteration, metavar="N|best|last", help="which weights; default: evaluator_cfg.restore_hint"
     )
     result.add_argument(
         "--match",
@@ -57,11 +57,3 @@ def table(result: Mapping[str, Any]) -> list[str]:
     sequences = f"{result['sequences']} sequences of the {result['split']} set"
     head = f"{result['checkpoint']}, {sequences}, matched: {result['matched']}"
     return [head, *(f"  {name:<{width}}  {value}" for name, value in figures), *result["notes"]]
-
-
-def _iteration(text: str) -> int | str:
-    if text in ("best", "last"):
-        return text
-    if not text.isdigit() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"found '{text}'; expected an iteration, best or last")
-    return int(text)

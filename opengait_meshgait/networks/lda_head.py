@@ -106,11 +106,14 @@ class LDAHead(nn.Module):
         """The features ``[n, channels, 1 or 2]``; arguments as :meth:`features`."""
         found = self.features(embeddings, markers, seqL)
         with torch.autocast(embeddings.device.type, enabled=False):
-            if self.markers is None:
-                return self.silhouettes(*found)[..., None]
-            flat, descriptor, angle = found
-            parts = [self.silhouettes(flat, angle), self.marker_weight * self.markers(descriptor, angle)]
-            return torch.stack(parts, dim=2)
+            return self.project(found)
+
+    def project(self, features: list[Tensor]) -> Tensor:
+        """Inputs as :meth:`features` gives them to ``[n, channels, 1 or 2]``."""
+        if self.markers is None:
+            return self.silhouettes(*features)[..., None]
+        flat, descriptor, angle = features
+        return torch.stack([self.silhouettes(flat, angle), self.marker_weight * self.markers(descriptor, angle)], dim=2)
 
     @torch.no_grad()
     def fit(self, features: list[Tensor], labels: Tensor) -> None:

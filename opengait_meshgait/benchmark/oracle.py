@@ -1,0 +1,173 @@
+"""``meshgait bench oracle``: what recognition would gain from truer virtual markers, and in which way truer."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from opengait_meshgait.benchmark.accuracy_plan import tested_on
+from opengait_meshgait.common import provenance
+from opengait_meshgait.common.distributed import pick_device
+from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.common.files import atomic_path, write_json
+from opengait_meshgait.data import FrameSampling, GaitDataset, whole_sequences
+from opengait_meshgait.engine import build
+from opengait_meshgait.engine.checkpoint import run_folder
+from opengait_meshgait.engine.schema import Config
+from opengait_meshgait.engine.testing import find_checkpoint
+from opengait_meshgait.evaluation import EVALUATORS
+from opengait_meshgait.evaluation.bodies import point_errors
+from opengait_meshgait.networks import LDAHead, MeshGaitNet, load_checkpoint, load_weights
+from opengait_meshgait.recipe.preparation import BatchPreparation
+
+Markers = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""From estimated and true markers ``[s, K, 3]`` of a sequence, and the other sides ``flip [K]``, to what is matched."""
+
+
+def _left_right(estimated: Tensor, true: Tensor, flip: Tensor) -> Tensor:
+    """The estimate, with left and right exchanged in frames in which it is nearer to the truth then."""
+    exchanged = estimated[:, flip]
+    nearer = (exchanged - true).square().sum((1, 2)) < (estimated - true).square().sum((1, 2))
+    return torch.where(nearer[:, None, None], exchanged, estimated)
+
+
+def _mean_error(estimated: Tensor, true: Tensor) -> Tensor:
+    return (estimated - true).mean(0, keepdim=True)
+
+
+ORACLES: Mapping[str, Markers] = {
+    "as estimated": lambda estimated, true, flip: estimated,
+    "true": lambda estimated, true, flip: true,
+    "true depth": lambda estimated, true, flip: torch.cat([estimated[..., :2], true[..., 2:]], -1),
+    "true x and y": lambda estimated, true, flip: torch.cat([true[..., :2], estimated[..., 2:]], -1),
+    "true left and right": _left_right,
+    "without the sequence's mean error": lambda estimated, true, flip: estimated - _mean_error(estimated, true),
+    "with the sequence's mean error alone": lambda estimated, true, flip: true + _mean_error(estimated, true),
+}
+"""Ways in which estimated markers may be put right."""
+
+
+def bench_oracle(
+    config: Config,
+    iteration: int | str | None,
+    device: str,
+    out: Path,
+    on: Path | None = None,
+    output: str | Path = "output",
+) -> str:
+    """Fit the LDA head anew to markers put right in each way of :data:`ORACLES`, match by it, and write the figures.
+
+    The weights stay as they are. Training and test people get the same kind of markers.
+
+    Args:
+        config: of a trained run whose network has an LDA head with markers.
+        iteration: of its checkpoint, as for ``meshgait test``.
+        device: as for ``--device``.
+        out: folder of ``oracle.json`` and ``oracle.md``.
+        on: folder of other people to test on, with its ``partition.json``.
+        output: the folder of all runs.
+
+    Returns:
+        A table, in Markdown.
+
+    Raises:
+        UserError: there are no trained weights, no bodies, or no LDA head with markers.
+    """
+    preparation = build.build_preparation(config, training=False)
+    net = build.build_network(config, preparation.supervision)
+    head = net.Discriminant
+    if head is None or head.markers is None or preparation.supervision is None:
+        raise UserError(
+            "bench oracle puts the virtual markers of an LDA head right: it needs a heatmap_cfg, bodies (data_in_use: "
+            "[true, true]) and a Discriminant with a marker_weight. Take a config with _lda or _shared in its name."
+        )
+    source = find_checkpoint(config, iteration, run_folder(config, output, training=False))
+    load_weights(net, load_checkpoint(source), config.evaluator_cfg.restore_ckpt_strict, source)
+    net.to(pick_device(device)).eval()
+    train = build.build_train_set(config, with_bodies=True)
+    test = build.build_test_set(tested_on(config, on), "test", with_bodies=True)
+    seen = {split: _Seen(net, dataset, config, preparation) for split, dataset in (("train", train), ("test", test))}
+    rows = [_row(name, way, head, seen, test, config) for name, way in ORACLES.items()]
+    found = {"checkpoint": str(source), "on": None if on is None else str(on), "rows": rows}
+    out.mkdir(parents=True, exist_ok=True)
+    write_json(out / "oracle.json", {**found, **provenance.origin(device)})
+    table = provenance.markdown([_HEAD, *([row["markers"], *_figures(row)] for row in rows)])
+    with atomic_path(out / "oracle.md") as temporary:
+        temporary.write_text(f"{table}\n", encoding="utf-8")
+    return table
+
+
+_HEAD = ("markers", "error, mm", "Rank-1", "embeddings' part", "markers' part", "mAP")
+
+
+def _figures(row: Mapping[str, Any]) -> list[str]:
+    return [f"{row[key]:.0f}" if key == "error_mm" else f"{row[key]:.1f}" for key in [*row][1:]]
+
+
+class _Seen:
+    """What a network sees of whole sequences, on the CPU.
+
+    Attributes:
+        embeddings: [n, c, p].
+        estimated, true: markers in crop space, [s, K, 3] each of n sequences.
+        heights: one crop height, m, [s] each.
+        labels: of the people, int64 [n].
+
+    All are in the order of the dataset.
+    """
+
+    @torch.no_grad()
+    def __init__(self, net: MeshGaitNet, dataset: GaitDataset, config: Config, preparation: BatchPreparation):
+        sampler, device = config.evaluator_cfg.sampler, next(net.parameters()).device
+        frames = FrameSampling.from_config(sampler.model_dump())
+        share = (sampler.batch_size, 0, 1)
+        loader = whole_sequences(dataset, frames, share, config.data_cfg.num_workers, pin_memory=False)
+        found: dict[int, tuple[Tensor, ...]] = {}
+        for batch in tqdm(loader, "bench oracle", leave=False, dynamic_ncols=True):
+            batch = batch.to(device)
+            output, targets = net(preparation.for_test(batch), batch.seqL, True), preparation.test_targets(batch)
+            assert batch.seqL is not None and targets is not None and output.markers is not None
+            packed = (output.markers[0], targets.markers[0], targets.height[0])
+            frames_of = zip(*(tensor.cpu().split(batch.seqL[0].tolist()) for tensor in packed))
+            for index, label, embedding, each in zip(
+                batch.indices.tolist(), batch.labels, output.embeddings, frames_of
+            ):
+                found[index] = (embedding.cpu(), label.cpu(), *each)
+        embeddings, labels, self.estimated, self.true, self.heights = zip(*(found[i] for i in range(len(dataset))))
+        self.embeddings, self.labels = torch.stack(embeddings), torch.stack(labels)
+
+
+def _row(
+    name: str, way: Markers, head: LDAHead, seen: Mapping[str, _Seen], test: GaitDataset, config: Config
+) -> dict[str, Any]:
+    """The figures of one way, in percent."""
+    head = head.cpu()
+    flip, features = head.flip, {}
+    for split, each in seen.items():
+        markers = [way(estimated, true, flip) for estimated, true in zip(each.estimated, each.true)]
+        parts = [head.features(e[None], m[None]) for e, m in zip(each.embeddings, markers)]
+        features[split] = [torch.cat(part) for part in zip(*parts)]
+        errors = [point_errors(m, true, h).mean() for m, true, h in zip(markers, each.true, each.heights)]
+    head.fit(features["train"], seen["train"].labels)
+    matched = head.project(features["test"])
+    both, silhouettes, body = (_evaluate(part, test, config) for part in (matched, matched[..., :1], matched[..., 1:]))
+    mean_ap = [value for key, value in both.metrics.items() if key.endswith("mAP")]
+    return {
+        "markers": name,
+        "error_mm": float(torch.stack(errors).mean()),
+        "rank1": both.rank1,
+        "rank1_embeddings": silhouettes.rank1,
+        "rank1_markers": body.rank1,
+        "map": sum(mean_ap) / len(mean_ap),
+    }
+
+
+def _evaluate(features: Tensor, test: GaitDataset, config: Config) -> Any:
+    protocol: Sequence[Any] = (test.label_list, test.types_list, test.views_list)
+    arguments = build.evaluator_arguments(config)
+    return EVALUATORS.get(config.evaluator_cfg.eval_func)(
+        features, *protocol, metric=config.evaluator_cfg.metric, **arguments
+    )
