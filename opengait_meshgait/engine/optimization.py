@@ -65,3 +65,35 @@ def build_named(section: str, registry: Registry, cfg: Mapping[str, Any], subjec
     except (TypeError, ValueError, IndexError) as error:
         given = {key: value for key, value in cfg.items() if key != registry.key}
         raise UserError(f"{section}: {cfg[registry.key]} refuses {given}: {error}") from error
+
+
+# What schedules write into an optimizer's groups.
+_SCHEDULED = {"initial_lr", "max_lr", "min_lr", "base_momentum", "max_momentum"}
+
+
+def take_moments(optimizer: Optimizer, saved: Mapping[str, Any]) -> bool:
+    """Take over what another run's optimizer has kept of each weight, such as momentum; rates stay this run's.
+
+    Args:
+        optimizer: of the same weights in the same order.
+        saved: the state of the other.
+
+    Returns:
+        Whether it fits: the other may be of another class, or of other weights.
+    """
+    own = optimizer.state_dict()
+    pairs = list(zip(own["param_groups"], saved["param_groups"], strict=False))
+    alike = len(own["param_groups"]) == len(saved["param_groups"]) and all(
+        mine["params"] == theirs["params"] and mine.keys() - _SCHEDULED == theirs.keys() - _SCHEDULED
+        for mine, theirs in pairs
+    )
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+    fits = alike and all(
+        value.ndim == 0 or value.shape == weights[index].shape
+        for index, kept in saved["state"].items()
+        for value in kept.values()
+        if isinstance(value, torch.Tensor)
+    )
+    if fits:
+        optimizer.load_state_dict({**own, "state": saved["state"]})
+    return fits

@@ -126,7 +126,11 @@ class EvaluatorCfg(Section):
     """Testing."""
 
     enable_float16: bool = Field(False, description="Half precision on CUDA; the CPU always computes in float32.")
-    restore_ckpt_strict: bool = Field(True, description="Refuse a checkpoint that lacks weights or has others.")
+    restore_ckpt_strict: bool = Field(
+        True,
+        description="Refuse a checkpoint that lacks weights or has others. false: those of another name or shape are "
+        "left out and listed.",
+    )
     restore_hint: int | str = Field(
         0,
         description="Which weights `meshgait test` takes when `--iter` is not given: an iteration, or a file; "
@@ -276,11 +280,19 @@ class TrainerCfg(Section):
     restore_hint: int | str = Field(
         0,
         description="0: resume from the newest checkpoint of this run, if there is one; an iteration: resume from "
-        "that one; a file: start at iteration 0 with its weights.",
+        "that one; a file: start at iteration 0 with its weights, and the schedule starts anew.",
     )
-    restore_ckpt_strict: bool = Field(True, description="Refuse a checkpoint that lacks weights or has others.")
-    optimizer_reset: bool = Field(False, description="Do not take the optimizer from the file in `restore_hint`.")
-    scheduler_reset: bool = Field(False, description="Do not take the schedule from the file in `restore_hint`.")
+    restore_ckpt_strict: bool = Field(
+        True,
+        description="Refuse a checkpoint that lacks weights or has others. false: weights of another name or shape, "
+        "such as the classes of other people, are left out and listed.",
+    )
+    optimizer_reset: bool = Field(
+        False, description="Of the file in `restore_hint`, do not take what the optimizer has kept of each weight."
+    )
+    scheduler_reset: bool = Field(
+        False, description="Has no effect, for a file in `restore_hint` gives no schedule; OpenGait's files have it."
+    )
     seed: int = Field(0, ge=0, description="Fixes initial weights, batches and augmentation. *Embedded.*")
     clip_grad_norm: float | None = Field(
         None, gt=0, description="Largest norm of the gradient; null: no limit. *Embedded.*"

@@ -13,6 +13,7 @@ from opengait_meshgait.common.distributed import rank, wait_for_all
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.engine.checkpoint import Checkpoints, Say, other_body
 from opengait_meshgait.engine.config import make_config
+from opengait_meshgait.engine.optimization import take_moments
 from opengait_meshgait.engine.schema import Config
 from opengait_meshgait.networks import MeshGaitNet, load_checkpoint, load_weights
 
@@ -45,38 +46,53 @@ class TrainingState:
             "iteration": self.iteration,
         }
 
-    def load(
-        self, state: Mapping[str, Any], source: Path, strict: bool, optimizer: bool = True, scheduler: bool = True
-    ) -> list[str]:
-        """Take over a checkpoint, all but its iteration.
+    def load(self, state: Mapping[str, Any], source: Path, strict: bool) -> list[str]:
+        """Take over a checkpoint of this run.
 
         Args:
             state: the checkpoint.
             source: its file, for messages.
-            strict: refuse missing or further weights.
-            optimizer: take the optimizer's state, if there is one.
-            scheduler: take the schedule's state, if there is one.
+            strict: refuse missing or further weights and weights of other shapes.
 
         Returns:
-            With ``strict`` off, the names of weights that only one of the two has.
+            With ``strict`` off, the weights that are left out, one line each.
 
         Raises:
             UserError: what is in the file does not fit.
         """
-        unmatched = load_weights(self.net, state, strict, source)
-        parts = {"optimizer": optimizer, "scheduler": scheduler}
-        for name in [name for name, wanted in parts.items() if wanted and name in state]:
+        left_out = load_weights(self.net, state, strict, source)
+        for name in ("optimizer", "scheduler"):
             try:
-                getattr(self, name).load_state_dict(state[name])
+                if name in state:
+                    getattr(self, name).load_state_dict(state[name])
             except (ValueError, KeyError, TypeError) as error:
                 raise UserError(
-                    f"The {name} of {source} does not fit this config: {error}. Set trainer_cfg.{name}_reset: true to "
-                    "begin with a new one."
+                    f"The {name} of {source} does not fit this config: {error}. Choose another trainer_cfg.save_name; "
+                    "it may begin with these weights (trainer_cfg.restore_hint: that file)."
                 ) from error
         # A checkpoint from a CPU, or from OpenGait, has nothing to tell the scaler.
         if self.scaler.is_enabled() and state.get("scaler"):
             self.scaler.load_state_dict(state["scaler"])
-        return unmatched
+        self.iteration = state.get("iteration", 0)
+        return left_out
+
+    def begin_with(self, state: Mapping[str, Any], source: Path, strict: bool, moments: bool) -> list[str]:
+        """Take the weights of any checkpoint, for a training that begins at iteration 0 with a schedule of its own.
+
+        Args:
+            state, source, strict: as for :meth:`load`.
+            moments: take what its optimizer has kept of each weight, where it fits.
+
+        Returns:
+            As :meth:`load`.
+
+        Raises:
+            UserError: with ``strict``, the weights do not fit.
+        """
+        left_out = load_weights(self.net, state, strict, source)
+        if moments and not left_out and "optimizer" in state:
+            take_moments(self.optimizer, state["optimizer"])
+        return left_out
 
     def backward(self, loss: torch.Tensor) -> None:
         """Gradients of ``loss``."""
@@ -140,25 +156,35 @@ def restore(state: TrainingState, config: Config, about: Mapping[str, Any], chec
         path, content = Path(hint), load_checkpoint(hint)
     else:
         return
-    named = isinstance(hint, str) and path == Path(hint)
-    if not named:
+    if isinstance(hint, str) and path == Path(hint):
+        left_out = state.begin_with(content, path, cfg.restore_ckpt_strict, not cfg.optimizer_reset)
+        say(f"Starting with the weights of {path}.")
+    else:
+        # A run that resumes from its own newest checkpoint after a kill must not begin with a new optimizer.
         check_same_run(content, config, about["data"], path)
-        state.iteration = content.get("iteration", 0)
-    # A run that resumes from its own newest checkpoint after a kill must not begin with a new optimizer.
-    keep = {"optimizer": not (named and cfg.optimizer_reset), "scheduler": not (named and cfg.scheduler_reset)}
-    unmatched = state.load(content, path, cfg.restore_ckpt_strict, **keep)
-    steps, done = getattr(state.scheduler, "total_steps", None), state.scheduler.last_epoch
-    to_come = cfg.total_iter - state.iteration
-    if steps is not None and done + to_come > steps:
-        raise UserError(
-            f"The schedule in {path} has {steps - done} of its {steps} steps left, and {to_come} iterations are to "
-            "come. Set trainer_cfg.scheduler_reset: true to begin with a new schedule."
-        )
-    say(f"Starting with the weights of {path}." if named else f"Going on from {path}, iteration {state.iteration}.")
-    if unmatched:
-        say(f"{len(unmatched)} weights are only in the file or only in the network, {unmatched[0]} among them.")
+        left_out = state.load(content, path, cfg.restore_ckpt_strict)
+        check_schedule(state, path, cfg.total_iter)
+        say(f"Going on from {path}, iteration {state.iteration}.")
+    if left_out:
+        say("\n  ".join([f"{len(left_out)} weights of this file or network are left out:", *left_out]))
     if warning := other_body(content, about["body"]):
         say(warning)
+
+
+def check_schedule(state: TrainingState, source: Path, total: int) -> None:
+    """Refuse to go on beyond the end of a schedule that knows one.
+
+    Raises:
+        UserError: it has fewer steps left than there are iterations up to ``total``.
+    """
+    steps, done = getattr(state.scheduler, "total_steps", None), state.scheduler.last_epoch
+    to_come = total - state.iteration
+    if steps is not None and done + to_come > steps:
+        raise UserError(
+            f"The schedule in {source} has {steps - done} of its {steps} steps left, and {to_come} iterations are to "
+            "come. Choose another trainer_cfg.save_name and begin with these weights (trainer_cfg.restore_hint: that "
+            "file): the schedule starts anew then."
+        )
 
 
 def set_aside(folder: Path, say: Say) -> None:

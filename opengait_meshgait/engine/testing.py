@@ -194,7 +194,8 @@ def test(
             preparation.supervision, reason = body_to_draw(config, state)
             notes += [reason] if reason else []
         net = build.build_network(config, preparation.supervision)
-        load_weights(net, state, config.evaluator_cfg.restore_ckpt_strict, source)
+        if left_out := load_weights(net, state, config.evaluator_cfg.restore_ckpt_strict, source):
+            notes.append(f"{len(left_out)} weights of {source} or the network are left out: {'; '.join(left_out[:3])}…")
         warning = other_body(state, build.describe_body(preparation.supervision))
         if warning and not quiet and rank() == 0:
             say(warning)

@@ -2,7 +2,14 @@
 
 # What registers itself must be imported here, so that every config finds it.
 from opengait_meshgait.networks.backbones import DeepGaitV2, GaitGL, GaitPart, GaitSet, Plain, ResNet9, SwinGait
-from opengait_meshgait.networks.build import NETWORK_KEYS, count_flops, load_checkpoint, load_weights, make_network
+from opengait_meshgait.networks.build import (
+    NETWORK_KEYS,
+    count_flops,
+    fitting_weights,
+    load_checkpoint,
+    load_weights,
+    make_network,
+)
 from opengait_meshgait.networks.estimator import HeatmapEstimator
 from opengait_meshgait.networks.heatmap_features import HeatmapFeatures
 from opengait_meshgait.networks.lda_head import LDAHead
@@ -31,6 +38,7 @@ __all__ = [
     "SwinGait",
     "VolumeExtent",
     "count_flops",
+    "fitting_weights",
     "load_checkpoint",
     "load_weights",
     "make_network",

@@ -19,6 +19,7 @@ from opengait_meshgait.networks.reconstruction import Reconstruction
 _PARAMETERS = {k: p for k, p in inspect.signature(MeshGaitNet).parameters.items() if k != "reconstruction"}
 NETWORK_KEYS = frozenset(_PARAMETERS)
 """The keys of ``model_cfg`` that describe the network; its other keys are the trainer's."""
+_HEAD = "Discriminant."
 
 
 def make_network(model_cfg: Mapping[str, Any], reconstruction: Reconstruction | None = None) -> MeshGaitNet:
@@ -63,30 +64,47 @@ def load_weights(net: nn.Module, state: Mapping[str, Any], strict: bool, source:
     """Put a checkpoint's weights into a network.
 
     Returns:
-        With ``strict`` off, the names of weights that only one of the two has.
+        With ``strict`` off, what :func:`fitting_weights` leaves out.
 
     Raises:
-        UserError: weights of another shape, or, with ``strict``, missing or further ones.
+        UserError: with ``strict``, weights of another shape, missing or further ones.
     """
-    own, given = net.state_dict(), state["model"]
-    problems = [
-        f"{name}: {list(given[name].shape)} in the file, {list(own[name].shape)} in the network"
-        for name in own.keys() & given.keys()
-        if own[name].shape != given[name].shape
-    ]
-    unmatched = [f"{name}: not in the file" for name in own if name not in given]
-    unmatched += [f"{name}: not in the network" for name in given if name not in own]
-    if problems or (strict and unmatched):
-        problems = sorted(problems) + (unmatched if strict else [])
-        more = f"\n  and {len(problems) - 5} more" if len(problems) > 5 else ""
+    kept, left_out = fitting_weights(net.state_dict(), state["model"])
+    if strict and left_out:
+        more = f"\n  and {len(left_out) - 5} more" if len(left_out) > 5 else ""
         raise UserError(
             f"The weights of {source} do not fit model_cfg:\n  "
-            + "\n  ".join(problems[:5])
-            + f"{more}\nUse the config it was trained with"
-            + ("." if strict else ": restore_ckpt_strict: false lets weights be absent, not of another shape.")
+            + "\n  ".join(left_out[:5])
+            + f"{more}\nUse the config it was trained with; or, to train on other people or with other parts, begin "
+            "with those that fit: restore_ckpt_strict: false."
         )
-    net.load_state_dict(given, strict=False)
-    return [line.partition(":")[0] for line in unmatched]
+    net.load_state_dict(kept, strict=False)
+    return left_out
+
+
+def fitting_weights(
+    own: Mapping[str, torch.Tensor], given: Mapping[str, torch.Tensor]
+) -> tuple[dict[str, torch.Tensor], list[str]]:
+    """Those of a checkpoint's weights that a network can take.
+
+    Args:
+        own: the network's weights.
+        given: the checkpoint's.
+
+    Returns:
+        The weights whose name and shape the network has too, and what is left out, one line each: those of other
+        shapes first. Of an LDA head nothing fits if not all of it does.
+    """
+    other = [name for name in own if name in given and own[name].shape != given[name].shape]
+    left_out = [
+        f"{name}: {list(given[name].shape)} in the file, {list(own[name].shape)} in the network" for name in other
+    ]
+    left_out += [f"{name}: not in the file" for name in own if name not in given]
+    left_out += [f"{name}: not in the network" for name in given if name not in own]
+    kept = {name: value for name, value in given.items() if name in own and name not in other}
+    if any(line.startswith(_HEAD) for line in left_out):
+        kept = {name: value for name, value in kept.items() if not name.startswith(_HEAD)}
+    return kept, left_out
 
 
 def count_flops(net: nn.Module, frames: int = 30, height: int = 64, width: int = 44) -> tuple[int, float]:

@@ -21,6 +21,7 @@ from opengait_meshgait.data import Batch, FrameSampling, GaitDataset
 from opengait_meshgait.data.collate import collate
 from opengait_meshgait.data.loader import Key
 from opengait_meshgait.losses import loss_inputs
+from opengait_meshgait.networks import fitting_weights
 from opengait_meshgait.opengait import checks
 from opengait_meshgait.recipe.preparation import BatchPreparation, check_training_data
 from opengait_meshgait.recipe.training_step import fit_lda, network_to_train, silhouettes_of_meshes
@@ -99,6 +100,23 @@ class MeshGait(BaseModel):
         super().init_parameters()
         for module, state in own:
             module.load_state_dict(state)
+
+    def load_state_dict(self, state_dict: dict[str, Tensor], strict: bool = True, **more: Any) -> Any:
+        """As PyTorch's; not ``strict``, weights of other shapes, such as classes of other people, are left out too."""
+        if strict:
+            return super().load_state_dict(state_dict, strict, **more)
+        kept, left_out = fitting_weights(self.state_dict(), state_dict)
+        for line in left_out:
+            self.msg_mgr.log_info(f"MeshGait: left out: {line}")
+        return super().load_state_dict(kept, strict, **more)
+
+    def resume_ckpt(self, restore_hint: int | str) -> None:
+        """OpenGait's; a training that begins with the weights of a file keeps its own learning rate."""
+        groups = self.optimizer.param_groups if self.training and isinstance(restore_hint, str) else []
+        own = [{key: value for key, value in group.items() if key != "params"} for group in groups]
+        super().resume_ckpt(restore_hint)
+        for settings, group in zip(own, self.optimizer.param_groups if own else []):
+            group.update(settings)
 
     def get_loader(self, data_cfg: dict[str, Any], train: bool = True) -> DataLoader:
         """OpenGait's sampler over this package's reader, which tells files apart by their names."""

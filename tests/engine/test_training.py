@@ -1,5 +1,6 @@
 """Training: what it leaves, and that stopping it changes nothing."""
 
+import copy
 import functools
 import json
 
@@ -10,6 +11,7 @@ import torch
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.engine import build as engine_build
 from opengait_meshgait.engine.config import make_config
+from opengait_meshgait.engine.optimization import take_moments
 from opengait_meshgait.engine.progress import read_log
 from opengait_meshgait.engine.training import train
 from opengait_meshgait.losses.triplet import TripletLoss
@@ -177,7 +179,7 @@ def test_weights_of_another_file(raw, tmp_path):
     # As OpenGait would have written it.
     torch.save({key: state[key] for key in ("model", "optimizer", "scheduler", "iteration")}, tmp_path / "x.pt")
     raw["trainer_cfg"] |= {"restore_hint": str(tmp_path / "x.pt"), "total_iter": 1}
-    raw["trainer_cfg"] |= {"optimizer_reset": True, "scheduler_reset": True}
+    raw["trainer_cfg"]["optimizer_reset"] = True
     raw["optimizer_cfg"]["lr"] = 1e-9
     result = run(raw, tmp_path / "b")
     assert result.iteration == 1
@@ -192,11 +194,57 @@ def test_weights_of_another_run_whose_schedule_has_ended(raw, tmp_path):
     raw["scheduler_cfg"] = {"scheduler": "OneCycleLR", "max_lr": 0.01}
     raw["trainer_cfg"] |= {"total_iter": 2, "save_iter": 2}
     first = run(raw, tmp_path / "a")
-    raw["trainer_cfg"]["restore_hint"] = str(first.checkpoint)
-    with pytest.raises(UserError, match="has 0 of its 2 steps left, and 2 iterations are to come. Set trainer_cfg.sch"):
+    raw["trainer_cfg"]["total_iter"] = 3
+    raw["scheduler_cfg"]["total_steps"] = 3
+    other = copy.deepcopy(raw) | {"optimizer_cfg": {"solver": "Adam"}}
+    raw["trainer_cfg"]["restore_hint"] = other["trainer_cfg"]["restore_hint"] = str(first.checkpoint)
+    result = run(raw, tmp_path / "b")
+    assert result.iteration == 3
+    # The learning rates of a training that begins, not of one that has ended.
+    fresh = run({**raw, "trainer_cfg": {**raw["trainer_cfg"], "restore_hint": 0}}, tmp_path / "c")
+    key = "scalar/learning_rate"
+    rates = [[r["scalars"][key] for r in each.records if "scalars" in r] for each in (result, fresh)]
+    assert rates[0] == rates[1]
+    assert run(other, tmp_path / "d").iteration == 3  # the moments of SGD are left alone
+
+
+def test_momentum_of_another_run_is_taken_where_it_fits():
+    net = torch.nn.Linear(2, 3)
+    theirs = torch.optim.SGD(net.parameters(), 0.5, momentum=0.9)
+    net(torch.ones(1, 2)).sum().backward()
+    theirs.step()
+    mine = torch.optim.SGD(net.parameters(), 0.01, momentum=0.9)
+    assert take_moments(mine, theirs.state_dict())
+    assert mine.param_groups[0]["lr"] == 0.01
+    assert torch.equal(mine.state[net.weight]["momentum_buffer"], theirs.state[net.weight]["momentum_buffer"])
+    for other in (
+        torch.optim.Adam(net.parameters()),
+        torch.optim.SGD([net.weight], 0.01),
+        torch.optim.SGD(torch.nn.Linear(2, 4).parameters(), 0.01),
+    ):
+        assert not take_moments(other, theirs.state_dict()) and not other.state
+
+
+def test_weights_for_other_people(raw, partition, tmp_path, capsys):
+    first = run(raw, tmp_path / "a")
+    content = json.loads(partition.read_text())
+    (tmp_path / "p.json").write_text(json.dumps({**content, "TRAIN_SET": content["TRAIN_SET"] + content["TEST_SET"]}))
+    raw["data_cfg"]["dataset_partition"] = str(tmp_path / "p.json")
+    raw["model_cfg"]["SeparateBNNecks"]["class_num"] = 6
+    raw["model_cfg"]["Discriminant"]["channels"] = 5
+    raw["trainer_cfg"] |= {"restore_hint": str(first.checkpoint), "total_iter": 1}
+    raw["optimizer_cfg"]["lr"] = 1e-9
+    with pytest.raises(UserError, match=r"(?s)fc_bin: .* 4\] in the file, .* 6\] in the network.*_strict: false"):
         run(raw, tmp_path / "b")
-    raw["trainer_cfg"]["scheduler_reset"] = True
-    assert run(raw, tmp_path / "c").iteration == 2
+    raw["trainer_cfg"]["restore_ckpt_strict"] = False
+    result = train(make_config(raw), device="cpu", output=tmp_path / "c")
+    said = capsys.readouterr().err
+    assert "weights of this file or network are left out:" in said
+    assert "BNNecks.fc_bin: [4, 8, 4] in the file, [4, 8, 6] in the network" in said
+    assert "Discriminant.silhouettes.basis: " in said
+    before, after = weights(first), weights(result)
+    assert torch.allclose(before["FCs.fc_bin"], after["FCs.fc_bin"], atol=1e-6)
+    assert after["BNNecks.fc_bin"].shape[-1] == 6 and after["Discriminant.silhouettes.basis"].any()
 
 
 def test_going_back_to_an_iteration(raw, tmp_path, reference):

@@ -8,7 +8,14 @@ import torch
 from torch import nn
 
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.networks import MeshGaitNet, count_flops, load_checkpoint, load_weights, make_network
+from opengait_meshgait.networks import (
+    MeshGaitNet,
+    count_flops,
+    fitting_weights,
+    load_checkpoint,
+    load_weights,
+    make_network,
+)
 
 
 class _Harmful:
@@ -52,13 +59,26 @@ def test_weights_must_fit():
     net = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 2))
     given = {"model": {**net.state_dict(), "0.weight": torch.zeros(4, 2)}}
     with pytest.raises(UserError, match=r"0.weight: \[4, 2\] in the file, \[3, 2\] in the network"):
-        load_weights(net, given, strict=False, source="x.pt")
+        load_weights(net, given, strict=True, source="x.pt")
+    before = net[0].weight.clone()
+    left_out = load_weights(net, given, strict=False, source="x.pt")
+    assert left_out == ["0.weight: [4, 2] in the file, [3, 2] in the network"] and torch.equal(net[0].weight, before)
     given = {"model": {k: v for k, v in net.state_dict().items() if k != "1.bias"} | {"2.bias": torch.zeros(1)}}
     with pytest.raises(UserError, match=r"1.bias: not in the file\n  2.bias: not in the network"):
         load_weights(net, given, strict=True, source="x.pt")
     given["model"]["0.bias"] = torch.full((3,), 7.0)
-    assert load_weights(net, given, strict=False, source="x.pt") == ["1.bias", "2.bias"]
+    assert load_weights(net, given, strict=False, source="x.pt") == [
+        "1.bias: not in the file",
+        "2.bias: not in the network",
+    ]
     assert net[0].bias.tolist() == [7, 7, 7]
+
+
+def test_of_an_lda_head_all_fits_or_nothing():
+    own = {"FCs.w": torch.zeros(2), "Discriminant.mean": torch.zeros(3), "Discriminant.basis": torch.zeros(3, 2)}
+    given = {"FCs.w": torch.ones(2), "Discriminant.mean": torch.ones(3), "Discriminant.basis": torch.ones(3, 4)}
+    assert [*fitting_weights(own, given)[0]] == ["FCs.w"]
+    assert [*fitting_weights(own, {**given, "Discriminant.basis": torch.ones(3, 2)})[0]] == [*own]
 
 
 def test_a_network_needs_its_keys():

@@ -1,5 +1,6 @@
 """OpenGait's own main.py trains and tests MeshGait, and its checkpoints are the embedded engine's, both ways."""
 
+import json
 import pickle
 import re
 import shutil
@@ -135,7 +136,20 @@ def test_opengait_goes_on_from_the_engine(main, ours, tiny_config, write):
     config["trainer_cfg"] |= {"restore_hint": str(ours), "save_name": "GoesOn", "total_iter": 2, "with_test": False}
     said = main(write(config), "train")
     assert f"Restore Parameters from {ours}" in said
-    assert "Iteration 00002" in said
+    assert "Iteration 00002" in said and "scheduler_reset is true now" in said
+
+
+def test_other_people(main, ours, walkers, tiny_config, write, tmp_path):
+    ids = sum(json.loads((walkers / "partition.json").read_text()).values(), [])
+    (tmp_path / "p.json").write_text(json.dumps({"TRAIN_SET": ids, "TEST_SET": ids[:2]}))
+    config = tiny_config()
+    config["data_cfg"]["dataset_partition"] = str(tmp_path / "p.json")
+    config["model_cfg"]["SeparateBNNecks"]["class_num"] = 6
+    config["trainer_cfg"] |= {"restore_hint": str(ours), "save_name": "Others", "total_iter": 2, "with_test": False}
+    config["trainer_cfg"]["restore_ckpt_strict"] = False
+    said = main(write(config), "train")
+    assert "left out: BNNecks.fc_bin: [4, 8, 4] in the file, [4, 8, 6] in the network" in said
+    assert "Iteration 00002" in said and "optimizer_reset is true now" in said
 
 
 def test_the_engine_goes_on_from_opengait(theirs, tiny_config, tmp_path):
