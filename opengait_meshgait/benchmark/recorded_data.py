@@ -15,7 +15,7 @@ from opengait_meshgait.common.provenance import command
 from opengait_meshgait.engine.progress import say
 from opengait_meshgait.walkers import WalkerSet, write_walkers
 from opengait_meshgait.walkers.gait_fitting import fit_gait
-from opengait_meshgait.walkers.gait_model import save_gait
+from opengait_meshgait.walkers.gait_model import PROCEDURAL, save_gait
 from opengait_meshgait.walkers.recorded import load_recording
 from opengait_meshgait.walkers.recordings import RecordedSet, Recording
 from opengait_meshgait.walkers.world import World, describe_world, load_world
@@ -175,8 +175,10 @@ def write_recorded_data(protocol: RecordedProtocol, out: Path, workers: int | No
         if not gait.exists():
             say(f"{fold.name}: learning how {len(fold.train)} people walk")
             _learn(protocol, fold, gait)
+        # A model learned from a few people makes bodies that fit these alone: every other one walks procedurally.
+        gaits = {"gait": f"{PROCEDURAL},{gait}", "variety": 1.0}
         drawn = WalkerSet(
-            size.ids, size.views, size.seqs, size.frames, number, train=size.ids, gait=str(gait), world=protocol.world
+            size.ids, size.views, size.seqs, size.frames, number, train=size.ids, world=protocol.world, **gaits
         )
         write_walkers(drawn, folder / "drawn", workers, command())
         _link(folder / "train", protocol, {"TRAIN_SET": fold.train, "VAL_SET": fold.val}, out / "data", "recorded")

@@ -60,7 +60,7 @@ class LDAHead(nn.Module):
         components: Count = 512,
         shrinkage: Annotated[float, Field(gt=0)] = 0.6,
         marker_shrinkage: Annotated[float, Field(gt=0)] = 0.015,
-        marker_weight: Annotated[float, Field(ge=0)] = 0.5,
+        marker_weight: Annotated[float, Field(ge=0)] = 0.25,
     ):
         super().__init__()
         self.channels, self.marker_weight = channels, marker_weight
