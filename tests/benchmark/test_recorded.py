@@ -173,7 +173,8 @@ def test_nothing_is_learned_from_the_people_of_a_test(finished, trained, capsys)
     for name, fold in folds.items():
         assert load_gait(str(out / name / "gait.npz")).people == fold["train"]
         drawn = json.loads((out / name / "drawn" / "dataset.json").read_text())["options"]
-        assert drawn["gait"]["people"] == fold["train"]
+        procedural, learned = drawn["gait"]
+        assert procedural == "procedural" and learned["people"] == fold["train"]
         labels = {key: [f"1_{int(person[1:]):04d}" for person in fold[key]] for key in ("train", "val", "test")}
         assert partition(out / name / "train") == {
             "TRAIN_SET": ["drawn_0001", "drawn_0002", *labels["train"]],
