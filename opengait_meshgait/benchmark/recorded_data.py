@@ -176,9 +176,16 @@ def write_recorded_data(protocol: RecordedProtocol, out: Path, workers: int | No
             say(f"{fold.name}: learning how {len(fold.train)} people walk")
             _learn(protocol, fold, gait)
         # A model learned from a few people makes bodies that fit these alone: every other one walks procedurally.
-        gaits = {"gait": f"{PROCEDURAL},{gait}", "variety": 1.0}
         drawn = WalkerSet(
-            size.ids, size.views, size.seqs, size.frames, number, train=size.ids, world=protocol.world, **gaits
+            size.ids,
+            size.views,
+            size.seqs,
+            size.frames,
+            number,
+            train=size.ids,
+            variety=1.0,
+            gait=f"{PROCEDURAL},{gait}",
+            world=protocol.world,
         )
         write_walkers(drawn, folder / "drawn", workers, command())
         _link(folder / "train", protocol, {"TRAIN_SET": fold.train, "VAL_SET": fold.val}, out / "data", "recorded")
