@@ -15,6 +15,7 @@ from opengait_meshgait.body.pose_samples import sample_poses
 from opengait_meshgait.walkers.camera import Camera
 from opengait_meshgait.walkers.person import WalkName
 from opengait_meshgait.walkers.sequence import make_scene
+from opengait_meshgait.walkers.world import WORLDS
 
 VIEWS = range(0, 360, 30)
 FRAMES = 8
@@ -29,7 +30,9 @@ def walking(body: BodyModel, people: range, seed: int) -> tuple[torch.Tensor, Cr
         name = WalkName(number, "nm", 1)
         scene = make_scene(body, name, FRAMES, seed)
         for view in VIEWS:
-            look = Camera.draw(view, name.rng(seed, view + 1)).follow(scene.motion.pelvis, scene.stature)
+            rngs = name.rng(seed, view + 1), name.rng(seed, view + 1, 1)
+            camera = Camera.draw(view, 0.0, WORLDS["studio"], rngs)
+            look = camera.follow(scene.motion.pelvis, scene.stature)
             points = torch.from_numpy(look.orient(scene.joints)).float()
             joints.append(points)
             frames.append(crop_frame(torch.from_numpy(look.orient(scene.skin)), body.faces, points[:, 0]))

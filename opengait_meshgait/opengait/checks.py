@@ -106,7 +106,7 @@ def normalize(cfgs: dict[str, Any], training: bool, world_size: int) -> list[str
         if scheduler["scheduler"] == "OneCycleLR" and "total_steps" not in scheduler:
             scheduler["total_steps"] = trainer["total_iter"]
             notes.append(f"scheduler_cfg.total_steps is {trainer['total_iter']} now, trainer_cfg.total_iter.")
-        if isinstance(trainer["restore_hint"], str):
+        if isinstance(trainer.get("restore_hint"), str):
             # Weights that are left out would leave the optimizer's moments to others.
             anew = ["scheduler_reset"] if trainer["restore_ckpt_strict"] else ["scheduler_reset", "optimizer_reset"]
             for key in [key for key in anew if not trainer.get(key)]:

@@ -22,6 +22,7 @@ from opengait_meshgait.common.pictures import normalize_silhouette
 from opengait_meshgait.walkers.camera import Camera
 from opengait_meshgait.walkers.person import WalkName
 from opengait_meshgait.walkers.sequence import make_scene
+from opengait_meshgait.walkers.world import WORLDS
 
 BODY = load_body()
 
@@ -173,7 +174,9 @@ def scenes(standin):
         name = WalkName(number, "nm", 1)
         scene = make_scene(standin, name, 8, seed=5)
         for view in range(0, 360, 54):
-            look = Camera.draw(view, name.rng(5, view + 1)).follow(scene.motion.pelvis, scene.stature)
+            rngs = name.rng(5, view + 1), name.rng(5, view + 1, 1)
+            camera = Camera.draw(view, 0.0, WORLDS["studio"], rngs)
+            look = camera.follow(scene.motion.pelvis, scene.stature)
             joints.append(torch.from_numpy(look.orient(scene.joints)).float())
             frames.append(crop_frame(torch.from_numpy(look.orient(scene.skin)), standin.faces, joints[-1][:, 0]))
     return torch.cat(joints), torch.cat([f.origin for f in frames]), torch.cat([f.height for f in frames])

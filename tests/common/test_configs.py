@@ -48,7 +48,7 @@ def test_shipped_files_are_found_from_any_folder(name, elsewhere):
 
 def test_parts_are_merged_in_their_order_with_adjustments():
     config = read_config("configs/meshgait/walkers_small_gaitset_silhouette.yaml")
-    assert config["model_cfg"]["backbone_cfg"] == {"type": "GaitSet", "channels": [17, 35, 71]}
+    assert config["model_cfg"]["backbone_cfg"] == {"type": "GaitSet", "channels": [17, 35, 72]}
     assert config["model_cfg"]["heatmap_cfg"] is None
     assert config["data_cfg"]["dataset_root"] == "output/small"
     assert [loss["log_prefix"] for loss in config["loss_cfg"]] == ["triplet", "softmax"]
