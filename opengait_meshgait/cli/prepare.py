@@ -32,7 +32,13 @@ def parser(prog: str) -> argparse.ArgumentParser:
     )
     bodies = result.add_argument_group("bodies")
     bodies.add_argument("--silhouettes-only", action="store_true", help="leave bodies alone")
-    bodies.add_argument("--bodies", type=Path, metavar="DIR", help="folder of the bodies, if not the usual one")
+    bodies.add_argument(
+        "--bodies",
+        type=Path,
+        metavar="DIR|none",
+        help="folder of the bodies, if not the usual one; none: there are none, and frames of zeros say so, which lets "
+        "silhouettes train beside others that have bodies",
+    )
     bodies.add_argument("--pose-key", metavar="KEY", help="name of the pose in body files")
     bodies.add_argument("--betas-key", metavar="KEY", help="name of the shape in body files")
     bodies.add_argument("--cam-key", metavar="KEY", help="name of the weak-perspective camera in body files")
@@ -57,11 +63,13 @@ def run(arguments: argparse.Namespace) -> int:
     from opengait_meshgait.prepare.sequence import Preparation
 
     named = {name: getattr(arguments, f"{name}_key") for name in ("pose", "betas", "cam", "joints")}
+    none = arguments.bodies == Path("none")
     preparation = Preparation(
         dataset=arguments.dataset,
         root=arguments.root,
-        bodies=arguments.bodies,
-        silhouettes_only=arguments.silhouettes_only,
+        bodies=None if none else arguments.bodies,
+        silhouettes_only=arguments.silhouettes_only or none,
+        zero_bodies=none,
         body=arguments.body,
         size=arguments.size,
         keys=keys_of(arguments.dataset, named),

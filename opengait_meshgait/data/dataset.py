@@ -10,7 +10,7 @@ from tqdm import tqdm
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.data.collate import FrameSampling, GaitSequence
 from opengait_meshgait.data.layout import SequenceInfo, find_sequences, list_problems, read_partition
-from opengait_meshgait.data.reader import Arrays, read_sequence
+from opengait_meshgait.data.reader import Arrays, read_sequence, usable_bodies
 
 
 class SequenceTable:
@@ -104,18 +104,24 @@ class GaitDataset(SequenceTable, Dataset):
         )
 
 
-def check_sequences(dataset: GaitDataset, sample: int | None = None) -> None:
+def check_sequences(dataset: GaitDataset, sample: int | None = None) -> tuple[int, int]:
     """Read all sequences, or an evenly spread sample of so many, so that bad files are known before the training.
+
+    Returns:
+        How many were read, and how many of them have a body in some frame.
 
     Raises:
         UserError: the number of sequences that cannot be used, and the first few of them with the reason.
     """
     number = len(dataset) if sample is None else min(sample, len(dataset))
-    problems = []
+    problems, with_body = [], 0
     for index in tqdm(np.linspace(0, len(dataset) - 1, number).round().astype(int).tolist(), "reading", disable=None):
         try:
-            dataset.load(index)
+            _, bodies, weights = dataset.load(index)
         except UserError as error:
             problems.append(str(error))
+            continue
+        with_body += bodies is not None and bool(usable_bodies(bodies, weights).any())
     if problems:
         raise UserError(list_problems(f"{len(problems)} of {number} sequences that were read are unusable", problems))
+    return number, with_body

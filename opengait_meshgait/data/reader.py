@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from opengait_meshgait.body.layout import FRAME_SIZE, NUM_JOINTS
+from opengait_meshgait.body.layout import FRAME_SIZE, NUM_JOINTS, POSE
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.common.files import read_pickle
 from opengait_meshgait.data.layout import holds_joints
@@ -125,6 +125,14 @@ def read_weights(path: str | Path) -> np.ndarray:
             "count) to 1. Make the file again."
         )
     return weights.astype(np.float32, copy=False)
+
+
+def usable_bodies(bodies: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
+    """Which frames have a body that may teach something, bool [T]; arrays as :func:`read_sequence` reads."""
+    # Of 85 numbers, the camera and the betas say nothing of whether anybody was found.
+    frames = bodies[:, POSE] if bodies.ndim == 2 else bodies.reshape(len(bodies), -1)
+    counts = np.ones(len(bodies), bool) if weights is None else weights > 0
+    return np.isfinite(frames).all(1) & frames.any(1) & counts
 
 
 def _read_array(path: str | Path, expected: str) -> np.ndarray:

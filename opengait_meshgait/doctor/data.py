@@ -164,6 +164,9 @@ def check_sample(findings: Findings) -> str:
         return found
     if findings.supervision is None:
         return f"{found}; its bodies are not looked at, for the body or marker file cannot be used"
+    if info.name in findings.sample.bodiless and build.compares_silhouettes(findings.config):
+        # The example is one with bodies where there is one.
+        return f"{found}; no sequence that was read has a body, and silhouettes alone teach the mesh"
     tensors = [None if array is None else torch.from_numpy(array)[None] for array in (bodies, weights)]
     try:
         return f"{found}; {check_bodies(findings.supervision(*tensors))}"

@@ -25,10 +25,14 @@ def uses_bodies(config: Config) -> bool:
     return config.model_cfg.heatmap_cfg is not None and modalities(config) == 2
 
 
+def compares_silhouettes(config: Config) -> bool:
+    """Whether a loss compares meshes with their silhouettes, which takes no true body."""
+    return any(loss.get("log_prefix") == SILHOUETTE_TERM for loss in config.loss_cfg)
+
+
 def needs_body(config: Config) -> bool:
     """Whether training reconstructs a mesh, to compare it with true bodies or with its silhouette."""
-    by_silhouette = any(loss.get("log_prefix") == SILHOUETTE_TERM for loss in config.loss_cfg)
-    return config.model_cfg.heatmap_cfg is not None and (by_silhouette or uses_bodies(config))
+    return config.model_cfg.heatmap_cfg is not None and (compares_silhouettes(config) or uses_bodies(config))
 
 
 def build_preparation(config: Config, training: bool) -> BatchPreparation:

@@ -4,7 +4,7 @@ import functools
 import operator
 import time
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,25 @@ from opengait_meshgait.engine.schema import Config
 from opengait_meshgait.evaluation import EVALUATORS, LOW_IOU, BodyErrors, body_errors, iou_metrics
 from opengait_meshgait.networks import MeshGaitNet, load_checkpoint, load_weights
 from opengait_meshgait.recipe.preparation import BatchPreparation
+
+
+@dataclass
+class _Share:
+    """What one process found.
+
+    Attributes:
+        indices: places in the dataset, one tensor a batch.
+        features: to match, ``[m, c, p]`` on the CPU, one tensor a batch.
+        errors: of bodies, by view.
+        ious: of reconstructed meshes and silhouettes, by view.
+        with_body: places of the sequences that have a true body in some frame.
+    """
+
+    indices: list[torch.Tensor] = field(default_factory=list)
+    features: list[torch.Tensor] = field(default_factory=list)
+    errors: dict[str, BodyErrors] = field(default_factory=dict)
+    ious: dict[str, list[float]] = field(default_factory=dict)
+    with_body: set[int] = field(default_factory=set)
 
 
 def evaluate(
@@ -50,8 +69,9 @@ def evaluate(
         condition and ``id/type/view``: Rank-1 as :meth:`~opengait_meshgait.evaluation.evaluators.ProbeHits.texts`),
         ``precisions`` (by condition, ``ap`` and ``inp`` of the probes in the order of ``probes``, 0…1, None where
         nothing was compared),
-        ``bodies`` (mm), ``joints`` (mm, one number a joint) and ``bodies_by_view`` (as ``bodies``), all three None
-        without bodies, ``iou`` (mean IoU of reconstructed meshes and the silhouettes they were made from, 0…1) and
+        ``sequences_with_bodies`` (how many have a true body in some frame; None where none is read), ``bodies`` (mm,
+        over frames that have one), ``joints`` (mm, one number a joint) and ``bodies_by_view`` (as ``bodies``), all
+        three None without bodies, ``iou`` (mean IoU of reconstructed meshes and the silhouettes they were made from, 0…1) and
         ``iou_low_percent`` (the share of frames below :data:`~opengait_meshgait.evaluation.LOW_IOU`), over
         :data:`~opengait_meshgait.engine.overlap.FRAMES_DRAWN` frames a sequence, both None without meshes,
         ``iou_by_view`` (the two by view), ``sequences`` and ``seconds``. Other processes than the first get an empty
@@ -65,9 +85,9 @@ def evaluate(
     shares = gather_to_rank0(_embed(net, dataset, config, preparation, matched, quiet))
     if shares is None:
         return {}
-    features = torch.empty(len(dataset), *shares[0][1].shape[1:])
-    for indices, share, *_ in shares:
-        features[indices] = share
+    features = torch.empty(len(dataset), *shares[0].features[0].shape[1:])
+    for share in shares:
+        features[torch.cat(share.indices)] = torch.cat(share.features)
     found = EVALUATORS.get(config.evaluator_cfg.eval_func)(
         features.to(next(net.parameters()).device),
         dataset.label_list,
@@ -77,14 +97,17 @@ def evaluate(
         **build.evaluator_arguments(config),
     )
     notes = list(found.notes)
-    errors: dict[str, BodyErrors] = functools.reduce(_add, (share for *_, share, _ in shares))
-    ious: dict[str, list[float]] = functools.reduce(_add, (share for *_, share in shares))
+    errors: dict[str, BodyErrors] = functools.reduce(_add, (share.errors for share in shares))
+    ious: dict[str, list[float]] = functools.reduce(_add, (share.ious for share in shares))
     overlap = iou_metrics([iou for view in ious.values() for iou in view])
     if overlap["iou"] is not None:
         notes.append(
             f"iou is that of the reconstructed mesh with its silhouette in {FRAMES_DRAWN} frames a sequence, iou_low "
             f"the share of them below {LOW_IOU:.2f}."
         )
+    known = len(set.union(*(share.with_body for share in shares)))
+    if errors and known < len(dataset):
+        notes.append(f"True bodies are known of {known} of the {len(dataset)} sequences.")
     bodies = functools.reduce(operator.add, errors.values()) if errors else None
     places = [f"{info.label}/{info.type}/{info.view}" for info in dataset.seqs]
     return {
@@ -99,6 +122,7 @@ def evaluate(
             for condition, hits in found.hits.items()
         },
         "precisions": {condition: hits.precisions() for condition, hits in found.hits.items()},
+        "sequences_with_bodies": known if bodies else None,
         "bodies": bodies.metrics() if bodies else None,
         "joints": bodies.joints() if bodies else None,
         "bodies_by_view": {view: errors[view].metrics() for view in sorted(errors)} or None,
@@ -117,37 +141,39 @@ def _embed(
     preparation: BatchPreparation,
     matched: str,
     quiet: bool,
-) -> tuple[torch.Tensor, torch.Tensor, dict[str, BodyErrors], dict[str, list[float]]]:
-    """This process's share: indices [m], features to match [m, c, p] on the CPU, body errors and IoUs by view."""
+) -> _Share:
     cfg, device = config.evaluator_cfg, next(net.parameters()).device
     with_mesh = net.reconstruction is not None and preparation.supervision is not None
     sampler = InferenceSampler(dataset, cfg.sampler.batch_size, rank(), world_size())
     loader = make_loader(dataset, sampler, config.data_cfg.num_workers, pin_memory=device.type == "cuda")
     half = cfg.enable_float16 and device.type == "cuda"
-    indices, features = [], []
-    errors: dict[str, BodyErrors] = {}
-    ious: dict[str, list[float]] = {}
+    share = _Share()
     silent = True if quiet or rank() else None
     for number, batch in enumerate(tqdm(loader, "testing", leave=False, dynamic_ncols=True, disable=silent)):
         batch = batch.to(device)
         with torch.autocast(device.type, dtype=torch.float16, enabled=half):
             sils = preparation.for_test(batch)
             output = net(sils, seqL=batch.seqL, reconstruct=with_mesh)
-        indices.append(batch.indices.cpu())
-        features.append(getattr(output, matched).float().cpu())
+        share.indices.append(batch.indices.cpu())
+        share.features.append(getattr(output, matched).float().cpu())
         if with_mesh:
             found = sequence_ious(output, preparation.supervision.body.faces, sils, batch.seqL)
             for view, new, each in zip(batch.views, sampler.first_time[number], found):
-                ious = _add(ious, {view: each if new else []})
+                share.ious = _add(share.ious, {view: each if new else []})
         targets = preparation.test_targets(batch)
         if targets is not None:
+            frames = (targets.joint_weights > 0).flatten(0, 1).cpu()
+            parts = frames.split(
+                [len(frames) // len(batch)] * len(batch) if batch.seqL is None else batch.seqL[0].tolist()
+            )
+            share.with_body |= {int(index) for index, part in zip(batch.indices, parts) if part.any()}
             for view in sorted(set(batch.views)):
                 pairs = zip(sampler.first_time[number], batch.views)
                 chosen = torch.tensor([new and seen == view for new, seen in pairs], device=device)
                 chosen = chosen[:, None] if batch.seqL is None else chosen.repeat_interleave(batch.seqL[0])[None]
                 weights = {key: getattr(targets, key) * chosen for key in ("joint_weights", "mesh_weights")}
-                errors = _add(errors, {view: body_errors(output, replace(targets, **weights))})
-    return torch.cat(indices), torch.cat(features), errors, ious
+                share.errors = _add(share.errors, {view: body_errors(output, replace(targets, **weights))})
+    return share
 
 
 def _add(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:

@@ -63,7 +63,9 @@ class Trainer:
         share = (cfg.sampler.batch_size, cfg.sampler.batch_shuffle, cfg.seed)
         self.sampler = TripletSampler(self.train_set, *share, rank=rank(), world_size=world_size())
         self.split, self.test_set = self._tests()
-        check_training_data(self.train_set, config.model_cfg.SeparateBNNecks.class_num, cfg.sampler.batch_size)
+        classes, with_bodies = config.model_cfg.SeparateBNNecks.class_num, self.preparation.with_bodies
+        if note := check_training_data(self.train_set, classes, cfg.sampler.batch_size, with_bodies):
+            self.say(note)
         if rank() == 0:
             self.checkpoints.sweep()
 

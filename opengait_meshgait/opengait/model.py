@@ -123,10 +123,11 @@ class MeshGait(BaseModel):
         cfg = self.cfgs["trainer_cfg" if train else "evaluator_cfg"]["sampler"]
         bodies = train and self.prepare.with_bodies
         dataset = GaitDataset(data_cfg, "train" if train else "test", bodies, FrameSampling.from_config(cfg))
+        notes = [] if train else checks.check_test_set(self.cfgs, dataset)
         if train:
             classes = self.cfgs["model_cfg"]["SeparateBNNecks"]["class_num"]
-            check_training_data(dataset, classes, cfg["batch_size"])
-        notes = [] if train else checks.check_test_set(self.cfgs, dataset)
+            note = check_training_data(dataset, classes, cfg["batch_size"], bodies)
+            notes += [note] if note else []
         if train and not self.engine_cfg["with_test"]:
             notes += checks.foresee_test(self.cfgs)
         for note in notes:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from opengait_meshgait.body.layout import POSE, head_below_feet
+from opengait_meshgait.body.layout import head_below_feet
 from opengait_meshgait.body.supervision import BodyTargets
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.data.layout import (
@@ -19,7 +19,7 @@ from opengait_meshgait.data.layout import (
     list_problems,
     shorten,
 )
-from opengait_meshgait.data.reader import read_sequence
+from opengait_meshgait.data.reader import read_sequence, usable_bodies
 from opengait_meshgait.data.transforms import Transform
 from opengait_meshgait.recipe.preparation import check_class_num
 
@@ -113,7 +113,7 @@ def read_sample(seqs: Sequence[SequenceInfo], number: int = 64) -> Sample:
             continue
         lengths[info.name], infos[info.name] = len(sils), info
         sizes[sils.shape[1:]] += 1
-        if bodies is not None and not _usable(bodies, weights).any():
+        if bodies is not None and not usable_bodies(bodies, weights).any():
             bodiless.append(info.name)
     ordered = sorted(lengths.keys() - bodiless or lengths, key=lambda name: (lengths[name], name))
     example = infos[ordered[len(ordered) // 2]] if ordered else None
@@ -147,7 +147,9 @@ def check_lengths(sample: Sample, frames: int | None) -> str:
         if short:
             notes.append(f"{len(short)} {what} {shorten(short)}")
     if sample.bodiless:
-        notes.append(f"{len(sample.bodiless)} have no valid body in any frame {shorten(sample.bodiless)}")
+        notes.append(
+            f"{len(sample.bodiless)} of the {len(lengths)} have no valid body in any frame {shorten(sample.bodiless)}"
+        )
     return "; ".join(notes)
 
 
@@ -187,14 +189,6 @@ def check_bodies(targets: BodyTargets) -> str:
     joints_alone = "" if targets.mesh_weights.any() else "; joints alone, nothing for markers and meshes to learn from"
     share = f"{valid.float().mean():.0%} of its frames have a valid body, mean weight {weights:.2f}"
     return f"{share}, {height:.2f} m high{joints_alone}"
-
-
-def _usable(bodies: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
-    """Which frames have a body that may teach something, bool [T]."""
-    # Of 85 numbers, the camera and the betas say nothing of whether anybody was found.
-    frames = bodies[:, POSE] if bodies.ndim == 2 else bodies.reshape(len(bodies), -1)
-    counts = np.ones(len(bodies), bool) if weights is None else weights > 0
-    return np.isfinite(frames).all(1) & frames.any(1) & counts
 
 
 def _kinds(info: SequenceInfo) -> Iterator[str]:

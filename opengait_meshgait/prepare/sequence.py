@@ -28,6 +28,7 @@ class Preparation:
         root: the raw dataset.
         bodies: the folder of its bodies, where it is not the usual one.
         silhouettes_only: leave bodies alone.
+        zero_bodies: write frames of zeros where bodies are left alone: nobody's body is known.
         body: file of the body that is compared with silhouettes; None is the stand-in.
         size: height and width of the normalised silhouettes, px.
         keys: the names in body files.
@@ -43,6 +44,7 @@ class Preparation:
     root: Path
     bodies: Path | None = None
     silhouettes_only: bool = False
+    zero_bodies: bool = False
     body: Path | None = None
     size: int = 64
     keys: BodyKeys = BodyKeys()
@@ -131,6 +133,9 @@ def prepare_sequence(
         unreadable=len(silhouettes.unreadable),
     )
     files = {SILS_FILE: silhouettes.pictures}
+    if preparation.zero_bodies:
+        files[SMPLS_FILE] = np.zeros((len(silhouettes.kept), FRAME_SIZE), np.float32)
+        record.without_body = len(silhouettes.kept)
     if bodies is not None:
         files |= _match(silhouettes, bodies, preparation, body, record)
     return files, record

@@ -91,21 +91,31 @@ class BatchPreparation:
         return sils, BodyTargets(*bodies) if bodies else None
 
 
-def check_training_data(dataset: GaitDataset, class_num: int, batch_size: Sequence[int]) -> None:
+def check_training_data(
+    dataset: GaitDataset, class_num: int, batch_size: Sequence[int], with_bodies: bool
+) -> str | None:
     """Refuse training sequences that do not fit the network or the batches, or a sample of which cannot be read.
 
     Args:
         dataset: the training set.
         class_num: classes of the network.
         batch_size: [P, K], identities in a batch and sequences of each.
+        with_bodies: whether their bodies are read.
+
+    Returns:
+        One line where sequences have no body; in other processes than the first None.
 
     Raises:
         UserError: what does not fit.
     """
     check_class_num(class_num, len(dataset.label_set))
     TripletSampler(dataset, batch_size, world_size=world_size())
-    if rank() == 0:
-        check_sequences(dataset, _READ_FIRST)
+    if rank() != 0:
+        return None
+    read, known = check_sequences(dataset, _READ_FIRST)
+    some = "" if read == len(dataset) else " that were looked at"
+    lacking = with_bodies and known < read
+    return f"{known} of {read} training sequences{some} have bodies." if lacking else None
 
 
 def check_class_num(class_num: int, people: int) -> None:

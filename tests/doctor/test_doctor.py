@@ -165,6 +165,17 @@ def test_meshes_of_trained_weights(data, raw, doctor):
     assert "Run-00001.pt cannot be looked at: " in doctor()[1][ALL[-1]][1]
 
 
+def test_bodies_of_zeros(data, raw, doctor, wrong):
+    for path in data.rglob("1-smpls.pkl"):
+        dump(path, np.zeros((3, 85), np.float32))
+    assert "Nothing can be learned from such bodies" in wrong("one sample")
+    raw["loss_cfg"].append({"type": "SilhouetteLoss", "log_prefix": "silhouette"})
+    status, outcomes, _ = doctor()
+    assert status == 0
+    assert "16 of the 16 have no valid body in any frame" in outcomes["frame counts"][1]
+    assert "silhouettes alone teach the mesh" in outcomes["one sample"][1]
+
+
 def test_silhouettes_alone(data, raw, doctor):
     raw["model_cfg"] |= {"heatmap_cfg": None, "HeatmapFeatures": None}
     raw["loss_cfg"] = raw["loss_cfg"][:2]

@@ -129,4 +129,29 @@ def test_silhouettes_teach_the_heatmaps_without_any_body(raw, bodies, tmp_path, 
     assert second["scalar/silhouette/loss"] < 0.9 * first["scalar/silhouette/loss"]
     assert {f"scalar/silhouette/{name}" for name in ("inside", "fill", "iou", "ramp")} < first.keys()
     tests = result.evaluations
-    assert not any(test["bodies"] for test in tests) and tests[-1]["iou"] > tests[0]["iou"]
+    assert (
+        not any(test["bodies"] or test["sequences_with_bodies"] for test in tests)
+        and tests[-1]["iou"] > tests[0]["iou"]
+    )
+
+
+def test_sequences_with_and_without_bodies_side_by_side(raw, bodies, tmp_path, capsys):
+    """Half of the people have none: what there is is told and measured."""
+    folder = bodies()
+    for label in ("0001", "0002", "0005"):
+        for path in (folder / label).rglob("1-smpls.pkl"):
+            path.write_bytes(pickle.dumps(np.zeros_like(pickle.loads(path.read_bytes()))))
+    raw["trainer_cfg"] |= {"with_test": True, "total_iter": 1, "save_iter": 1}
+    result = train(make_config(raw), device="cpu", output=tmp_path / "out")
+    assert "16 of 32 training sequences have bodies." in capsys.readouterr().err
+    test = result.evaluations[-1]
+    assert test["sequences_with_bodies"] == 8 and "True bodies are known of 8 of the 16 sequences." in test["notes"]
+    for path in (folder / "0005").rglob("*"):
+        if path.name == "1-smpls.pkl":
+            path.write_bytes((folder / "0006" / "nm-01" / "000" / "1-smpls.pkl").read_bytes())
+    raw["trainer_cfg"]["save_name"] = "Again"
+    all_known = train(make_config(raw), device="cpu", quiet=True, output=tmp_path / "out").evaluations[-1]
+    # Not by those whose bodies are not known; but the networks learned from the same ones.
+    assert all_known["sequences_with_bodies"] == 16
+    assert test["bodies"]["mpjpe_mm"] != pytest.approx(all_known["bodies"]["mpjpe_mm"])
+    assert test["iou"] == pytest.approx(all_known["iou"])

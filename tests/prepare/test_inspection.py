@@ -109,4 +109,4 @@ def test_the_example_has_a_body_if_any_has(tmp_path):
         write(tmp_path, f"{label}/nm-01/000", weights=weight)
     sample = read_sample(survey_sequences(tmp_path, ["a", "b", "c"], with_bodies=True).found)
     assert sample.example.label == "b"
-    assert "2 have no valid body in any frame ['a-nm-01-000', 'c-nm-01-000']" in check_lengths(sample, 1)
+    assert "2 of the 3 have no valid body in any frame ['a-nm-01-000', 'c-nm-01-000']" in check_lengths(sample, 1)

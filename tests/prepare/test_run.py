@@ -51,6 +51,18 @@ def test_gait3d_becomes_training_data(gait3d, walk, tmp_path, capsys):
     assert "4 of 4 sequences prepared" in capsys.readouterr().out
 
 
+def test_without_bodies_frames_of_zeros_say_so(gait3d, tmp_path):
+    out = tmp_path / "out"
+    more = ["--bodies", "none", "--workers", "1"]
+    assert main(["prepare", "gait3d", "--root", str(gait3d), "--out", str(out), *more]) == 0
+    for names in SEQUENCES:
+        folder = out.joinpath(*names)
+        assert sorted(p.name for p in folder.iterdir()) == ["0-sils.pkl", "1-smpls.pkl"]
+        frames = load(folder / "1-smpls.pkl")
+        assert frames.shape == (FRAMES, 85) and frames.dtype == np.float32 and not frames.any()
+    assert json.loads((out / "prepare.json").read_text())["bodies"]["without_body"] == FRAMES * len(SEQUENCES)
+
+
 def test_frames_are_joined_by_name(gait3d, walk, write_pictures, tmp_path):
     pictures, smpls = walk
     first = gait3d / "2D_Silhouettes/0001/nm-01/000"
