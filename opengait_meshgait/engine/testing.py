@@ -71,7 +71,7 @@ def evaluate(
         nothing was compared),
         ``sequences_with_bodies`` (how many have a true body in some frame; None where none is read), ``bodies`` (mm,
         over frames that have one), ``joints`` (mm, one number a joint) and ``bodies_by_view`` (as ``bodies``), all
-        three None without bodies, ``iou`` (mean IoU of reconstructed meshes and the silhouettes they were made from, 0…1) and
+        three None without bodies, ``iou`` (mean IoU of reconstructed meshes with their silhouettes, 0…1) and
         ``iou_low_percent`` (the share of frames below :data:`~opengait_meshgait.evaluation.LOW_IOU`), over
         :data:`~opengait_meshgait.engine.overlap.FRAMES_DRAWN` frames a sequence, both None without meshes,
         ``iou_by_view`` (the two by view), ``sequences`` and ``seconds``. Other processes than the first get an empty
