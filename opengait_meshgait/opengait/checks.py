@@ -108,7 +108,7 @@ def normalize(cfgs: dict[str, Any], training: bool, world_size: int) -> list[str
             notes.append(f"scheduler_cfg.total_steps is {trainer['total_iter']} now, trainer_cfg.total_iter.")
         if isinstance(trainer.get("restore_hint"), str):
             # Weights that are left out would leave the optimizer's moments to others.
-            anew = ["scheduler_reset"] if trainer.get("restore_ckpt_strict", True) else ["scheduler_reset", "optimizer_reset"]
+            anew = ["scheduler_reset"] + ["optimizer_reset"] * (not trainer.get("restore_ckpt_strict", True))
             for key in [key for key in anew if not trainer.get(key)]:
                 trainer[key] = True
                 notes.append(f"trainer_cfg.{key} is true now: this training begins with the weights of a file.")
