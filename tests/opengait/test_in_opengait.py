@@ -26,7 +26,7 @@ RUN = Path("output/Walkers/MeshGait/Tiny")
 
 def figures(said):
     """The last cross-view evaluation in a log."""
-    found = re.findall(r"(\w+@\w+): ([\d.]+)%", said)[-9:]
+    found = re.findall(r"(\w+@\w+): ([\d.]+)%", said)[-12:]
     return {name: float(value) for name, value in found}
 
 
