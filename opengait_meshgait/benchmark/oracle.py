@@ -90,6 +90,7 @@ def bench_oracle(
     train = build.build_train_set(config, with_bodies=True)
     test = build.build_test_set(tested_on(config, on), "test", with_bodies=True)
     seen = {split: _Seen(net, dataset, config, preparation) for split, dataset in (("train", train), ("test", test))}
+    head.cpu()
     rows = [_row(name, way, head, seen, test, config) for name, way in ORACLES.items()]
     found = {"checkpoint": str(source), "on": None if on is None else str(on), "rows": rows}
     out.mkdir(parents=True, exist_ok=True)
@@ -144,13 +145,13 @@ def _row(
     name: str, way: Markers, head: LDAHead, seen: Mapping[str, _Seen], test: GaitDataset, config: Config
 ) -> dict[str, Any]:
     """The figures of one way, in percent."""
-    head = head.cpu()
     flip, features = head.flip, {}
     for split, each in seen.items():
         markers = [way(estimated, true, flip) for estimated, true in zip(each.estimated, each.true)]
         parts = [head.features(e[None], m[None]) for e, m in zip(each.embeddings, markers)]
         features[split] = [torch.cat(part) for part in zip(*parts)]
-        errors = [point_errors(m, true, h).mean() for m, true, h in zip(markers, each.true, each.heights)]
+    tested = seen["test"]  # whose markers are the last
+    errors = [point_errors(*body).mean() for body in zip(markers, tested.true, tested.heights)]
     head.fit(features["train"], seen["train"].labels)
     matched = head.project(features["test"])
     both, silhouettes, body = (_evaluate(part, test, config) for part in (matched, matched[..., :1], matched[..., 1:]))
