@@ -3,23 +3,20 @@
 import argparse
 from pathlib import Path
 
-_LAYOUTS = {
-    "gait3d": "ROOT/2D_Silhouettes/<id>/<camera>/<sequence>/*.png and ROOT/3D_SMPLs/<id>/<camera>/<sequence>/*.npz",
-    "oumvlp": "ROOT/Silhouette_VVV-SS/<id>/*.png and OUMVLP-Mesh/<id>/<VVV_SS>/*.json",
-    "generic": "ROOT/<id>/<type>/<view>/ with *.png or one pickle of silhouettes, and .npz or .pkl of bodies, one a "
-    "frame or one for all",
-}
+from opengait_meshgait.prepare.layouts import LAYOUTS
 
 
 def parser(prog: str) -> argparse.ArgumentParser:
     """Arguments of the command."""
     result = argparse.ArgumentParser(
         prog=prog,
-        description="Normalise the silhouettes of a raw dataset, join them with their bodies frame by frame, by the "
-        "names of the files, and weigh each body by its overlap with the silhouette. Run again after a stop to resume.",
-        epilog="Layouts. " + ". ".join(f"{name}: {layout}" for name, layout in _LAYOUTS.items()) + ".",
+        description="Normalise the silhouettes of a raw dataset, join them with their bodies\n"
+        "frame by frame, by the names of the files, and weigh each body by its overlap\n"
+        "with the silhouette. Run again after a stop to resume.",
+        epilog="\n".join(["datasets, and a folder with the pictures of one sequence:", *_layouts()]),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    result.add_argument("dataset", choices=_LAYOUTS, help="how the raw dataset lies on disk")
+    result.add_argument("dataset", choices=LAYOUTS, metavar="DATASET", help="how it lies on disk, one of those below")
     result.add_argument("--root", required=True, type=Path, help="folder of the raw dataset")
     result.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder of the prepared dataset")
     result.add_argument("--workers", type=int, help="processes (default: one a CPU core)")
@@ -53,6 +50,11 @@ def parser(prog: str) -> argparse.ArgumentParser:
         help="bodies that overlap their silhouette less get weight 0 (default: %(default)s)",
     )
     return result
+
+
+def _layouts() -> list[str]:
+    width = max(map(len, LAYOUTS))
+    return [f"  {name:<{width}}  ROOT/{Path(layout.example, layout.inside)}" for name, layout in LAYOUTS.items()]
 
 
 def run(arguments: argparse.Namespace) -> int:

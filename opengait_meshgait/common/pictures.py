@@ -32,13 +32,14 @@ def frame_key(stem: str) -> FrameKey:
     return tuple(int(part) if part.isdigit() else part for part in re.split(r"([0-9]+)", stem))
 
 
-def picture_files(folder: str | Path) -> dict[FrameKey, str]:
-    """The PNGs in a folder, in the order of their frames, without the gait energy images that some datasets keep there.
+def picture_files(folder: str | Path, endings: tuple[str, ...] = (".png",)) -> dict[FrameKey, str]:
+    """The pictures in a folder, in the order of their frames, without the gait energy images that some datasets keep
+    there.
 
     Raises:
         UserError: two of them are of the same frame.
     """
-    return by_frame(e for e in list_folder(folder) if e.name.lower().endswith(".png") and "gei.png" not in e.name)
+    return by_frame(e for e in list_folder(folder) if e.name.lower().endswith(endings) and "gei.png" not in e.name)
 
 
 def by_frame(files: Iterable[os.DirEntry]) -> dict[FrameKey, str]:

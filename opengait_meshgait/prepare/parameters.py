@@ -30,11 +30,11 @@ class BodyKeys:
     cam_needed: bool = False
 
 
-# Under which names the datasets keep what. OUMVLP-Mesh documents its joints alone: the others are named by the user.
+# Under which names the bodies of datasets that have some keep what. OUMVLP-Mesh documents its joints alone: the others
+# are named by the user.
 _KEYS = {
     "gait3d": BodyKeys(joints=(), cam_needed=True),
     "oumvlp": BodyKeys(pose=(), betas=(), cam=(), joints=("hc3d",)),
-    "generic": BodyKeys(),
 }
 
 
@@ -42,14 +42,15 @@ def keys_of(dataset: str, named: Mapping[str, str | None]) -> BodyKeys:
     """The names of a dataset, but for those that the user gives.
 
     Args:
-        dataset: ``gait3d``, ``oumvlp`` or ``generic``.
+        dataset: ``gait3d``, ``oumvlp`` or any other.
         named: a name, or None, for any of ``pose``, ``betas``, ``cam`` and ``joints``.
 
     Raises:
         UserError: a pose is named without its betas, where these are not known either.
     """
     given = {field: (name,) for field, name in named.items() if name is not None}
-    keys = replace(_KEYS[dataset], **given, cam_needed=_KEYS[dataset].cam_needed or "cam" in given)
+    usual = _KEYS.get(dataset, BodyKeys())
+    keys = replace(usual, **given, cam_needed=usual.cam_needed or "cam" in given)
     if bool(keys.pose) != bool(keys.betas):
         raise UserError("A pose needs its shape, and a shape its pose: give both --pose-key and --betas-key.")
     return keys

@@ -1,17 +1,16 @@
-"""Where the sequences of a raw dataset lie: Gait3D, OUMVLP, or any that lies as ``id/type/view``."""
+"""Where the sequences of a raw dataset lie, and their bodies."""
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from opengait_meshgait.common.errors import UserError, list_names
 from opengait_meshgait.common.files import list_folder, subfolders
+from opengait_meshgait.prepare.layouts import LAYOUTS, RawLayout
 from opengait_meshgait.prepare.sources import holds_bodies
 
-_GENERIC_LAYOUT = "<id>/<type>/<view>/ with *.png or a pickle of silhouettes, and .npz or .pkl of bodies"
-_OUMVLP_SILHOUETTES = re.compile(r"Silhouette_(\d{3})-(\d{2})")
-_OUMVLP_BODIES = re.compile(r"(\d{3})[_-](\d{2})")
+_PREPARED = {"<id>/<type>/<view>": "<id>/<type>/<view>"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,101 +43,160 @@ class RawDataset:
 
     Attributes:
         sequences: sorted by name.
-        layout: what was looked for, for messages.
         without_silhouettes: bodies that belong to no sequence of silhouettes, by their folder.
+        passed_over: folders, relative to the root, whose names the layout does not know.
     """
 
     sequences: list[RawSequence]
-    layout: str
     without_silhouettes: list[str]
+    passed_over: list[str]
 
 
-Finder = Callable[[Path, Path | None, bool], RawDataset]
-"""From the dataset's folder, that of its bodies (None: the usual one) and whether bodies are asked for, to its
-sequences. Raises a UserError where a folder is missing."""
+@dataclass(slots=True)
+class _Found:
+    """Sequence folders by ``id/type/view``, and folders whose names do not fit."""
+
+    places: dict[str, str] = field(default_factory=dict)
+    passed_over: list[str] = field(default_factory=list)
 
 
-def find_gait3d(root: Path, bodies: Path | None, with_bodies: bool) -> RawDataset:
-    """Gait3D (Zheng et al., "Gait Recognition in the Wild with Dense 3D Representations and A Benchmark", CVPR 2022).
+def find_raw(dataset: str, root: Path, bodies: Path | None, with_bodies: bool) -> RawDataset:
+    """The sequences of a raw dataset.
 
-    ``root`` has the folders ``2D_Silhouettes`` and ``3D_SMPLs``.
+    Args:
+        dataset: one of :data:`~opengait_meshgait.prepare.layouts.LAYOUTS`.
+        root: its folder.
+        bodies: the folder of its bodies; None: the dataset's own or, where it has none, the sequences' folders
+            themselves, if the first has bodies in it. In a folder that is given, bodies lie as in the dataset's own,
+            as its silhouettes do, or as ``id/type/view``.
+        with_bodies: whether bodies are asked for.
+
+    Raises:
+        UserError: there is no such folder, or no sequence in it; another layout than ``dataset`` is found there; or a
+            folder in the dataset's own folder of bodies has another name.
     """
-    silhouettes = _require_folder(
-        root / "2D_Silhouettes", "silhouettes of Gait3D", "Give the folder that holds 2D_Silhouettes."
-    )
-    if with_bodies:
-        remedy = "Give --bodies the folder of 3D_SMPLs, or take --silhouettes-only."
-        bodies = _require_folder(bodies or root / "3D_SMPLs", "bodies of Gait3D", remedy)
-    layout = "2D_Silhouettes/<id>/<camera>/<sequence>/*.png and 3D_SMPLs/<id>/<camera>/<sequence>/*.npz"
-    return _join_folders(silhouettes, bodies if with_bodies else None, f"{root}/{layout}")
-
-
-def find_oumvlp(root: Path, bodies: Path | None, with_bodies: bool) -> RawDataset:
-    """OUMVLP (Takemura et al., 2018) with OUMVLP-Mesh (Li et al., 2022): ``id/SS/VVV`` when prepared, as in OpenGait.
-
-    ``root`` has the folders ``Silhouette_VVV-SS``, V for the view and S for the sequence, and usually ``OUMVLP-Mesh``,
-    ``<id>/<VVV_SS>/*.json``. The name of a body folder must say view and sequence.
-    """
-    _require_folder(root, "silhouettes of OUMVLP", "Give the folder that holds Silhouette_000-00 and the others.")
-    bodies = bodies or root / "OUMVLP-Mesh"
-    body_folders: dict[tuple[str, ...], str] = {}
-    if with_bodies:
-        remedy = "Give --bodies the folder of OUMVLP-Mesh, or take --silhouettes-only."
-        _require_folder(bodies, "bodies of OUMVLP", remedy)
-        for person in subfolders(bodies):
-            for folder in subfolders(person.path):
-                if not (match := _OUMVLP_BODIES.fullmatch(folder.name)):
-                    raise UserError(
-                        f"{folder.path}: the name of a folder of OUMVLP-Mesh should be view and sequence, like 090_00."
-                    )
-                body_folders[(person.name, *match.groups())] = folder.path
-    sequences = []
-    for folder in subfolders(root):
-        if match := _OUMVLP_SILHOUETTES.fullmatch(folder.name):
-            view, sequence = match.groups()
-            for person in subfolders(folder.path):
-                usual = str(bodies / person.name / f"{view}_{sequence}")
-                place = body_folders.pop((person.name, view, sequence), usual)
-                sequences.append(RawSequence(person.name, sequence, view, person.path, place if with_bodies else None))
-    sequences.sort(key=lambda sequence: sequence.name)
-    layout = "Silhouette_VVV-SS/<id>/*.png and OUMVLP-Mesh/<id>/<VVV_SS>/*.json"
-    return RawDataset(sequences, f"{root}/{layout}", ["/".join(names) for names in body_folders])
-
-
-def find_generic(root: Path, bodies: Path | None, with_bodies: bool) -> RawDataset:
-    """Any dataset that lies as ``id/type/view``, pictures or OpenGait's pickles.
-
-    Without ``bodies``, they are asked for only where the first sequence has some beside its silhouettes.
-    """
-    _require_folder(root, "silhouettes", f"Give a folder with {_GENERIC_LAYOUT}.")
-    if with_bodies and bodies is None:
-        first = next(_three_levels(root), None)
-        bodies = root if first and holds_bodies(first[-1]) else None
+    layout = LAYOUTS[dataset]
+    _require_folder(root, "raw dataset", f"Give the folder with {layout.describe()}.")
+    # Those of other datasets also look like id/type/view, with wrong people.
+    other = _looks_like(root, dataset) if dataset == "generic" else None
+    found = _Found() if other else _find(root, layout.folders, layout.words)
+    if not found.places:
+        raise UserError(_nothing_found(dataset, root, other or _looks_like(root, dataset)))
+    sequences = {
+        name: str(inside) if layout.inside and (inside := Path(place, layout.inside)).is_dir() else place
+        for name, place in sorted(found.places.items())
+    }
+    in_folders: dict[str, str] = {}
+    if with_bodies and bodies is None and layout.bodies_folder is None:
+        with_bodies = not layout.pickle and holds_bodies(next(iter(sequences.values())))
+        in_folders = sequences
     elif with_bodies:
-        _require_folder(bodies, "bodies", "Give --bodies a folder that lies as id/type/view.")
-    return _join_folders(root, bodies if with_bodies else None, f"{root}/{_GENERIC_LAYOUT}")
+        folder = bodies or root / str(layout.bodies_folder)
+        remedy = "Give --bodies their folder, or take --silhouettes-only."
+        in_folders = _find_bodies(layout, _require_folder(folder, f"bodies of {layout.title}", remedy))
+    # A folder that is not there holds no bodies.
+    usual = bodies or root / (layout.bodies_folder or "")
+    return RawDataset(
+        [
+            _sequence(name, place, in_folders.get(name, str(usual / name)) if with_bodies else None)
+            for name, place in sequences.items()
+        ],
+        sorted(in_folders.keys() - sequences.keys()),
+        sorted(found.passed_over),
+    )
 
 
-FINDERS: dict[str, Finder] = {"gait3d": find_gait3d, "oumvlp": find_oumvlp, "generic": find_generic}
+def _sequence(name: str, silhouettes: str, bodies: str | None) -> RawSequence:
+    label, kind, view = name.split("/")
+    return RawSequence(label, kind, view, silhouettes, bodies)
 
 
-def _three_levels(root: str | Path) -> Iterator[tuple[str, str, str, str]]:
-    """The folders ``root/a/b/c``, as (a, b, c, path)."""
-    for first in subfolders(root):
-        for second in subfolders(first.path):
-            for third in subfolders(second.path):
-                yield first.name, second.name, third.name, third.path
+def _find(root: Path, folders: Mapping[str, str], words: Mapping[str, str]) -> _Found:
+    found = _Found()
+    for pattern, name in folders.items():
+        levels = _levels(pattern, words)
+        numbers: dict[str, int] = {}
+        for parts, place in _walk(root, levels, {}, found.passed_over):
+            person = parts.get("id", "")
+            numbers[person] = numbers.get(person, 0) + 1
+            parts["n"] = f"{numbers[person]:02d}"
+            found.places[_fill(name, parts)] = place
+    found.passed_over = [str(Path(place).relative_to(root)) for place in found.passed_over]
+    return found
 
 
-def _join_folders(silhouettes: Path, bodies: Path | None, layout: str) -> RawDataset:
-    """The sequences of two folders, which may be the same, that both lie as ``id/type/view``."""
-    sequences = [
-        RawSequence(label, kind, view, path, None if bodies is None else str(bodies / label / kind / view))
-        for label, kind, view, path in _three_levels(silhouettes)
-    ]
-    known = {sequence.name for sequence in sequences}
-    alone = [] if bodies in (None, silhouettes) else ["/".join(names) for *names, _ in _three_levels(bodies)]
-    return RawDataset(sequences, layout, [name for name in alone if name not in known])
+def _fill(name: str, parts: Mapping[str, str]) -> str:
+    return re.sub(r"<(\w+)>", lambda word: parts[word[1]], name)
+
+
+def _levels(pattern: str, words: Mapping[str, str]) -> list[tuple[re.Pattern[str], bool]]:
+    """For each level of folders what their names are like, and whether none may have another name."""
+    levels = []
+    for level in pattern.split("/"):
+        parts = re.split(r"<(\w+)>", level)
+        parts[1::2] = [f"(?P<{word}>{words.get(word, '.+')})" for word in parts[1::2]]
+        parts[::2] = map(re.escape, parts[::2])
+        levels.append((re.compile("".join(parts)), level.startswith("<")))
+    return levels
+
+
+def _walk(
+    folder: str | Path, levels: list[tuple[re.Pattern[str], bool]], parts: dict[str, str], passed_over: list[str]
+) -> Iterator[tuple[dict[str, str], str]]:
+    """What the names of folders say, and the folder, for each path that fits."""
+    if not levels:
+        yield dict(parts), str(folder)
+        return
+    (like, strict), *deeper = levels
+    for entry in subfolders(folder):
+        if match := like.fullmatch(entry.name):
+            yield from _walk(entry.path, deeper, parts | match.groupdict(), passed_over)
+        elif strict:
+            passed_over.append(entry.path)
+
+
+def _find_bodies(layout: RawLayout, folder: Path) -> dict[str, str]:
+    """The folders of bodies by ``id/type/view``."""
+    if layout.bodies:
+        found = _find(folder, layout.bodies, layout.words)
+        if found.passed_over:
+            raise UserError(
+                f"{folder / found.passed_over[0]}: {len(found.passed_over)} folders of bodies have another name than "
+                f"the layout's, which is like {layout.bodies_example}. Rename them, or take them out."
+            )
+        return found.places
+    return _find(folder, layout.folders, layout.words).places or _find(folder, _PREPARED, {}).places
+
+
+def _fits(root: Path, layout: RawLayout) -> bool:
+    """Whether there is a sequence in ``root``, as far as it can be read."""
+    try:
+        return any(any(_walk(root, _levels(pattern, layout.words), {}, [])) for pattern in layout.folders)
+    except UserError:
+        return False
+
+
+def _looks_like(root: Path, dataset: str) -> str | None:
+    """Which other dataset lies so; for ``generic``, of those whose sequences are not ``id/type/view``."""
+    others = (name for name in LAYOUTS if name not in (dataset, "generic"))
+    if dataset == "generic":
+        others = (name for name in others if LAYOUTS[name].folders != _PREPARED)
+    return next((name for name in others if _fits(root, LAYOUTS[name])), None)
+
+
+def _nothing_found(dataset: str, root: Path, other: str | None) -> str:
+    """Why there is no sequence, in words."""
+    layout = LAYOUTS[dataset]
+    around = [root.absolute().parent, *(Path(folder.path) for folder in subfolders(root)[:100])]
+    beside = None if other or dataset == "generic" else next((place for place in around if _fits(place, layout)), None)
+    if other:
+        advice = f"It lies like {LAYOUTS[other].title}: `meshgait prepare {other}`."
+    elif beside:
+        advice = f"The layout begins in {beside}: give that folder."
+    else:
+        advice = f"`meshgait prepare --help` lists the layouts; {LAYOUTS['generic'].describe()}, is `generic`."
+    found = list_names(entry.name for entry in list_folder(root))
+    return f"No sequence found: looked for {layout.describe()}, in {root}, which holds: {found}. {advice}"
 
 
 def _require_folder(path: Path, what: str, remedy: str) -> Path:

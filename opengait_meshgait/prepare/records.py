@@ -50,13 +50,16 @@ def _json_line(record: Record) -> str:
     return json.dumps(record, ensure_ascii=False) + "\n"
 
 
-def summarize(records: list[Record], problems: Mapping[str, str], without_silhouettes: list[str]) -> Record:
+def summarize(
+    records: list[Record], problems: Mapping[str, str], without_silhouettes: list[str], passed_over: list[str]
+) -> Record:
     """Sum up.
 
     Args:
         records: of the prepared sequences.
         problems: why others were left out, by name.
         without_silhouettes: bodies of sequences that have no silhouettes.
+        passed_over: folders that are not called as the layout has it.
 
     Returns:
         Plain values: ``sequences``, ``frames``, ``bodies`` and ``iou`` counted, ``disagreeing`` and ``problems`` by
@@ -81,7 +84,8 @@ def summarize(records: list[Record], problems: Mapping[str, str], without_silhou
         "iou": None,
         "disagreeing": {a["sequence"]: a["disagrees"] for a in records if a["disagrees"]},
         "without_any_body": [a["sequence"] for a in records if a["without_body"] == a["kept"]],
-        "without_silhouettes": sorted(without_silhouettes),
+        "without_silhouettes": without_silhouettes,
+        "passed_over": passed_over,
         "problems": dict(sorted(problems.items())),
     }
     ious = _overlaps(records)
@@ -113,6 +117,7 @@ def describe_summary(summary: Record, records: Iterable[Record]) -> str:
         lines.append(iou_histogram(_overlaps(records)))
         lines.append(f"{bodies['masked']} bodies overlap their silhouette too little and get weight 0.")
     lines += _some("sequences have no body at all", summary["without_any_body"] if bodies["bodies"] else [])
+    lines += _some("folders were passed over, for the layout has no such names", summary["passed_over"])
     lines += _some("sequences of bodies have no silhouettes", summary["without_silhouettes"])
     lines += _some("sequences whose bodies disagree with their silhouettes", summary["disagreeing"])
     lines += _some("sequences left out", summary["problems"])

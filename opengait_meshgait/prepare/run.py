@@ -14,10 +14,10 @@ import numpy as np
 from tqdm import tqdm
 
 from opengait_meshgait import __version__
-from opengait_meshgait.common.errors import UserError, list_names
-from opengait_meshgait.common.files import list_folder, write_json
+from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.common.files import write_json
 from opengait_meshgait.common.jobs import UNFINISHED, count_workers, open_output, run_jobs, write_folder
-from opengait_meshgait.prepare.raw import FINDERS, RawSequence
+from opengait_meshgait.prepare.raw import RawSequence, find_raw
 from opengait_meshgait.prepare.records import Record, append_record, read_records, summarize, write_records
 from opengait_meshgait.prepare.sequence import SILS_FILE, Preparation, prepare_sequence
 
@@ -50,12 +50,7 @@ def prepare(preparation: Preparation, out: str | Path, workers: int | None = Non
     """
     out = Path(out)
     workers = count_workers(workers)
-    raw = FINDERS[preparation.dataset](preparation.root, preparation.bodies, not preparation.silhouettes_only)
-    if not raw.sequences:
-        raise UserError(
-            f"No sequence found: looked for {raw.layout}. {preparation.root} holds: "
-            f"{list_names(entry.name for entry in list_folder(preparation.root))}."
-        )
+    raw = find_raw(preparation.dataset, preparation.root, preparation.bodies, not preparation.silhouettes_only)
     with_bodies = any(sequence.bodies for sequence in raw.sequences)
     summary = _describe(preparation, with_bodies)
     open_output(out, SUMMARY, summary, ("version", "body", "options"), "a dataset")
@@ -78,7 +73,7 @@ def prepare(preparation: Preparation, out: str | Path, workers: int | None = Non
                     done[name] = record
         records = [done[sequence.name] for sequence in raw.sequences if sequence.name in done]
         write_records(out / RECORDS, records)
-        summary |= summarize(records, problems, raw.without_silhouettes)
+        summary |= summarize(records, problems, raw.without_silhouettes, raw.passed_over)
         summary["complete"] = preparation.drop_bad or not problems
         if summary["iou"]:
             # Not above, as in _describe.

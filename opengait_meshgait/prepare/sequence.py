@@ -8,6 +8,7 @@ import numpy as np
 
 from opengait_meshgait.body.layout import FRAME_SIZE, head_below_feet
 from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.prepare.layouts import LAYOUTS
 from opengait_meshgait.prepare.parameters import BodyKeys
 from opengait_meshgait.prepare.raw import RawSequence
 from opengait_meshgait.prepare.sources import Bodies, Silhouettes, read_raw_bodies, read_raw_silhouettes
@@ -24,7 +25,7 @@ class Preparation:
     """What is prepared, and how.
 
     Attributes:
-        dataset: ``gait3d``, ``oumvlp`` or ``generic``.
+        dataset: how it lies on disk, one of :data:`~opengait_meshgait.prepare.layouts.LAYOUTS`.
         root: the raw dataset.
         bodies: the folder of its bodies, where it is not the usual one.
         silhouettes_only: leave bodies alone.
@@ -110,7 +111,7 @@ def prepare_sequence(
     Raises:
         UserError: it has no frames, or there are files that cannot be read.
     """
-    silhouettes = read_raw_silhouettes(raw.silhouettes, preparation.size)
+    silhouettes = read_raw_silhouettes(raw.silhouettes, preparation.size, LAYOUTS[preparation.dataset])
     frames = len(silhouettes.frames)
     bodies = None
     if raw.bodies is not None:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,11 @@ from opengait_meshgait.common.pictures import (
     picture_files,
     read_picture,
 )
+from opengait_meshgait.prepare.layouts import RawLayout
 from opengait_meshgait.prepare.parameters import BodyKeys, parse
 
 _ENDINGS = (".npz", ".json", ".pkl")
+_RESIZING = {"linear": cv2.INTER_LINEAR, "cubic": cv2.INTER_CUBIC}
 _TURN = np.diag([1.0, -1.0, -1.0])  # y up, z to the camera -> y down, z away: half a turn about x
 
 
@@ -50,19 +53,20 @@ class Silhouettes:
     unreadable: list[str] = field(default_factory=list)
 
 
-def read_raw_silhouettes(folder: str, size: int) -> Silhouettes:
+def read_raw_silhouettes(folder: str, size: int, layout: RawLayout) -> Silhouettes:
     """Normalise the silhouettes in a folder.
 
     Args:
-        folder: holds one ``.png`` a frame, or one pickle as OpenGait's ``pretreatment.py`` writes it.
+        folder: holds one picture a frame, or one pickle as OpenGait's ``pretreatment.py`` writes it.
         size: height and width of the normalised pictures, px.
+        layout: what they are called, and whether they are normalised already.
 
     Raises:
         UserError: the folder holds neither, or two pictures of one frame; or the pickle cannot be used.
     """
-    places = picture_files(folder)
+    places = picture_files(folder, layout.endings)
     if not places:
-        return _read_pickle(folder, size)
+        return _read_pickle(folder, size, layout)
     result, pictures, kept = Silhouettes(list(places), True, np.empty(0), np.empty(0)), [], []
     for place, path in enumerate(places.values()):
         try:
@@ -70,7 +74,7 @@ def read_raw_silhouettes(folder: str, size: int) -> Silhouettes:
         except UserError as error:
             result.unreadable.append(str(error))
             continue
-        silhouette = normalize_silhouette(picture, size)
+        silhouette = _aligned(picture, size, layout.aligned) if layout.aligned else normalize_silhouette(picture, size)
         if silhouette is not None:
             kept.append(place)
             pictures.append(silhouette)
@@ -83,22 +87,39 @@ def read_raw_silhouettes(folder: str, size: int) -> Silhouettes:
     return result
 
 
-def silhouette_pickle(folder: str) -> str | None:
-    """The pickle of silhouettes in a folder, by the rules of the training data's reader; None if there is none."""
+def _aligned(picture: np.ndarray, size: int, resizing: str) -> np.ndarray | None:
+    """A silhouette that the dataset has normalised, at the size asked for; None where there is hardly anything in it.
+
+    Its own centre and height stay: OpenGait takes these pictures as they are, too.
+    """
+    if not has_person(picture):
+        return None
+    if picture.shape == (size, size):
+        return picture
+    return cv2.resize(picture, (size, size), interpolation=_RESIZING[resizing])
+
+
+def silhouette_pickle(folder: str, name: str | None = None) -> str | None:
+    """The pickle of silhouettes in a folder: the one called like ``name``, or by the rules of the training data's
+    reader; None if there is none."""
     pickles = [entry for entry in list_folder(folder) if entry.name.endswith(".pkl")]
+    if name is not None:
+        pickles = [entry for entry in pickles if fnmatchcase(entry.name, name)]
     others = [entry for entry in pickles if pickle_kind(entry.name) in ("sil", None)]
     named = [entry for entry in others if pickle_kind(entry.name) == "sil"] or others
     return named[0].path if len(named) == 1 else None
 
 
-def _read_pickle(folder: str, size: int) -> Silhouettes:
+def _read_pickle(folder: str, size: int, layout: RawLayout) -> Silhouettes:
     # Not above: it loads torch, which pictures do without.
     from opengait_meshgait.data.reader import read_silhouettes as read_prepared
 
-    path = silhouette_pickle(folder)
+    path = silhouette_pickle(folder, layout.pickle)
     if path is None:
+        pictures = " or ".join(f"*{ending}" for ending in layout.endings)
         raise UserError(
-            f"{folder} holds no silhouettes: looked for *.png, or one pickle of silhouettes; found "
+            f"{folder} holds no silhouettes: looked for {pictures}, or one pickle {layout.pickle or 'of silhouettes'}; "
+            f"found "
             f"{list_names(entry.name for entry in list_folder(folder))}."
         )
     pictures = read_prepared(path)

@@ -240,18 +240,20 @@ def test_oumvlp_upside_down(walk, write_pictures, fails, tmp_path):
 def test_folders_of_oumvlp_mesh_without_a_view(walk, write_pictures, fails, tmp_path):
     write_pictures(tmp_path / "raw/Silhouette_000-00/0001", walk[0][:1])
     (tmp_path / "raw/OUMVLP-Mesh/0001/front").mkdir(parents=True)
-    assert "should be view and sequence, like 090_00" in fails("oumvlp", tmp_path / "raw")
+    assert "front: 1 folders of bodies have another name than the layout's, which is like 00001/090_00" in fails(
+        "oumvlp", tmp_path / "raw"
+    )
 
 
 def test_no_root(fails, tmp_path):
     (tmp_path / "Gait3D").mkdir()
-    output = fails("gait3d", tmp_path / "Gait")
-    assert "is no folder either" in output
+    assert "Gait is not a folder" in (output := fails("gait3d", tmp_path / "Gait")) and "holds: Gait3D" in output
+    assert "is no folder either" in fails("gait3d", tmp_path / "Gait/raw")
 
 
 def test_the_wrong_root(gait3d, fails):
     output = fails("gait3d", gait3d / "2D_Silhouettes")
-    assert "0001, 0002" in output and "Give the folder that holds 2D_Silhouettes" in output
+    assert "0001, 0002" in output and f"The layout begins in {gait3d}: give that folder" in output
 
 
 def test_no_bodies(gait3d, fails):
