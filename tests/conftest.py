@@ -44,6 +44,18 @@ def render_walk():
     return render
 
 
+@pytest.fixture(scope="session")
+def ellipses():
+    """A function that gives silhouettes as high as their pictures, uint8 [frames, size, size]."""
+
+    def make(frames, size=64):
+        row, column = np.mgrid[:size, :size] + 0.5 - size / 2
+        inside = (4 * column / size) ** 2 + (2 * row / size) ** 2 < 1
+        return np.repeat(inside[None] * np.uint8(255), frames, 0)
+
+    return make
+
+
 TYPES = ("nm-01", "nm-02", "bg-01", "cl-01")
 VIEWS = ("000", "090")
 

@@ -22,6 +22,11 @@ def parser(prog: str) -> argparse.ArgumentParser:
     result.add_argument("--workers", type=int, help="processes (default: one a CPU core)")
     result.add_argument("--size", type=int, default=64, help="of the silhouettes, px (default: %(default)s)")
     result.add_argument(
+        "--largest",
+        action="store_true",
+        help="keep the largest connected part of each picture alone: without specks, and without other people",
+    )
+    result.add_argument(
         "--drop-bad",
         action="store_true",
         help="drop frames that cannot be read, and leave out sequences that cannot be used; without it they are listed "
@@ -76,6 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
         size=arguments.size,
         keys=keys_of(arguments.dataset, named),
         y_up=arguments.y_up,
+        largest=arguments.largest,
         drop_bad=arguments.drop_bad,
         min_iou=arguments.min_iou,
     )

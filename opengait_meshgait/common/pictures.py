@@ -10,13 +10,15 @@ import cv2
 import numpy as np
 from kornia_rs.io import decode_image_png_u8
 
-from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.common.errors import UserError, list_names
 from opengait_meshgait.common.files import list_folder
 
 # A PNG's signature and the beginning of its header; then width, height, bit depth, colour type, 2 bytes, interlacing.
 _PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
 _HEADER = struct.Struct(">IIBBBBB")
 _PLAIN = (8, 0, 0, 0, 0)  # 8 bits of grey, not interlaced
+_ALPHA = (4, 6)  # colour types with a channel of opacity
+_OTHERS = (".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif")
 _LEAST_MASS = 10_000  # grey levels; with fewer, some 39 white pixels, OpenGait calls the frame empty
 
 FrameKey = tuple[str | int, ...]
@@ -37,9 +39,24 @@ def picture_files(folder: str | Path, endings: tuple[str, ...] = (".png",)) -> d
     there.
 
     Raises:
-        UserError: two of them are of the same frame.
+        UserError: two of them are of the same frame, or pictures of other kinds are of further frames.
     """
-    return by_frame(e for e in list_folder(folder) if e.name.lower().endswith(endings) and "gei.png" not in e.name)
+    entries = list_folder(folder)
+    places = by_frame(e for e in entries if e.name.lower().endswith(endings) and "gei.png" not in e.name)
+    # Photographs may lie beside their silhouettes, under the same names.
+    others = [
+        entry.name
+        for entry in entries
+        if entry.name.lower().endswith(_OTHERS)
+        and not entry.name.lower().endswith(endings)
+        and frame_key(Path(entry.name).stem) not in places
+    ]
+    if places and others:
+        raise UserError(
+            f"{folder} holds {len(places)} {endings[-1][1:].upper()}s, and other pictures of {len(others)} further "
+            f"frames ({list_names(others, 3)}), which would be left out: save these alike, or take them out."
+        )
+    return places
 
 
 def by_frame(files: Iterable[os.DirEntry]) -> dict[FrameKey, str]:
@@ -63,6 +80,8 @@ def by_frame(files: Iterable[os.DirEntry]) -> dict[FrameKey, str]:
 def read_picture(path: str) -> np.ndarray:
     """A picture's grey levels, uint8 [h, w], as OpenCV reads them.
 
+    Of a picture whose opacity varies, a cut-out, the opacity is read in their place. 16-bit numbers up to 255 stay.
+
     Raises:
         UserError: it cannot be read.
     """
@@ -81,10 +100,26 @@ def read_picture(path: str) -> np.ndarray:
                 return decode_image_png_u8(data, (height, width), "mono")[..., 0]
             except Exception as error:  # whatever kornia_rs raises: it documents nothing
                 raise UserError(f"{path} is damaged or truncated: {error}.") from error
-    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
+        if kind[1] in _ALPHA and (opacity := _opacity(data)) is not None:
+            return opacity
+    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH)
     if picture is None:
         raise UserError(f"{path} is damaged, truncated or no picture.")
-    return picture
+    return _to_bytes(picture)
+
+
+def _opacity(data: bytes) -> np.ndarray | None:
+    """The opacity of a PNG that has one, uint8 [h, w]; None where all of it is visible, or it cannot be read."""
+    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if picture is None or picture.ndim != 3 or picture.shape[2] != 4:
+        return None
+    opacity = _to_bytes(picture[..., 3])
+    return np.ascontiguousarray(opacity) if opacity.min() < opacity.max() or not opacity.any() else None
+
+
+def _to_bytes(picture: np.ndarray) -> np.ndarray:
+    """Grey levels of 8 or 16 bits as uint8; labels of 16 bits stay what they are."""
+    return (picture if picture.max(initial=0) < 256 else picture >> 8).astype(np.uint8, copy=False)
 
 
 def has_person(image: np.ndarray) -> bool:

@@ -7,6 +7,7 @@ import numpy as np
 from opengait_meshgait.body.layout import FRAME_SIZE, NUM_JOINTS, POSE
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.common.files import read_pickle
+from opengait_meshgait.common.silhouettes import spread_mask
 from opengait_meshgait.data.layout import holds_joints
 
 Arrays = tuple[np.ndarray, np.ndarray | None, np.ndarray | None]
@@ -51,8 +52,8 @@ def read_silhouettes(path: str | Path) -> np.ndarray:
 def grey_levels(sils: np.ndarray, path: str | Path) -> np.ndarray:
     """Silhouettes of any of the usual ranges as grey levels.
 
-    Masks of 0 and 1 (and floats from 0 to 1) are spread to 0…255; OpenGait divides them by 255 all the same and trains
-    on black frames.
+    Masks of 0 and 1, or of 0 and another value, and floats from 0 to 1 are spread to 0…255; OpenGait divides them by
+    255 all the same and trains on black frames.
 
     Args:
         sils: [T, h, w].
@@ -70,14 +71,18 @@ def grey_levels(sils: np.ndarray, path: str | Path) -> np.ndarray:
     low, high = float(sils.min()), float(sils.max())
     if high == 0 and low == 0:
         raise UserError(f"{path} holds {len(sils)} frames, and all of them are black. Remove it or make it again.")
+    if sils.dtype == np.uint8:
+        sils, level = spread_mask(sils)
+        if level is not None or high >= 128:
+            return sils
+    elif low == 0 and 1 < high < np.inf and ((sils == 0) | (sils == high)).all():
+        return np.where(sils, np.uint8(255), np.uint8(0))
     # Written so that NaN fails as well.
     if not (low >= 0 and (high <= 1 or 128 <= high <= 255)):
         raise UserError(
-            f"{path} holds values from {low:g} to {high:g}; silhouettes reach from 0 to 255 (or to 1). "
-            "It may be another modality: only silhouettes may have 'sil' in their name."
+            f"{path} holds values from {low:g} to {high:g}; silhouettes reach from 0 to 255, or are masks of two "
+            "values. It may be another modality: only silhouettes may have 'sil' in their name."
         )
-    if sils.dtype == np.uint8 and high > 1:
-        return sils
     return np.rint(sils * np.float32(255 if high <= 1 else 1)).astype(np.uint8)
 
 

@@ -10,6 +10,7 @@ import torch
 from opengait_meshgait.body.layout import head_below_feet
 from opengait_meshgait.body.supervision import BodyTargets
 from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.common.silhouettes import judge_silhouettes
 from opengait_meshgait.data.layout import (
     SPLITS,
     SequenceInfo,
@@ -108,6 +109,7 @@ def read_sample(seqs: Sequence[SequenceInfo], number: int = 64) -> Sample:
         info = seqs[index]
         try:
             sils, bodies, weights = read_sequence(info.sils_path, info.bodies_path, info.weights_path)
+            judge_silhouettes(sils, info.sils_path)
         except UserError as error:
             problems.append(str(error))
             continue

@@ -76,7 +76,7 @@ def summarize(
             "prepared": len(records),
             "left_out": len(problems),
         },
-        "frames": {key: total.get(key, 0) for key in ("frames", "kept", *_DROPPED)},
+        "frames": {key: total.get(key, 0) for key in ("frames", "kept", *_DROPPED, "several_parts")},
         "bodies": {
             key: total.get(key, 0)
             for key in ("bodies", "without_body", "without_silhouette", "unreadable_bodies", "masked")
@@ -108,6 +108,11 @@ def describe_summary(summary: Record, records: Iterable[Record]) -> str:
         "frames kept."
     ]
     lines += [f"  {frames[key]} frames dropped: they {why}." for key, why in _DROPPED.items() if frames[key]]
+    if frames["several_parts"]:
+        lines.append(
+            f"  {frames['several_parts']} frames hold several parts, specks or people, which change the height or "
+            "place of the person; --largest keeps the largest part of each picture."
+        )
     if bodies["bodies"]:
         lines.append(
             f"{bodies['bodies']} bodies; {bodies['without_body']} frames have none, {bodies['without_silhouette']} "

@@ -34,6 +34,7 @@ class Preparation:
         size: height and width of the normalised silhouettes, px.
         keys: the names in body files.
         y_up: bodies have y up and z to the camera.
+        largest: take of each picture the largest connected part alone.
         drop_bad: drop frames that cannot be read; else their sequence is refused.
         min_iou: bodies that overlap their silhouette less get weight 0.
 
@@ -50,6 +51,7 @@ class Preparation:
     size: int = 64
     keys: BodyKeys = BodyKeys()
     y_up: bool = False
+    largest: bool = False
     drop_bad: bool = False
     min_iou: float = 0.5
 
@@ -70,6 +72,7 @@ class SequenceRecord:
         kept: of these, in the prepared sequence.
         too_little, no_centre, unreadable: dropped, because there is hardly anything in them, because OpenGait finds
             no median column, because they cannot be read.
+        several_parts: frames with specks or several people, which change the person's height or place.
         bodies: found.
         without_body: kept frames that have none.
         without_silhouette: bodies whose frame is not kept.
@@ -86,6 +89,7 @@ class SequenceRecord:
     too_little: int = 0
     no_centre: int = 0
     unreadable: int = 0
+    several_parts: int = 0
     bodies: int = 0
     without_body: int = 0
     without_silhouette: int = 0
@@ -109,9 +113,10 @@ def prepare_sequence(
         The prepared files by name, and the record.
 
     Raises:
-        UserError: it has no frames, or there are files that cannot be read.
+        UserError: it has no frames or no silhouettes, or there are files that cannot be read.
     """
-    silhouettes = read_raw_silhouettes(raw.silhouettes, preparation.size, LAYOUTS[preparation.dataset])
+    layout = LAYOUTS[preparation.dataset]
+    silhouettes = read_raw_silhouettes(raw.silhouettes, preparation.size, layout, preparation.largest)
     frames = len(silhouettes.frames)
     bodies = None
     if raw.bodies is not None:
@@ -132,6 +137,7 @@ def prepare_sequence(
         too_little=silhouettes.too_little,
         no_centre=silhouettes.no_centre,
         unreadable=len(silhouettes.unreadable),
+        several_parts=silhouettes.several_parts,
     )
     files = {SILS_FILE: silhouettes.pictures}
     if preparation.zero_bodies:

@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from opengait_meshgait.common.pictures import (
     picture_files,
     read_picture,
 )
+from opengait_meshgait.common.silhouettes import NormalizedSilhouettes, judge_silhouettes
 from opengait_meshgait.prepare.layouts import RawLayout
 from opengait_meshgait.prepare.parameters import BodyKeys, parse
 
@@ -41,6 +43,7 @@ class Silhouettes:
         pictures: uint8 [T, size, size].
         too_little: frames with hardly anything in them.
         no_centre: frames whose median column OpenGait cannot use.
+        several_parts: frames with parts that change the person's height or place.
         unreadable: why others could not be read, one message each.
     """
 
@@ -50,41 +53,43 @@ class Silhouettes:
     pictures: np.ndarray
     too_little: int = 0
     no_centre: int = 0
+    several_parts: int = 0
     unreadable: list[str] = field(default_factory=list)
 
 
-def read_raw_silhouettes(folder: str, size: int, layout: RawLayout) -> Silhouettes:
+def read_raw_silhouettes(folder: str, size: int, layout: RawLayout, largest: bool = False) -> Silhouettes:
     """Normalise the silhouettes in a folder.
 
     Args:
         folder: holds one picture a frame, or one pickle as OpenGait's ``pretreatment.py`` writes it.
         size: height and width of the normalised pictures, px.
         layout: what they are called, and whether they are normalised already.
+        largest: take of each picture the largest connected part alone.
 
     Raises:
-        UserError: the folder holds neither, or two pictures of one frame; or the pickle cannot be used.
+        UserError: the folder holds neither, or two pictures of one frame; the pickle cannot be used; or they are no
+            silhouettes.
     """
     places = picture_files(folder, layout.endings)
     if not places:
         return _read_pickle(folder, size, layout)
-    result, pictures, kept = Silhouettes(list(places), True, np.empty(0), np.empty(0)), [], []
+    normalize = partial(_aligned, resizing=layout.aligned) if layout.aligned else normalize_silhouette
+    found, unreadable = NormalizedSilhouettes(size, largest, normalize), []
     for place, path in enumerate(places.values()):
         try:
-            picture = read_picture(path)
+            found.add(place, read_picture(path))
         except UserError as error:
-            result.unreadable.append(str(error))
-            continue
-        silhouette = _aligned(picture, size, layout.aligned) if layout.aligned else normalize_silhouette(picture, size)
-        if silhouette is not None:
-            kept.append(place)
-            pictures.append(silhouette)
-        elif has_person(picture):
-            result.no_centre += 1
-        else:
-            result.too_little += 1
-    result.kept = np.array(kept, np.int64)
-    result.pictures = np.stack(pictures) if pictures else np.empty((0, size, size), np.uint8)
-    return result
+            unreadable.append(str(error))
+    return Silhouettes(
+        frames=list(places),
+        named=True,
+        kept=np.array(found.kept, np.int64),
+        pictures=found.stacked(folder),
+        too_little=found.too_little,
+        no_centre=found.no_centre,
+        several_parts=found.several_parts,
+        unreadable=unreadable,
+    )
 
 
 def _aligned(picture: np.ndarray, size: int, resizing: str) -> np.ndarray | None:
@@ -122,7 +127,7 @@ def _read_pickle(folder: str, size: int, layout: RawLayout) -> Silhouettes:
             f"found "
             f"{list_names(entry.name for entry in list_folder(folder))}."
         )
-    pictures = read_prepared(path)
+    pictures = judge_silhouettes(read_prepared(path), path)
     if pictures.shape[1:] != (size, size):
         raise UserError(f"{path} holds pictures of {list(pictures.shape[1:])} px; expected {size} x {size}, as --size.")
     number = len(pictures)

@@ -53,6 +53,25 @@ def test_transparency_is_left_out(tmp_path):
     np.testing.assert_array_equal(read_picture(str(path)), grey_person())
 
 
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_the_opacity_of_cut_outs_is_read(mode, tmp_path):
+    path = tmp_path / "a.png"
+    photograph = Image.fromarray(np.random.default_rng(0).integers(0, 256, (50, 40), dtype=np.uint8)).convert(mode)
+    for opacity in (grey_person(), grey_person() * 0):
+        photograph.putalpha(Image.fromarray(opacity))
+        photograph.save(path)
+        np.testing.assert_array_equal(read_picture(str(path)), opacity)
+    photograph.putalpha(255)
+    photograph.save(path)
+    np.testing.assert_array_equal(read_picture(str(path)), cv2.imread(str(path), cv2.IMREAD_GRAYSCALE))
+
+
+def test_labels_of_16_bits_are_read(tmp_path):
+    path, labels = tmp_path / "a.png", (grey_person() > 0).astype(np.uint16)
+    Image.fromarray(labels).save(path)
+    np.testing.assert_array_equal(read_picture(str(path)), labels)
+
+
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.3, 0.6, 0.95])
 def test_truncated(share, tmp_path):
     path = tmp_path / "a.png"
@@ -82,6 +101,21 @@ def test_pictures_of_a_folder(tmp_path):
     (tmp_path / "009.png").touch()
     with pytest.raises(UserError, match=r"009\.png and 9\.PNG .* same frame"):
         picture_files(tmp_path)
+
+
+def test_pictures_of_other_kinds_are_named(tmp_path):
+    for name in ("1.png", "2.PNG", "1.jpg", "photograph.txt"):
+        (tmp_path / name).touch()
+    assert len(picture_files(tmp_path)) == 2  # the photograph of a frame that has a silhouette
+    for name in ("3.jpg", "4.JPEG", "5.bmp"):
+        (tmp_path / name).touch()
+    with pytest.raises(
+        UserError, match=r"holds 2 PNGs, and other pictures of 3 further frames \(3.jpg, 4.JPEG, 5.bmp\)"
+    ):
+        picture_files(tmp_path)
+    for name in ("1.png", "2.PNG"):
+        (tmp_path / name).unlink()
+    assert picture_files(tmp_path) == {}
 
 
 def test_no_files_are_no_frames():

@@ -11,6 +11,8 @@ from opengait_meshgait.data.reader import read_bodies, read_sequence, read_silho
 
 MASK = np.zeros((3, 64, 64), dtype=np.uint8)
 MASK[:, 10:50, 20:40] = 1
+LABELS = MASK * 11
+LABELS[:, 10:20] //= 2
 BODIES = np.random.default_rng(0).normal(size=(3, 85)).astype(np.float32)
 
 
@@ -24,8 +26,24 @@ BODIES = np.random.default_rng(0).normal(size=(3, 85)).astype(np.float32)
         MASK.astype(np.float32),
         MASK.astype(np.float64) * 255,
         list(MASK * 255),
+        MASK * 38,
+        MASK * 128,
+        MASK.astype(np.int16) * 300,
+        MASK.astype(np.float32) * 1.02,
     ],
-    ids=["uint8", "0/1", "bool", "int64", "float 0…1", "float 0…255", "list"],
+    ids=[
+        "uint8",
+        "0/1",
+        "bool",
+        "int64",
+        "float 0…1",
+        "float 0…255",
+        "list",
+        "palette",
+        "128",
+        "label",
+        "float 0/1.02",
+    ],
 )
 def test_every_usual_storage_gives_the_same_silhouettes(tmp_path, dump, stored):
     sils = read_silhouettes(dump(tmp_path / "sils.pkl", stored))
@@ -73,9 +91,10 @@ def test_frames_that_are_not_finite_are_left_to_the_supervisions_mask(tmp_path, 
         (MASK[:, :0], r"holds uint8 \[3, 0, 64\]"),
         (MASK.astype(str), "holds <U3"),
         (MASK * 0, "holds 3 frames, and all of them are black"),
-        (MASK * 11, "values from 0 to 11; silhouettes reach from 0 to 255"),
-        (MASK.astype(np.float32) * 1.02, "values from 0 to 1.02"),
-        (MASK.astype(np.int16) * 256, "values from 0 to 256"),
+        (LABELS, "values from 0 to 11; silhouettes reach from 0 to 255"),
+        (LABELS * np.float32(0.1), "values from 0 to 1.1"),
+        (LABELS.astype(np.int16) * 24, "values from 0 to 264"),
+        (np.where(MASK, np.inf, 0), "values from 0 to inf"),
         (-MASK.astype(np.float32), "values from -1 to -?0"),
         (np.where(MASK, np.nan, 0), "values from nan to nan"),
     ],

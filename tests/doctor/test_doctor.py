@@ -15,6 +15,7 @@ import torch
 import yaml
 
 from opengait_meshgait.cli.main import main
+from opengait_meshgait.data.reader import read_silhouettes
 from opengait_meshgait.doctor import machine as doctor_machine
 from opengait_meshgait.doctor import preflight
 from opengait_meshgait.doctor import training as doctor_training
@@ -270,7 +271,11 @@ def test_sequences_without_bodies(data, wrong):
         (lambda folder: dump(folder / "1-smpls.pkl", np.ones((3, 82), np.float32)), "[3, 82]"),
         (lambda folder: dump(folder / "1-smpls.pkl", print), "only NumPy arrays are allowed"),
         (lambda folder: dump(folder / "0-sils.pkl", np.zeros((3, 64, 64), np.uint8)), "all of them are black"),
-        (lambda folder: dump(folder / "0-sils.pkl", np.full((3, 32, 32), 255, np.uint8)), "of several sizes"),
+        (
+            lambda folder: dump(folder / "0-sils.pkl", read_silhouettes(folder / "0-sils.pkl")[:, ::2, ::2]),
+            "several sizes",
+        ),
+        (lambda folder: dump(folder / "0-sils.pkl", ~read_silhouettes(folder / "0-sils.pkl")), "white people on black"),
     ],
 )
 def test_files_that_cannot_be_used(data, wrong, damage, message):
@@ -285,7 +290,7 @@ def test_no_file_can_be_read(data, wrong):
 
 
 def test_short_sequences_are_counted(data, doctor):
-    dump(first(data) / "0-sils.pkl", np.full((1, 64, 64), 255, np.uint8))
+    dump(first(data) / "0-sils.pkl", read_silhouettes(first(data) / "0-sils.pkl")[:1])
     dump(first(data) / "1-smpls.pkl", np.ones((1, 85), np.float32))
     status, outcomes, _ = doctor()
     assert status == 0

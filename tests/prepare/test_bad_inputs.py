@@ -6,6 +6,7 @@ import pickle
 import resource
 import shutil
 
+import cv2
 import numpy as np
 import pytest
 
@@ -54,6 +55,11 @@ def darken(root, write_pictures):
     write_pictures(root / "2D_Silhouettes" / BAD, np.zeros((6, 40, 40), np.uint8))
 
 
+def change(root, write_pictures, function):
+    folder = (root / PICTURE).parent
+    write_pictures(folder, [function(cv2.imread(str(path), 0)) for path in sorted(folder.iterdir())])
+
+
 def break_link(path):
     path.unlink()
     path.symlink_to("nowhere")
@@ -68,6 +74,8 @@ PICTURES = {
     "a frame twice": (lambda root, _: shutil.copy(root / PICTURE, root / PICTURE.replace("0003", "3")), "same frame"),
     "no frames": (lambda root, _: [p.unlink() for p in (root / PICTURE).parent.iterdir()], "holds no silhouettes"),
     "all black": (darken, "6 hardly show anybody"),
+    "black on white": (lambda root, write: change(root, write, np.invert), "invert black people on white"),
+    "other kinds too": (lambda root, _: (root / PICTURE).with_name("0007.jpg").touch(), "would be left out"),
 }
 
 
@@ -190,13 +198,13 @@ def dump(path, array):
     path.write_bytes(pickle.dumps(array))
 
 
-def test_pickles_of_another_size(fails, tmp_path):
-    dump(tmp_path / "raw" / BAD / "000.pkl", np.full((4, 128, 128), 255, np.uint8))
+def test_pickles_of_another_size(fails, ellipses, tmp_path):
+    dump(tmp_path / "raw" / BAD / "000.pkl", ellipses(4, 128))
     assert "expected 64 x 64" in fails("generic", tmp_path / "raw", prepared=0)
 
 
-def test_merged_pickles_of_different_lengths(fails, tmp_path):
-    dump(tmp_path / "raw" / BAD / "sils-000.pkl", np.full((4, 64, 64), 255, np.uint8))
+def test_merged_pickles_of_different_lengths(fails, ellipses, tmp_path):
+    dump(tmp_path / "raw" / BAD / "sils-000.pkl", ellipses(4))
     dump(tmp_path / "raw" / BAD / "smpls-000.pkl", np.ones((5, 85), np.float32))
     assert "holds 5 bodies, and there are 4 silhouettes" in fails("generic", tmp_path / "raw", prepared=0)
 

@@ -21,7 +21,7 @@ from opengait_meshgait.prepare.inspection import (
 def write(root, name, frames=4, bodies="1-smpls.pkl", weights=None):
     folder = root / name
     folder.mkdir(parents=True)
-    arrays = {"0-sils.pkl": np.full((frames, 64, 64), 255, np.uint8)}
+    arrays = {"0-sils.pkl": np.repeat(np.tri(64, dtype=np.uint8)[None] * 255, frames, 0)}  # wedges
     if bodies:
         arrays[bodies] = np.ones((frames, 85) if "smpl" in bodies else (frames, 24, 3), np.float32)
     if weights is not None:

@@ -101,6 +101,21 @@ def test_bodies_of_another_pose_get_no_weight(gait3d, save_romp, tmp_path, capsy
     assert record["bodies"]["masked"] == FRAMES and list(record["disagreeing"]) == ["0001/nm-01/000"]
 
 
+def test_specks_are_counted_and_can_be_left_out(gait3d, walk, write_pictures, tmp_path, capsys):
+    specks = [np.pad(picture, ((0, 40), (0, 0))) for picture in walk[0]]
+    for picture in specks[1:]:
+        picture[-3:, :3] = 255
+    write_pictures(gait3d / "2D_Silhouettes/0001/nm-01/000", specks)
+    command = ["prepare", "gait3d", "--root", str(gait3d), "--silhouettes-only", "--workers", "1", "--out"]
+    for option, same_as_alone in (([], False), (["--largest"], True)):
+        out = tmp_path / str(same_as_alone)
+        assert main([*command, str(out), *option]) == 0
+        assert f"{FRAMES - 1} frames hold several parts" in capsys.readouterr().out
+        alone = np.array([normalize_silhouette(picture) for picture in walk[0]])
+        assert (load(out / "0001/nm-01/000/0-sils.pkl") == alone).all() == same_as_alone
+        np.testing.assert_array_equal(load(out / "0001/nm-01/090/0-sils.pkl"), alone)
+
+
 def test_any_number_of_workers_gives_the_same_bytes(gait3d, tmp_path):
     for workers in ("1", "2"):
         out = ["--out", str(tmp_path / workers), "--workers", workers]
