@@ -147,7 +147,7 @@ def test_pictures_become_training_data(dataset, walk, write_pictures, tmp_path, 
 
 def test_normalised_pictures_stay_as_they_are(write_pictures, tmp_path):
     pictures = np.zeros((2, 64, 64), np.uint8)
-    pictures[0, 20:50, 5:15] = 255  # neither at full height nor in the middle; the second is empty
+    pictures[0, 20:50, 5:35] = np.tri(30) * 255  # neither at full height nor in the middle; the second is empty
     write_pictures(tmp_path / "raw/train/00001/4XPn5Z28", pictures)
     prepared = prepare("grew", tmp_path / "raw", tmp_path / "out")
     np.testing.assert_array_equal(prepared["00001train/00/4XPn5Z28"], pictures[:1])
@@ -170,8 +170,8 @@ SUSTECH1K = [
 def test_pickles_of_opengait(dataset, sequence, names, right, tmp_path):
     folder = tmp_path / "raw" / sequence
     folder.mkdir(parents=True)
-    pictures = np.full((len(names), 3, 64, 64), 255, np.uint8)
-    pictures[range(len(names)), 0, 0, range(len(names))] = 0  # which tells them apart
+    pictures = np.tile(np.tri(64, dtype=np.uint8) * 255, (len(names), 3, 1, 1))
+    pictures[range(len(names)), 0, -1, range(len(names))] = 0  # which tells them apart
     for name, content in zip(names, pictures):
         name = f"{folder.name}-{name}" if dataset == "ccpg" else name
         (folder / f"{name}.pkl").write_bytes(pickle.dumps(content))
