@@ -2,9 +2,6 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
-# glibc keeps freed blocks for reuse instead of returning them to the system: PyTorch on CPUs trains faster.
-export MALLOC_MMAP_THRESHOLD_ ?= 1073741824
-export MALLOC_TRIM_THRESHOLD_ ?= 1073741824
 
 .PHONY: demo test lint
 

@@ -8,6 +8,7 @@ import torch
 from opengait_meshgait.benchmark.interleaved import Workload
 from opengait_meshgait.body.layout import ROOT_TURN
 from opengait_meshgait.body.supervision import BodySupervision
+from opengait_meshgait.common.memory import keep_freed_memory
 from opengait_meshgait.data import Batch
 from opengait_meshgait.engine import build
 from opengait_meshgait.engine.config import load_config
@@ -74,6 +75,7 @@ def network_workload(path: str, overrides: list[str], case: SpeedCase, device: t
     Raises:
         UserError: the config cannot be used.
     """
+    keep_freed_memory()  # as trainings do
     torch.manual_seed(0)
     config = load_config(path, overrides)
     preparation = build.build_preparation(config, training=True)

@@ -9,15 +9,19 @@ import torch
 import torch.distributed as dist
 
 from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.common.memory import keep_freed_memory
 
 
 def pick_device(name: str) -> torch.device:
     """The device that ``--device`` names; each of several processes takes its own GPU.
 
+    On a CPU, this process keeps the memory that it frees.
+
     Raises:
         UserError: CUDA is asked for and there is none, or fewer GPUs than processes.
     """
     if name == "cpu" or (name == "auto" and not torch.cuda.is_available()):
+        keep_freed_memory()
         return torch.device("cpu")
     if not torch.cuda.is_available():
         raise UserError("--device cuda: PyTorch sees no CUDA device here. Use --device cpu, or fix the driver.")
