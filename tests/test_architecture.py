@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "engine": {"recipe", "visual", "data", "body", "networks", "losses", "evaluation"},
     "inference": {"recipe", "visual", "data", "body", "networks", "evaluation"},
     "opengait": {"engine", "recipe", "visual", "data", "body", "networks", "losses", "evaluation"},
-    "prepare": {"recipe", "visual", "data", "body"},
+    "prepare": {"engine", "recipe", "visual", "data", "body"},
 }
 MAY_IMPORT["benchmark"] = set(MAY_IMPORT) - {"prepare"}
 MAY_IMPORT["doctor"] = {"prepare", "opengait", "engine", "data", "body", "networks"}

@@ -160,7 +160,6 @@ def test_contributing(title, folder, monkeypatch):
         if arguments[0] == "prepare":
             draw_pictures(folder / "output/walkers", folder / "pictures")
             assert main(arguments) == 0
-            exec((folder / "make_partition.py").read_text(encoding="utf-8"), {})
         else:
             run(arguments)
     if title == "Add a backbone":

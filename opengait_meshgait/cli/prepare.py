@@ -32,6 +32,25 @@ def parser(prog: str) -> argparse.ArgumentParser:
         help="drop frames that cannot be read, and leave out sequences that cannot be used; without it they are listed "
         "and the command fails once the others are done",
     )
+    training = result.add_argument_group("training", "a partition and a config, filled in, beside the prepared data")
+    people = training.add_mutually_exclusive_group()
+    people.add_argument(
+        "--partition", type=Path, metavar="FILE", help="who is trained on and tested: datasets/*/*.json of OpenGait"
+    )
+    people.add_argument(
+        "--train",
+        type=_number_or_share,
+        metavar="N|FRACTION",
+        help="train on the first N people, or this share of them, and test with the others",
+    )
+    training.add_argument(
+        "--config",
+        nargs="+",
+        default=[],
+        metavar="NAME|FILE",
+        help="configs, merged from left to right, to fill in (default: that of the dataset; without bodies, its "
+        "silhouette-only baseline)",
+    )
     bodies = result.add_argument_group("bodies")
     bodies.add_argument("--silhouettes-only", action="store_true", help="leave bodies alone")
     bodies.add_argument(
@@ -62,9 +81,21 @@ def _layouts() -> list[str]:
     return [f"  {name:<{width}}  ROOT/{Path(layout.example, layout.inside)}" for name, layout in LAYOUTS.items()]
 
 
+def _number_or_share(text: str) -> int | float:
+    try:
+        value = int(text) if text.isdigit() else float(text)
+    except ValueError:
+        value = 0
+    if not (value >= 1 if isinstance(value, int) else 0 < value < 1):
+        raise argparse.ArgumentTypeError(f"found '{text}'; expected a number of people, or a share such as 0.5")
+    return value
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Prepare."""
+    from opengait_meshgait.common.errors import UserError
     from opengait_meshgait.prepare.parameters import keys_of
+    from opengait_meshgait.prepare.ready import TrainingPlan, write_ready
     from opengait_meshgait.prepare.records import describe_summary, read_records
     from opengait_meshgait.prepare.run import RECORDS, prepare
     from opengait_meshgait.prepare.sequence import Preparation
@@ -85,6 +116,17 @@ def run(arguments: argparse.Namespace) -> int:
         drop_bad=arguments.drop_bad,
         min_iou=arguments.min_iou,
     )
+    plan = None
+    if arguments.partition or arguments.train is not None:
+        plan = TrainingPlan(arguments.partition, arguments.train, arguments.config)
+    elif arguments.config:
+        raise UserError("--config needs people to train on: give --partition or --train, too.")
     record = prepare(preparation, arguments.out, arguments.workers)
-    print(describe_summary(record, read_records(arguments.out / RECORDS).values()))
-    return 1 if record["problems"] and not arguments.drop_bad else 0
+    records = read_records(arguments.out / RECORDS)
+    print(describe_summary(record, records.values()))
+    if record["problems"] and not arguments.drop_bad:
+        return 1
+    if plan:
+        has_bodies = bool(record["bodies"]["bodies"])
+        print(write_ready(plan, arguments.dataset, arguments.out, records, has_bodies))
+    return 0

@@ -1,9 +1,10 @@
 """YAML as this package reads, merges and writes it; config files, found and composed by name.
 
-The shipped ones are few: a complete file for each data set, and parts. The others are composed: their names are a data
-set and parts, with ``_`` between them. ``walkers_gaitset_lda`` is ``walkers.yaml`` with ``parts/gaitset.yaml`` and then
-``parts/lda.yaml`` merged over it. Under the key ``after``, a part has what it changes besides after some names:
-``after: {walkers: …}`` in ``gaitset.yaml`` is merged in ``walkers_gaitset``.
+The shipped ones are few: a file for each data set, complete or with what differs from the one that it is ``like``; and
+parts. The others are composed: their names are a data set and parts, with ``_`` between them.
+``walkers_gaitset_lda`` is ``walkers.yaml`` with ``parts/gaitset.yaml`` and then ``parts/lda.yaml`` merged over it.
+Under the key ``after``, a part has what it changes besides after some names: ``after: {walkers: …}`` in
+``gaitset.yaml`` is merged in ``walkers_gaitset``.
 """
 
 import copy
@@ -22,14 +23,15 @@ from opengait_meshgait.common.errors import UserError, did_you_mean
 _KINDS = ("type", "solver", "scheduler")  # the keys that name a class, whose arguments are beside them
 FOLDER = Path("configs/meshgait")
 """Where the shipped files lie in this project, and those that ``meshgait attach`` writes in OpenGait."""
-DATASETS = ("gait3d", "oumvlp", "walkers", "demo")
+_REAL = ("gait3d", "oumvlp", "casiab", "casiae", "ccpg", "grew", "sustech1k", "fvg")
+DATASETS = (*_REAL, "walkers", "demo")
 _BACKBONES = ("", "_gaitset", "_gaitpart", "_gaitgl", "_deepgaitv2", "_swingait")
 _VARIANTS = ("", "_silhouette", "_silhouette_lda", "_lda", "_shared")
 _ABLATIONS = ("_unsupervised", "_joints", "_markers", "_mesh")
 
 
 def _names() -> Iterable[str]:
-    for dataset in ("gait3d", "oumvlp", "walkers"):
+    for dataset in (*_REAL, "walkers"):
         yield from (f"{dataset}{backbone}{variant}" for backbone, variant in product(_BACKBONES, _VARIANTS))
     yield from ("demo", "demo_silhouette")
     for size, backbones in (("small", ("", "_gaitset", "_gaitpart", "_deepgaitv2")), ("full", ("",))):
@@ -163,7 +165,7 @@ def read_config(paths: str | Path | Sequence[str | Path]) -> dict[str, Any]:
 def compose(name: str) -> dict[str, Any]:
     """The shipped config called ``name``, one of :data:`CONFIG_NAMES`; the caller's own copy."""
     dataset, *parts = name.split("_")
-    config, so_far = _shipped(dataset), dataset
+    config, so_far = _dataset(dataset), dataset
     for part in parts:
         change = dict(_shipped(f"parts/{part}"))
         after = change.pop("after", {})
@@ -221,6 +223,13 @@ def _near(name: str) -> str:
     reordered = [known for known in CONFIG_NAMES if sorted(known.split("_")) == sorted(name.split("_"))]
     near = reordered or difflib.get_close_matches(name, CONFIG_NAMES) or DATASETS
     return f"{did_you_mean(name, near)} `meshgait configs` lists all."
+
+
+def _dataset(name: str) -> dict[str, Any]:
+    """A data set's file over the one that it is like."""
+    config = dict(_shipped(name))
+    like = config.pop("like", None)
+    return merge(_dataset(like), config) if like else config
 
 
 @cache

@@ -25,6 +25,7 @@ class RawLayout:
         bodies_folder: below the root; None where the dataset has no bodies of its own.
         bodies: where the bodies of a sequence lie in that folder, like ``folders``.
         bodies_example: one of them, for messages.
+        trained_on: the regular expression of the ids of people to train on.
     """
 
     title: str
@@ -38,6 +39,7 @@ class RawLayout:
     bodies_folder: str | None = None
     bodies: Mapping[str, str] = field(default_factory=dict)
     bodies_example: str = ""
+    trained_on: str = ".+"
 
     def describe(self) -> str:
         """The folders of sequences, and the first of them by an example."""
@@ -101,6 +103,7 @@ LAYOUTS = {
         "train/00001/4XPn5Z28",
         words={"id": r"\d{5}", "view": r"\w+"},
         aligned="linear",
+        trained_on=".+train",
     ),
     "sustech1k": RawLayout(
         "SUSTech1K (Shen et al., CVPR 2023)",
@@ -113,7 +116,7 @@ LAYOUTS = {
     ),
     "fvg": RawLayout(
         "FVG (Zhang et al., CVPR 2019), its frames segmented",
-        {"session<session>/<id>_<video>": "<id>/session<session>/<video>"},
+        {"session<session>/<id>_<video>": "<id>/session<session>-<video>/front"},
         "session1/001_02",
         words={"session": r"\d", "id": r"\d{3}", "video": r"\d{2}"},
     ),

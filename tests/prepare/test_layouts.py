@@ -36,7 +36,7 @@ TREES = {
         "0000/00-nm/000/Sils_aligned": "0000/00-nm/000",
         "1057/02-bg-cl/090-far/Sils_aligned": "1057/02-bg-cl/090-far",
     },
-    "fvg": {"session1/001_02": "001/session1/02", "session3/001_12": "001/session3/12"},
+    "fvg": {"session1/001_02": "001/session1-02/front", "session3/001_12": "001/session3-12/front"},
     "generic": {"Zoë/nm/090": "Zoë/nm/090"},
 }
 
