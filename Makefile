@@ -3,13 +3,17 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
-.PHONY: demo test lint
+.PHONY: demo test kill lint
 
 demo: .venv/installed
 	$(BIN)/meshgait demo
 
 test: lint
 	$(BIN)/python -m pytest --numprocesses 2
+
+# Kills and stops commands at random moments, and compares with runs that nobody stopped: slow, so not among the tests.
+kill: .venv/installed-dev
+	$(BIN)/python tools/interruptions.py
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .

@@ -1,7 +1,7 @@
 """What the documentation shows runs: README.md's and CONTRIBUTING.md's blocks in their order, at tiny size.
 
 How a line becomes tiny: ``meshgait walkers`` makes the people of ``TINY_WALKERS``; whatever reads a config gets the
-settings ``TINY`` after its own, so that checkpoints are those of iteration 2. A process started by ``torchrun`` is this
+settings ``TINY`` after its own, so that checkpoints are those of iteration 2. The processes of ``--nproc`` are this
 one. Lines that install something, need OpenGait, raw data or long are only parsed.
 """
 
@@ -49,8 +49,6 @@ def lines(text):
 
 def meshgait(words):
     """The arguments of ``meshgait`` in a line, None where it runs something else."""
-    if words[0] == "torchrun" and "opengait_meshgait" in words:
-        return words[words.index("opengait_meshgait") + 1 :]
     return words[1:] if words[0] == "meshgait" else None
 
 
@@ -62,6 +60,9 @@ def run(arguments):
         arguments = [*arguments, *TINY]
     if arguments[0] in ("train", "test", "lda", "embed", "identify", "view"):
         arguments = [*arguments, "--device", "cpu"]
+    if "--nproc" in arguments:
+        place = arguments.index("--nproc")
+        arguments = arguments[:place] + arguments[place + 2 :]
     arguments = [word.replace("-01000.pt", "-00002.pt") for word in arguments]
     assert main(arguments) == 0, shlex.join(arguments)
 

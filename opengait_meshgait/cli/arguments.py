@@ -1,10 +1,13 @@
 """Arguments that several subcommands share."""
 
 import argparse
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
 from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.common.interruption import end_with_parent
 
 
 def add_config(parser: argparse.ArgumentParser) -> None:
@@ -53,11 +56,32 @@ def add_clock(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_opengait(parser: argparse.ArgumentParser) -> None:
-    """``--opengait`` and ``--nproc``."""
-    group = parser.add_argument_group("OpenGait")
-    group.add_argument("--opengait", metavar="ROOT", help="hand over to the OpenGait checkout in ROOT (needs CUDA)")
-    group.add_argument("--nproc", type=int, metavar="N", help="processes; default: one for each GPU")
+def add_processes(parser: argparse.ArgumentParser) -> None:
+    """``--nproc`` and ``--opengait``."""
+    parser.add_argument(
+        "--nproc",
+        type=positive(1),
+        metavar="N",
+        help="processes on this machine, which share the batches (default: 1; in OpenGait one for each GPU)",
+    )
+    parser.add_argument("--opengait", metavar="ROOT", help="hand over to the OpenGait checkout in ROOT (needs CUDA)")
+
+
+def in_processes(arguments: argparse.Namespace) -> int | None:
+    """Run the command that was typed in the processes that ``--nproc`` asks for.
+
+    Returns:
+        The exit code; None where this is the only process, or one of them.
+    """
+    if "WORLD_SIZE" in os.environ:
+        end_with_parent(signal.SIGTERM)  # else one that torchrun started would train on beside those of its next start
+        return None
+    if arguments.nproc in (None, 1):
+        return None
+    from opengait_meshgait.common.torchrun import torchrun
+
+    launched = ["-m", "opengait_meshgait", *arguments.typed]
+    return torchrun(["--standalone", f"--nproc_per_node={arguments.nproc}", *launched])
 
 
 def add_out_folder(parser: argparse.ArgumentParser, default: Path, content: str) -> None:

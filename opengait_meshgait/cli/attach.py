@@ -26,5 +26,8 @@ def run(arguments: argparse.Namespace) -> int:
     if missing:
         print(f"OpenGait's models import packages that are not installed here: {', '.join(missing)}.")
         print(install(missing))
-    print(f"Now, in {checkout.root}: torchrun --nproc_per_node=1 opengait/main.py --cfgs configs/meshgait/gait3d.yaml")
+    print(
+        f"Now, in {checkout.root}: python opengait/main.py --cfgs configs/meshgait/gait3d.yaml --phase train\n"
+        "With N GPUs: torchrun --nproc_per_node=N opengait/main.py …"
+    )
     return 0

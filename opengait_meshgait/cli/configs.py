@@ -19,7 +19,11 @@ def parser(prog: str) -> argparse.ArgumentParser:
     for task in (show, copy):
         task.add_argument("name", metavar="NAME", help="for example gait3d_gaitset")
     copy.add_argument(
-        "--to", type=Path, default=Path(), metavar="DIR", help="folder to write to (default: the current one)"
+        "--to",
+        type=Path,
+        default=Path(),
+        metavar="DIR|FILE.yaml",
+        help="folder or file to write to (default: the current folder, under the config's name)",
     )
     return result
 
@@ -34,9 +38,11 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.task == "show":
         print(text, end="")
         return 0
-    path = arguments.to / f"{Path(arguments.name).name.removesuffix('.yaml')}.yaml"
+    path = arguments.to
+    if path.suffix not in (".yaml", ".yml"):
+        path = path / f"{Path(arguments.name).name.removesuffix('.yaml')}.yaml"
     if path.exists():
-        raise UserError(f"{path} is there already: delete it, or name another folder by --to.")
+        raise UserError(f"{path} is there already: delete it, or name another folder or file by --to.")
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
     print(path)

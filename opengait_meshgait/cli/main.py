@@ -2,11 +2,14 @@
 
 import argparse
 import importlib
+import io
 import os
 import sys
+import time
 
 from opengait_meshgait import __version__
 from opengait_meshgait.common.errors import UserError, did_you_mean
+from opengait_meshgait.common.interruption import Interruptible, Stopped
 
 COMMANDS = {
     "demo": "make walkers, train Mesh-Gait and its silhouette-only baseline, write a report",
@@ -33,8 +36,26 @@ def main(argv: list[str] | None = None) -> int:
     """Run one subcommand.
 
     Returns:
-        0 when all went well or only help was asked for, 1 when a check or the data failed, 2 for wrong usage.
+        0 when all went well or only help was asked for, 1 when a check or the data failed, 2 for wrong usage,
+        128 and its number when a signal ended it.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A console that lacks a person's letters shows their numbers.
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        try:
+            return _run_command(sys.argv[1:] if argv is None else argv)
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader has read enough, as `head` does; what is left in the buffers must not complain at the exit.
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        return 0
+
+
+def _run_command(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="meshgait", description="Recognise people by how they walk: prepare data, train, test and use Mesh-Gait."
     )
@@ -43,7 +64,6 @@ def main(argv: list[str] | None = None) -> int:
     for name, summary in COMMANDS.items():
         # Only the chosen command's module is imported: torch and kornia cost seconds that `--help` need not pay.
         subparsers.add_parser(name, help=summary, add_help=False)
-    argv = sys.argv[1:] if argv is None else argv
     if not argv:
         parser.print_help()
         return 0
@@ -54,18 +74,18 @@ def main(argv: list[str] | None = None) -> int:
     parser = command.parser(f"meshgait {chosen.command}")
     summary = COMMANDS[chosen.command]
     parser.description = parser.description or f"{summary[0].upper()}{summary[1:]}."
-    arguments = parser.parse_args(rest)
+    arguments = parser.parse_args(rest, argparse.Namespace(typed=argv))
+    first = os.environ.get("RANK", "0") == "0"
     try:
-        status = command.run(arguments) or 0
-        sys.stdout.flush()
-        return status
-    except BrokenPipeError:
-        # The reader has read enough, as `head` does; what is left in the buffer must not complain at the exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        with Interruptible():
+            return command.run(arguments) or 0
     except UserError as error:
+        if not first:
+            # Where all processes made one mistake, the first one's end is that of this one: it is told once.
+            time.sleep(5)
         print(f"meshgait {chosen.command}: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print(f"meshgait {chosen.command}: interrupted", file=sys.stderr)
-        return 130
+    except Stopped as stop:
+        if first:
+            print(f"meshgait {chosen.command}: stopped by {stop}", file=sys.stderr)
+        return stop.status

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Mapping
 from typing import Any
 
-from opengait_meshgait.cli.arguments import add_config, add_device, add_opengait, iteration
+from opengait_meshgait.cli.arguments import add_config, add_device, add_processes, in_processes, iteration
 from opengait_meshgait.common.errors import UserError
 
 
@@ -21,7 +21,7 @@ def parser(prog: str) -> argparse.ArgumentParser:
         choices=["embeddings", "lda"],
         help="features to match: the network's embeddings, or the LDA head's (default: lda where it is fitted)",
     )
-    add_opengait(result)
+    add_processes(result)
     return result
 
 
@@ -36,11 +36,14 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.match:
             raise UserError("OpenGait matches lda where a head is fitted: leave out --match, or --opengait.")
         return hand_over(arguments.opengait, config, "test", arguments.device, arguments.nproc, arguments.iter)
+    if (status := in_processes(arguments)) is not None:
+        return status
     from opengait_meshgait.engine.testing import test
 
     result = test(config, arguments.iter, arguments.device, match=arguments.match)
     if result:
         print("\n".join(table(result)))
+        print(f"Wrote {result['file']}")
     return 0
 
 

@@ -3,7 +3,7 @@
 import argparse
 import os
 
-from opengait_meshgait.cli.arguments import add_config, add_device, add_opengait
+from opengait_meshgait.cli.arguments import add_config, add_device, add_processes, in_processes
 
 
 def parser(prog: str) -> argparse.ArgumentParser:
@@ -14,7 +14,7 @@ def parser(prog: str) -> argparse.ArgumentParser:
     result.add_argument(
         "--fresh", action="store_true", help="begin at iteration 0; an earlier run of that name is kept under another"
     )
-    add_opengait(result)
+    add_processes(result)
     result.add_argument("--keys", action=_PrintKeys, nargs=0, help="print what each key of the YAML file means")
     return result
 
@@ -29,6 +29,8 @@ def run(arguments: argparse.Namespace) -> int:
 
         where = (arguments.device, arguments.nproc)
         return hand_over(arguments.opengait, config, "train", *where, fresh=arguments.fresh)
+    if (status := in_processes(arguments)) is not None:
+        return status
     from opengait_meshgait.engine.training import train
 
     result = train(config, arguments.device, fresh=arguments.fresh)

@@ -1,5 +1,6 @@
 """Where to compute: the device, and one process or the several that ``torchrun`` started."""
 
+import functools
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -70,6 +71,7 @@ def processes(device_name: str) -> Iterator[torch.device]:
         yield device
     finally:
         if joins:
+            _cpu_group.cache_clear()
             dist.destroy_process_group()
 
 
@@ -86,6 +88,21 @@ def gather_to_rank0(value: Any) -> list[Any] | None:
     values = [None] * world_size() if rank() == 0 else None
     dist.gather_object(value, values)
     return values
+
+
+@functools.cache
+def _cpu_group() -> Any:
+    """All processes, for small values that lie on the CPU."""
+    return None if dist.get_backend() == "gloo" else dist.new_group(backend="gloo")
+
+
+def largest(number: int) -> int:
+    """The largest of the processes' numbers, in all of them."""
+    if world_size() == 1:
+        return number
+    value = torch.tensor(number)
+    dist.all_reduce(value, dist.ReduceOp.MAX, _cpu_group())
+    return int(value)
 
 
 def mean_scalars(scalars: Mapping[str, torch.Tensor]) -> dict[str, float]:

@@ -1,5 +1,6 @@
 """Files and folders: written whole or not at all, read without running code."""
 
+import glob
 import json
 import os
 import pickle
@@ -38,16 +39,36 @@ _UNPICKLABLE = (
 def atomic_path(path: str | Path) -> Iterator[Path]:
     """A temporary name beside ``path``, renamed to it when the block ends without an error.
 
-    A kill leaves the old file or the new one, never half of it.
+    A kill leaves the old file or the new one, never half of it; what it leaves under a temporary name, the next who
+    writes that file removes.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(path.parent, glob.escape(path.name))
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield temporary
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path, pattern: str) -> None:
+    """Remove what processes that are no more have left half written in ``folder``, of files that fit ``pattern``."""
+    for temporary in folder.glob(f".{pattern}.*.tmp"):
+        process = temporary.name.split(".")[-2]
+        if process.isdigit() and not _is_alive(int(process)):
+            temporary.unlink(missing_ok=True)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def write_json(path: str | Path, content: Any) -> None:

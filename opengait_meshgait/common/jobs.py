@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import sys
 import threading
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -15,6 +16,7 @@ import cv2
 
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.common.files import read_json, write_json
+from opengait_meshgait.common.interruption import end_with_parent
 
 UNFINISHED = ".unfinished"
 """What is not whole yet lies in a folder of this name, which no reader of datasets looks into."""
@@ -85,6 +87,10 @@ def _run_here(
 
 
 def _start_worker(start: Callable, *settings: Any) -> None:
+    # To stop is the parent's affair, which drops the jobs that wait; without it nobody would.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    end_with_parent(signal.SIGKILL)
     start(*settings)
     _set_threads(1, 1)
 

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tqdm import tqdm
+
 from opengait_meshgait.common.errors import UserError, did_you_mean
 from opengait_meshgait.common.files import list_folder, pickle_kind, read_json, subfolders
 
@@ -172,7 +174,7 @@ def survey_sequences(
         raise UserError(f"dataset_root {root} is not a folder. Set data_cfg.dataset_root to the folder of ids.")
     people = {folder.name: folder for folder in subfolders(root)}
     survey = Survey([], [], [], [], list(people))
-    for label in labels:
+    for label in tqdm(labels, "finding sequences", leave=False, dynamic_ncols=True, disable=None, delay=2):
         types = subfolders(people[label].path) if label in people else []
         sequences = [(type_.name, view) for type_ in types for view in subfolders(type_.path)]
         (survey.present if sequences else survey.absent).append(label)

@@ -163,6 +163,7 @@ def _checks(configs: list[str], overrides: list[str], opengait: str | None) -> t
         Check("training batches", training.check_batches, (_ROOT,)),
         Check("test protocol", training.check_protocol, (_ROOT,)),
         Check("test batches", training.check_test_batches, (_KEYS,)),
+        Check("first weights", training.check_start, (_ROOT, _NETWORK)),
         Check("outputs", training.check_outputs, (_KEYS,)),
         Check("bodies in silhouettes", overlap.check_overlap, (_FRAMES, _MARKERS, _NETWORK)),
     ]

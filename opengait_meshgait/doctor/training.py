@@ -17,7 +17,8 @@ from opengait_meshgait.doctor.preflight import NotApplicable, collect, unless
 from opengait_meshgait.engine import build
 from opengait_meshgait.engine.checkpoint import Checkpoints, run_folder
 from opengait_meshgait.engine.schema import Config
-from opengait_meshgait.networks import MeshGaitNet
+from opengait_meshgait.engine.state import check_same_run, find_start
+from opengait_meshgait.networks import MeshGaitNet, load_weights
 from opengait_meshgait.opengait.attach import is_attached
 from opengait_meshgait.opengait.checkout import Checkout
 from opengait_meshgait.opengait.checks import check, check_test_set, normalize
@@ -97,10 +98,37 @@ def check_test_batches(findings: Findings) -> str:
     return f"{size} sequences at once; {', '.join(fitting)} process(es) can share them"
 
 
+def check_start(findings: Findings) -> str:
+    """The weights that training begins with: fresh ones, a file's, or those of an earlier session."""
+    trainer = findings.config.trainer_cfg
+    found: list[str] = []
+    checkpoints = Checkpoints(_folder(findings))
+    start = find_start(trainer.restore_hint, checkpoints, found.append)
+    if start is None:
+        return "; ".join([*found, "fresh weights"])
+    path, state, resumes = start
+    if resumes:
+        data = build.describe_data(SequenceTable(findings.sequences("train")))
+        check_same_run(state, findings.config, data, path)
+    left_out = load_weights(findings.network, state, trainer.restore_ckpt_strict, path)
+    iteration = state.get("iteration", 0)
+    if not resumes:
+        found.append(f"begins with the weights of {path}")
+    elif iteration < trainer.total_iter:
+        found.append(f"goes on from {path}, iteration {iteration}")
+    else:
+        found.append(f"{path} is at iteration {iteration} of {trainer.total_iter}: nothing is left to train")
+    return "; ".join([*found, *([f"{len(left_out)} weights are left out"] if left_out else [])])
+
+
+def _folder(findings: Findings) -> Path:
+    return run_folder(findings.config, Path(findings.opengait or "", "output"), training=True)
+
+
 def check_outputs(findings: Findings) -> str:
     """Room for the checkpoints that are still to come, in a folder that can be written to."""
     trainer = findings.config.trainer_cfg
-    folder = run_folder(findings.config, Path(findings.opengait or "", "output"), training=True)
+    folder = _folder(findings)
     try:
         place = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
         with tempfile.TemporaryFile(dir=place):
@@ -123,8 +151,7 @@ def check_outputs(findings: Findings) -> str:
             f"{folder} will hold {wanted}, and {_megabytes(free)} are free. Make room, or raise "
             f"trainer_cfg.save_iter ({trainer.save_iter})."
         )
-    earlier = f"; a run of that name is at iteration {newest:,} there and will be resumed" if newest else ""
-    return f"{folder}: {wanted}; {_megabytes(free)} free{earlier}"
+    return f"{folder}: {wanted}; {_megabytes(free)} free"
 
 
 def _checkpoint_bytes(config: Config, net: MeshGaitNet) -> int:

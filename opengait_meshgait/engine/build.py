@@ -135,7 +135,7 @@ def evaluator_arguments(config: Config) -> dict[str, Any]:
     return {"probes": partition["PROBE_SET"]}
 
 
-def describe_data(dataset: GaitDataset) -> dict[str, Any]:
+def describe_data(dataset: SequenceTable) -> dict[str, Any]:
     """Size and fingerprint of a set of sequences, wherever it lies."""
     names = "\n".join(info.name for info in dataset.seqs)
     return {"sequences": len(dataset), "fingerprint": hashlib.sha256(names.encode()).hexdigest()}

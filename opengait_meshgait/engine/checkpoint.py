@@ -6,6 +6,7 @@ A checkpoint holds ``model``, ``optimizer``, ``scheduler`` and ``iteration``, as
 process), so that those two numbers are the whole state of the random generators and of the sampler.
 """
 
+import glob
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 import torch
 
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.common.files import atomic_path
+from opengait_meshgait.common.files import atomic_path, remove_leftovers
 from opengait_meshgait.engine.config import save_name
 from opengait_meshgait.engine.schema import Config
 from opengait_meshgait.networks import load_checkpoint
@@ -39,6 +40,7 @@ class Checkpoints:
     def __init__(self, folder: Path):
         self.folder = folder / "checkpoints"
         self.name = folder.name
+        self._passing: Path | None = None
 
     def path(self, iteration: int) -> Path:
         """Where the checkpoint of an iteration lies."""
@@ -50,17 +52,19 @@ class Checkpoints:
         names = (pattern.fullmatch(path.name) for path in self.folder.glob("*.pt"))
         return sorted(int(name[1]) for name in names if name)
 
-    def save(self, state: Mapping[str, Any]) -> Path:
-        """Write a checkpoint under its iteration's name."""
+    def save(self, state: Mapping[str, Any], passing: bool = False) -> Path:
+        """Write a checkpoint under its iteration's name; a ``passing`` one goes when the next is there."""
         path = self.path(state["iteration"])
         with atomic_path(path) as temporary:
             torch.save(dict(state), temporary)
+        if self._passing not in (None, path):
+            self._passing.unlink(missing_ok=True)
+        self._passing = path if passing else None
         return path
 
     def sweep(self) -> None:
         """Remove what a kill left half written."""
-        for path in self.folder.glob(f".{self.name}-*.pt.*.tmp"):
-            path.unlink()
+        remove_leftovers(self.folder, f"{glob.escape(self.name)}-*.pt")
 
     def find(self, iteration: int) -> Path:
         """The checkpoint of one iteration.

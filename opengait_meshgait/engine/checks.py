@@ -15,13 +15,18 @@ def contradictions(config: Config, opengait: bool = False) -> list[str]:
     data, model, trainer, evaluator = config.data_cfg, config.model_cfg, config.trainer_cfg, config.evaluator_cfg
     problems = []
     in_use = modalities(config)
+    prefixes = [str(loss.get("log_prefix")) for loss in config.loss_cfg]
+    bodily = [prefix for prefix in prefixes if prefix in BODY_TERMS]
+    branch = [prefix for prefix in prefixes if prefix in (*BODY_TERMS, SILHOUETTE_TERM)]
+    wrong_use = None
     if in_use not in (1, 2):
-        problems.append(
-            f"data_cfg.data_in_use: found {data.data_in_use}; expected one true (silhouettes) or two (silhouettes and "
-            "bodies; the weights beside them come along)."
-        )
+        wrong_use = "expected one true (silhouettes) or two (with bodies; the weights beside them come along)"
+    elif bodily and in_use == 1:
+        wrong_use = f"the losses {', '.join(bodily)} compare with bodies, so set [true, true]"
+    if wrong_use:
+        problems.append(f"data_cfg.data_in_use: found {data.data_in_use}; {wrong_use}.")
     for name, section in (("trainer_cfg", trainer), ("evaluator_cfg", evaluator)):
-        if len(section.transform) != in_use:
+        if not wrong_use and len(section.transform) != in_use:
             problems.append(
                 f"{name}.transform: found {len(section.transform)}; expected {in_use}, one for each modality that "
                 "data_cfg.data_in_use turns on (NoOperation for bodies)."
@@ -36,17 +41,9 @@ def contradictions(config: Config, opengait: bool = False) -> list[str]:
             f"trainer_cfg.sampler.sample_type: found {order}; heatmap_cfg.dilations looks at neighbouring frames, so "
             f"set {order.split('_')[0]}_ordered, or dilations: []."
         )
-    prefixes = [str(loss.get("log_prefix")) for loss in config.loss_cfg]
-    bodily = [prefix for prefix in prefixes if prefix in BODY_TERMS]
-    branch = [prefix for prefix in prefixes if prefix in (*BODY_TERMS, SILHOUETTE_TERM)]
     if branch and model.heatmap_cfg is None:
         problems.append(
             f"loss_cfg: {', '.join(branch)} need the heatmap branch; set model_cfg.heatmap_cfg or take them out."
-        )
-    if bodily and in_use != 2:
-        problems.append(
-            f"data_cfg.data_in_use: found {data.data_in_use}; the losses {', '.join(bodily)} compare with "
-            "bodies, so set [true, true]."
         )
     if not problems and not opengait:
         try:

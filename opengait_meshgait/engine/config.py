@@ -48,6 +48,18 @@ def make_config(raw: Mapping[str, Any], source: str = "the config", opengait: bo
     return config
 
 
+def require_config(config: Any) -> None:
+    """Refuse what is no checked config, such as a file's name.
+
+    Raises:
+        UserError: what to write instead.
+    """
+    if not isinstance(config, Config):
+        raise UserError(
+            f"found {shown(config)} for the config; expected what load_config gives: load_config('walkers.yaml')."
+        )
+
+
 def config_source(paths: str | Path | Sequence[str | Path]) -> str:
     """How messages name the file, or the files, of a config."""
     return str(paths) if isinstance(paths, (str, Path)) else " + ".join(map(str, paths))

@@ -39,6 +39,26 @@ def read_log(folder: str | Path) -> list[dict[str, Any]]:
     return records
 
 
+def losses_in(scalars: Mapping[str, float]) -> dict[str, str]:
+    """The losses among a log's scalars, their sum first, in few characters."""
+    losses = {name: value for name, value in scalars.items() if name.endswith("/loss")}
+    return {name.split("/")[-2].replace("scalar", "loss"): f"{value:.3g}" for name, value in losses.items()}
+
+
+def figures_in(scalars: Mapping[str, float]) -> dict[str, str]:
+    """Accuracy, errors of bodies and overlap among a log's scalars, with their units."""
+    found = {}
+    for name, value in scalars.items():
+        term, figure = name.split("/")[-2:]
+        if figure == "accuracy":
+            found["acc"] = f"{100 * value:.0f}%"
+        elif figure.endswith("_mm"):
+            found[term] = f"{value:.0f}mm"
+        elif figure == "iou":
+            found["iou"] = f"{value:.2f}"
+    return found
+
+
 class Window:
     """Means of scalars and of the time an iteration takes, since they were last taken.
 
@@ -100,9 +120,10 @@ class Progress:
         self.bar = tqdm(
             total=total,
             initial=start,
-            desc=folder.name,
+            desc="training",
             unit="it",
             dynamic_ncols=True,
+            bar_format="{desc} {n_fmt}/{total_fmt} {bar} {remaining} left, {rate_fmt}{postfix}",
             disable=True if self.silent else None,
         )
 
@@ -117,17 +138,20 @@ class Progress:
         if self.writer:
             for name, value in scalars.items():
                 self.writer.add_scalar(name, value, iteration)
-        losses = {name: value for name, value in scalars.items() if name.endswith("/loss")}
-        shown = {name.split("/")[-2].replace("scalar", "loss"): f"{value:.3g}" for name, value in losses.items()}
-        self.bar.set_postfix(shown, refresh=False)
+        losses, figures = losses_in(scalars), figures_in(scalars)
+        # What fits beside a bar in 80 columns.
+        self.bar.set_postfix({"loss": losses["loss"], **dict([*figures.items()][:2])}, refresh=False)
         if self.bar.disable:
             left = (time.monotonic() - self.began) / (iteration - self.start) * (self.total - iteration)
-            values = " ".join(f"{name}={value}" for name, value in shown.items())
+            values = ", ".join(" ".join(f"{k}={v}" for k, v in each.items()) for each in (losses, figures) if each)
             self.say(f"{iteration}/{self.total} {values}, {seconds:.3g} s/it, {tqdm.format_interval(left)} left")
 
     def evaluation(self, iteration: int, result: Mapping[str, Any]) -> None:
         """Record a test."""
         self._record({"iteration": iteration, "evaluation": dict(result)})
+        errors = {name: value for name, value in (result["bodies"] or {}).items() if name.count("_") == 1}
+        figures = [f"rank1={result['rank1']:.1f}%", *(f"{k.removesuffix('_mm')}={v:.0f}mm" for k, v in errors.items())]
+        self.say(f"Test of iteration {iteration}, {result['split']} set: {', '.join(figures)}")
         if self.writer:
             overlap = {name: result[name] for name in ("iou", "iou_low_percent") if result.get(name) is not None}
             for name, value in {**result["metrics"], **(result["bodies"] or {}), **overlap}.items():

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
 
 from opengait_meshgait.common.registry import Registry
-from opengait_meshgait.common.validation import Section, as_list, raise_inside
+from opengait_meshgait.common.validation import Section, as_list, mistake, raise_inside
 from opengait_meshgait.data.augment_cfg import AugmentCfg
 from opengait_meshgait.data.transforms import TRANSFORMS
 from opengait_meshgait.engine.optimization import OPTIMIZERS, SCHEDULERS, with_defaults
@@ -52,8 +52,15 @@ HeadEntry = Annotated[Entry, _named(LAYERS, type="Discriminant")]
 LossEntries = Annotated[list[Annotated[Entry, AfterValidator(_loss)]], BeforeValidator(as_list)]
 TransformEntries = Annotated[list[Annotated[Entry, _named(TRANSFORMS)]], BeforeValidator(as_list)]
 Positive = Annotated[int, Field(gt=0)]
-# A folder's name under `output/`.
-Name = Annotated[str, Field(pattern=r"^[^/\\]+$")]
+
+
+def _folder_name(name: str) -> str:
+    if name in ("", ".", "..") or "/" in name or "\\" in name:
+        raise mistake(f"found '{name}'; expected the name of one folder below output/, without slashes.")
+    return name
+
+
+Name = Annotated[str, AfterValidator(_folder_name)]
 SampleType = Literal[
     "fixed_unordered",
     "fixed_ordered",
@@ -275,6 +282,12 @@ class TrainerCfg(Section):
     sync_BN: bool = Field(False, description="Share batch statistics among processes (CUDA only).")
     log_iter: Positive = Field(100, description="Iterations between two lines of the log.")
     save_iter: Positive = Field(2000, description="Iterations between two checkpoints; the last is always saved.")
+    save_every_minutes: float | None = Field(
+        None,
+        gt=0,
+        description="Besides, save so many minutes after the last checkpoint; each such file replaces the one before. "
+        "Ctrl-C and SIGTERM save too. *Embedded.*",
+    )
     total_iter: Positive = Field(80000, description="Iterations in all.")
     save_name: Name = Field("tmp", description="Name of the run; the third folder under `output/`.")
     restore_hint: int | str = Field(

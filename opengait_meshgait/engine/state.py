@@ -127,6 +127,7 @@ _FREE = (
     *(f"data_cfg.{key}" for key in ("dataset_root", "dataset_partition", "num_workers", "cache")),
     *(f"data_cfg.{key}" for key in ("remove_no_gallery", "test_dataset_name")),
     *(f"trainer_cfg.{key}" for key in ("total_iter", "log_iter", "save_iter", "with_test", "restore_hint")),
+    "trainer_cfg.save_every_minutes",
     *(f"trainer_cfg.{key}" for key in ("restore_ckpt_strict", "optimizer_reset", "scheduler_reset")),
     "trainer_cfg.find_unused_parameters",
 )
@@ -146,29 +147,44 @@ def restore(state: TrainingState, config: Config, about: Mapping[str, Any], chec
         UserError: the checkpoint is damaged, does not fit, or belongs to another run.
     """
     cfg = config.trainer_cfg
-    hint = cfg.restore_hint
-    if isinstance(hint, int) and hint:
-        path = checkpoints.find(hint)
-        content = load_checkpoint(path)
-    elif (found := checkpoints.newest(say)) is not None:
-        path, content = found
-    elif isinstance(hint, str):
-        path, content = Path(hint), load_checkpoint(hint)
-    else:
+    if (start := find_start(cfg.restore_hint, checkpoints, say)) is None:
         return
-    if isinstance(hint, str) and path == Path(hint):
-        left_out = state.begin_with(content, path, cfg.restore_ckpt_strict, not cfg.optimizer_reset)
-        say(f"Starting with the weights of {path}.")
-    else:
+    path, content, resumes = start
+    if resumes:
         # A run that resumes from its own newest checkpoint after a kill must not begin with a new optimizer.
         check_same_run(content, config, about["data"], path)
         left_out = state.load(content, path, cfg.restore_ckpt_strict)
         check_schedule(state, path, cfg.total_iter)
         say(f"Going on from {path}, iteration {state.iteration}.")
+    else:
+        left_out = state.begin_with(content, path, cfg.restore_ckpt_strict, not cfg.optimizer_reset)
+        say(f"Starting with the weights of {path}.")
     if left_out:
         say("\n  ".join([f"{len(left_out)} weights of this file or network are left out:", *left_out]))
     if warning := other_body(content, about["body"]):
         say(warning)
+
+
+def find_start(hint: int | str, checkpoints: Checkpoints, say: Say) -> tuple[Path, dict[str, Any], bool] | None:
+    """What a training begins with.
+
+    Args:
+        hint: ``trainer_cfg.restore_hint``.
+        checkpoints: of the run.
+        say: is told of damaged checkpoints that are passed over.
+
+    Returns:
+        The file, its content, and whether the run goes on from it, with optimizer and schedule; None for fresh weights.
+
+    Raises:
+        UserError: the file that is asked for is missing, damaged or no checkpoint.
+    """
+    if isinstance(hint, int) and hint:
+        path = checkpoints.find(hint)
+        return path, load_checkpoint(path), True
+    if (found := checkpoints.newest(say)) is not None:
+        return *found, True
+    return (Path(hint), load_checkpoint(hint), False) if isinstance(hint, str) else None
 
 
 def check_schedule(state: TrainingState, source: Path, total: int) -> None:

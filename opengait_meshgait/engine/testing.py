@@ -18,6 +18,7 @@ from opengait_meshgait.common.files import read_json, write_json
 from opengait_meshgait.data import GaitDataset, InferenceSampler, make_loader
 from opengait_meshgait.engine import build
 from opengait_meshgait.engine.checkpoint import BEST, Checkpoints, other_body, run_folder
+from opengait_meshgait.engine.config import require_config
 from opengait_meshgait.engine.overlap import FRAMES_DRAWN, body_to_draw, sequence_ious
 from opengait_meshgait.engine.progress import say
 from opengait_meshgait.engine.schema import Config
@@ -203,12 +204,13 @@ def test(
         match: ``embeddings``, or ``lda``, the features of the LDA head; None: ``lda`` where it is fitted.
 
     Returns:
-        ``split``, ``iteration``, ``checkpoint`` and what :func:`~opengait_meshgait.engine.testing.evaluate` returns;
-        an empty mapping in other processes than the first.
+        ``split``, ``iteration``, ``checkpoint`` and what :func:`~opengait_meshgait.engine.testing.evaluate` returns,
+        and ``file``, where that was written; an empty mapping in other processes than the first.
 
     Raises:
         UserError: there are no trained weights, they do not fit, or the data cannot be used.
     """
+    require_config(config)
     with processes(device) as where:
         folder = run_folder(config, output, training=False)
         source = find_checkpoint(config, iteration, folder)
@@ -233,8 +235,9 @@ def test(
         result["notes"] += notes
         label = result["iteration"] if source.parent.parent == folder else source.stem
         head = "-lda" if result["matched"] == "lda" else ""
-        write_json(folder / f"results-{split}-{label}{head}.json", result)
-        return result
+        file = folder / f"results-{split}-{label}{head}.json"
+        write_json(file, result)
+        return {**result, "file": str(file)}
 
 
 def _with_head(config: Config, state: Mapping[str, Any]) -> Config:

@@ -1,5 +1,7 @@
 """The training loop: batches, steps, logs, checkpoints and the tests in between."""
 
+import math
+import time
 from pathlib import Path
 
 import numpy as np
@@ -8,12 +10,14 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 
-from opengait_meshgait.common.distributed import gather_to_rank0, half_precision, rank, world_size
+from opengait_meshgait.common.distributed import gather_to_rank0, half_precision, largest, rank, world_size
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.common.files import read_json, write_json
+from opengait_meshgait.common.interruption import Interruptible
 from opengait_meshgait.data import Batch, GaitDataset, TripletSampler, make_loader
 from opengait_meshgait.engine import build
 from opengait_meshgait.engine.checkpoint import BEST, Checkpoints
+from opengait_meshgait.engine.header import describe_training
 from opengait_meshgait.engine.progress import Progress, Window, say
 from opengait_meshgait.engine.schema import Config
 from opengait_meshgait.engine.state import TrainingState, restore, set_aside
@@ -69,6 +73,8 @@ class Trainer:
         if rank() == 0:
             self.checkpoints.sweep()
 
+        for line in describe_training(folder, net, self.train_set, (self.split, self.test_set), device, half):
+            self.say(line)
         if fresh:
             set_aside(folder, self.say)
         # What a checkpoint says of the run besides its state.
@@ -79,48 +85,72 @@ class Trainer:
             "data": build.describe_data(self.train_set),
         }
         restore(self.state, config, self.about, self.checkpoints, self.say)
+        if self.state.iteration >= cfg.total_iter:
+            self.say(
+                f"This run is finished: iteration {self.state.iteration} of {cfg.total_iter}. Test it (`meshgait "
+                "test`), raise trainer_cfg.total_iter to go on, or begin anew with --fresh."
+            )
         self.progress = Progress(folder, self.state.iteration, cfg.total_iter, quiet)
         self.window = Window(device)
+        self._saved_at = time.monotonic()
         wrapped = self._in_processes(net)
         self.step = TrainingStep(wrapped, losses, self.preparation, half)
 
     def run(self) -> None:
-        """Train to the end."""
+        """Train to the end.
+
+        Raises:
+            Stopped: by Ctrl-C or SIGTERM; all iterations are saved.
+        """
+        try:
+            with Interruptible() as interruption:
+                self._run(interruption)
+        finally:
+            self.progress.close()
+
+    def _run(self, interruption: Interruptible) -> None:
         cfg, state = self.cfg, self.state
         head = state.net.Discriminant
         self.sampler.start = state.iteration
         workers = self.config.data_cfg.num_workers
         loader = make_loader(self.train_set, self.sampler, workers, pin_memory=self.device.type == "cuda")
-        try:
-            if head is not None and not head.fitted and state.iteration >= cfg.total_iter:
-                # A kill came between saving the last weights and fitting their LDA head.
-                self._fit_lda()
-            if not any(record["iteration"] == state.iteration for record in self.progress.evaluations()):
-                # Before the first iteration, so that a test that cannot work is known at once and the curves begin at
-                # the untrained network; later, a kill came between this checkpoint and its test.
+        if head is not None and not head.fitted and state.iteration >= cfg.total_iter:
+            # A kill came between saving the last weights and fitting their LDA head.
+            self._fit_lda()
+        kept = state.iteration % cfg.save_iter == 0 or state.iteration >= cfg.total_iter
+        if kept and not any(record["iteration"] == state.iteration for record in self.progress.evaluations()):
+            # Before the first iteration, so that a test that cannot work is known at once and the curves begin at
+            # the untrained network; later, a kill came between this checkpoint and its test.
+            self._test()
+        if head is not None and state.iteration < cfg.total_iter:
+            head.reset()
+        self._training_mode()
+        self.window.restart_clock()
+        for iteration, batch in zip(range(state.iteration, cfg.total_iter), loader):
+            interruption.unsaved = True
+            result = self._advance(iteration, batch.to(self.device))
+            # One process's signal stops all of them after the same iteration.
+            stop = largest(interruption.noted)
+            last = state.iteration == cfg.total_iter
+            if last or state.iteration % cfg.log_iter == 0:
+                self._log()
+            if last or state.iteration % cfg.save_iter == 0:
+                self._save()
+                interruption.saved(stop)
+                if last and head is not None:
+                    # Whatever happens here, the weights are saved.
+                    self._fit_lda()
+                true_markers = None if result.targets is None else result.targets.markers
+                picture = training_picture(result.sils, result.output, true_markers)
+                self.progress.picture("batch", picture, state.iteration)
                 self._test()
-            if head is not None and state.iteration < cfg.total_iter:
-                head.reset()
-            self._training_mode()
-            self.window.restart_clock()
-            for iteration, batch in zip(range(state.iteration, cfg.total_iter), loader):
-                result = self._advance(iteration, batch.to(self.device))
-                last = state.iteration == cfg.total_iter
-                if last or state.iteration % cfg.log_iter == 0:
-                    self._log()
-                if last or state.iteration % cfg.save_iter == 0:
-                    self._save()
-                    if last and head is not None:
-                        # Whatever happens here, the weights are saved.
-                        self._fit_lda()
-                    true_markers = None if result.targets is None else result.targets.markers
-                    picture = training_picture(result.sils, result.output, true_markers)
-                    self.progress.picture("batch", picture, state.iteration)
-                    self._test()
-                    self._training_mode()
-                    self.window.restart_clock()
-        finally:
-            self.progress.close()
+                self._training_mode()
+                self.window.restart_clock()
+            elif stop or time.monotonic() - self._saved_at > 60 * (cfg.save_every_minutes or math.inf):
+                self._save(passing=True)
+                if stop:
+                    self.say(f"Saved {self.checkpoints.path(state.iteration)}; the same command goes on from there.")
+                    interruption.saved(stop)
 
     def _advance(self, iteration: int, batch: Batch) -> StepResult:
         """One batch; everything drawn at random comes from (seed, iteration, process)."""
@@ -146,9 +176,10 @@ class Trainer:
         scalars["scalar/learning_rate"] = self.state.optimizer.param_groups[0]["lr"]
         self.progress.scalars(self.state.iteration, scalars, seconds)
 
-    def _save(self) -> None:
+    def _save(self, passing: bool = False) -> None:
         if rank() == 0:
-            self.checkpoints.save({**self.state.state_dict(), **self.about})
+            self.checkpoints.save({**self.state.state_dict(), **self.about}, passing)
+        self._saved_at = time.monotonic()
 
     def _fit_lda(self) -> None:
         """Fit the LDA head to the finished weights, and save them again with it."""

@@ -13,7 +13,7 @@ from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.common.files import atomic_path
 from opengait_meshgait.engine import build
 from opengait_meshgait.engine.checkpoint import run_folder
-from opengait_meshgait.engine.config import apply_override, load_config, make_config
+from opengait_meshgait.engine.config import apply_override, load_config, make_config, require_config
 from opengait_meshgait.engine.schema import Config
 from opengait_meshgait.engine.trainer import Trainer
 from opengait_meshgait.networks import load_checkpoint, load_weights
@@ -62,6 +62,7 @@ def train(
     Raises:
         UserError: the config, the data or an earlier run forbid it, or a loss became NaN or infinite.
     """
+    require_config(config)
     with processes(device) as where:
         trainer = Trainer(config, where, run_folder(config, output, training=True), fresh, quiet)
         trainer.run()

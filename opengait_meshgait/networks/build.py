@@ -2,6 +2,7 @@
 
 import inspect
 import pickle
+import re
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +13,7 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.common.errors import UserError, list_names
 from opengait_meshgait.networks.meshgait import MeshGaitNet
 from opengait_meshgait.networks.reconstruction import Reconstruction
 
@@ -52,11 +53,21 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise UserError(f"{path} is missing.") from error
-    except (OSError, RuntimeError, ValueError, EOFError, KeyError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise UserError(f"{path} is damaged or no checkpoint: {reason[0]}") from error
+    except OSError as error:
+        raise UserError(f"Cannot read {path}: {error.strerror}.") from error
+    except (RuntimeError, ValueError, EOFError, LookupError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
+        # PyTorch's own words advise to run what code the file may hold.
+        refused = re.search(r"GLOBAL (\S+)", str(error))
+        reason = (
+            f"it holds an object of {refused[1]}, and a checkpoint is tensors and plain values, so that reading it runs"
+            " no code"
+            if refused
+            else "it is no file of torch.save, or is cut short"
+        )
+        raise UserError(f"{path} is damaged or no checkpoint: {reason}.") from error
     if not isinstance(state, dict) or not isinstance(state.get("model"), dict):
-        raise UserError(f"{path} is no checkpoint: it holds no weights under 'model'.")
+        found = list_names(map(str, state), 6) if isinstance(state, dict) else type(state).__name__
+        raise UserError(f"{path} is no checkpoint: it holds no weights under 'model'. Found: {found}.")
     return state
 
 

@@ -20,9 +20,10 @@ _SHIM = '''"""Makes MeshGait known to OpenGait; it is in the package opengait_me
 import os
 
 try:
-    from opengait_meshgait.opengait.register import register
+    from opengait_meshgait.opengait.register import register, supply_one_process
 
     register()
+    supply_one_process()
 except Exception as error:
     # Whatever is wrong with the package, OpenGait's other models must run.
     if os.environ.get("RANK", "0") == "0":

@@ -4,6 +4,7 @@ import ast
 import importlib.util
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 from opengait_meshgait.common.errors import UserError
@@ -88,8 +89,15 @@ class Checkout:
 
 
 def install(packages: list[str]) -> str:
-    """What to type for packages, one line each where they need options of their own."""
-    plain = [package for package in packages if " " not in package]
-    lines = [f"pip install {' '.join(plain)}"] if plain else []
-    lines += [f"pip install {package}" for package in packages if " " in package]
-    return "Install them:\n" + "\n".join(f"  {line}" for line in lines)
+    """What to type for packages, one line each where they need options of their own.
+
+    The PyTorch that is here is named as well, so that pip takes the versions that fit it rather than another PyTorch.
+    """
+    torch = version("torch")
+    build = torch.partition("+")[2]  # cpu, cu128, …: such builds are not on PyPI, and torchvision must be of the same
+    own = {"torchvision": f" --index-url https://download.pytorch.org/whl/{build}"} if build else {}
+    plain = [package for package in packages if " " not in package and package not in own]
+    groups = [" ".join(plain)] if plain else []
+    groups += [f"{package}{own.get(package, '')}" for package in packages if package not in plain]
+    lines = "".join(f"\n  pip install torch=={torch} {group}" for group in groups)
+    return f"Install them; torch=={torch} keeps PyTorch as it is:{lines}"

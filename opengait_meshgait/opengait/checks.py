@@ -23,7 +23,7 @@ from opengait_meshgait.evaluation import METRICS, PROTOCOLS, split_Gait3D, split
 from opengait_meshgait.losses import BODY_TERMS, LOSSES, SILHOUETTE_TERM, LossSum, emitted_terms
 
 # Keys of our YAML files that only the embedded engine reads, with the value that means nothing.
-_EMBEDDED_ONLY = {"seed": 0, "clip_grad_norm": None}
+_EMBEDDED_ONLY = {"seed": 0, "clip_grad_norm": None, "save_every_minutes": None}
 # What `evaluate_indoor_dataset` of OpenGait knows besides our own protocols.
 _MORE_PROTOCOLS = ("CASIA-E", "SUSTech1K")
 # Where `evaluate_Gait3D` of OpenGait takes its probes from, whatever the config says, and how many ranks it reads.

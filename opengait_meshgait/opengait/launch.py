@@ -2,6 +2,7 @@
 
 import copy
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -14,6 +15,7 @@ import yaml
 
 import opengait_meshgait
 from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.common.interruption import Stopped
 from opengait_meshgait.engine.config import save_name
 from opengait_meshgait.engine.schema import Config
 from opengait_meshgait.opengait.checkout import Checkout
@@ -102,10 +104,17 @@ def launch(
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder, "config.yaml")
         config.write_text(yaml.safe_dump(cfgs), encoding="utf-8")
-        launcher = ["-m", "opengait_meshgait.opengait.processes", "--standalone", f"--nproc_per_node={gpus}"]
+        launcher = ["-m", "opengait_meshgait.common.torchrun", "--standalone", f"--nproc_per_node={gpus}"]
         inside = ["-m", "opengait_meshgait.opengait.inside", "--cfgs", str(config), "--phase", phase]
         command = [sys.executable, *launcher, *inside]
-        return subprocess.run(command, cwd=checkout.root, env={**os.environ, "PYTHONPATH": path}).returncode
+        with subprocess.Popen(command, cwd=checkout.root, env={**os.environ, "PYTHONPATH": path}) as process:
+            try:
+                return process.wait()
+            except Stopped as stop:
+                if stop.signal is signal.SIGTERM:  # of Ctrl-C the terminal tells all of them
+                    process.terminate()
+                process.wait()  # they save
+                raise
 
 
 def resolve_paths(cfgs: Mapping[str, Any], root: Path) -> dict[str, Any]:

@@ -15,7 +15,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 from utils import get_attr_from, get_msg_mgr, get_valid_args
 
+from opengait_meshgait.common.distributed import largest
 from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.common.interruption import Interruptible
 from opengait_meshgait.common.validation import as_list
 from opengait_meshgait.data import Batch, FrameSampling, GaitDataset
 from opengait_meshgait.data.collate import collate
@@ -72,6 +74,9 @@ class MeshGait(BaseModel):
             for note in notes:
                 get_msg_mgr().log_info(f"MeshGait: {note}")
             super().__init__(cfgs, training)
+            self.interruption = Interruptible()
+            if training:
+                self.interruption.__enter__()  # until the process ends
         except UserError as error:
             # OpenGait would print a traceback; the message says all there is to say.
             if dist.get_rank() == 0:
@@ -117,6 +122,11 @@ class MeshGait(BaseModel):
         super().resume_ckpt(restore_hint)
         for settings, group in zip(own, self.optimizer.param_groups if own else []):
             group.update(settings)
+
+    def save_ckpt(self, iteration: int) -> None:
+        """OpenGait's; a signal that comes now loses nothing."""
+        super().save_ckpt(iteration)
+        self.interruption.unsaved = False
 
     def get_loader(self, data_cfg: dict[str, Any], train: bool = True) -> DataLoader:
         """OpenGait's sampler over this package's reader, which tells files apart by their names."""
@@ -173,9 +183,17 @@ class MeshGait(BaseModel):
         return result
 
     def train_step(self, loss_sum: Tensor) -> bool:
-        """OpenGait's step; the last iteration's weights are always saved, with their LDA head."""
+        """OpenGait's step; the last iteration's weights are always saved, with their LDA head.
+
+        Ctrl-C and SIGTERM save, and end the process after the iteration.
+        """
         head = getattr(self, "Discriminant", None)
+        self.interruption.unsaved = True
         done = super().train_step(loss_sum)
+        if stop := largest(self.interruption.noted):
+            self.save_ckpt(self.iteration)
+            self.msg_mgr.log_info(f"MeshGait: stopped at iteration {self.iteration}, which is saved")
+            raise SystemExit(128 + stop)
         if done and head is not None and head.fitted:
             # A run that is continued beyond its former end.
             head.reset()

@@ -1,7 +1,11 @@
 """Makes the classes of this package known to OpenGait, by the names that its YAML files use."""
 
+import os
+import socket
+import sys
 from collections.abc import Callable, Mapping
 from functools import cache
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -17,6 +21,8 @@ from opengait_meshgait.evaluation import evaluate_indoor_dataset
 from opengait_meshgait.losses import JointLoss, MarkerLoss, MeshLoss, SilhouetteLoss
 from opengait_meshgait.networks.registry import BACKBONES, ESTIMATORS
 from opengait_meshgait.opengait.model import MeshGait
+
+_OF_TORCHRUN = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 
 
 def evaluate_walkers(data: Mapping[str, Any], dataset: str, metric: str = "euc") -> dict[str, float]:
@@ -36,6 +42,24 @@ def evaluate_walkers(data: Mapping[str, Any], dataset: str, metric: str = "euc")
     for line in (*result.notes, figures):
         get_msg_mgr().log_info(line)
     return {f"scalar/test_accuracy/{name}": value for name, value in result.metrics.items()}
+
+
+def supply_one_process() -> None:
+    """Let ``python opengait/main.py`` do without torchrun: the variables that it would set, for one process.
+
+    Where one of them is set, or another program imports OpenGait, nothing is done.
+    """
+    if Path(sys.argv[0]).name != "main.py" or not os.environ.keys().isdisjoint(_OF_TORCHRUN):
+        return
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        os.environ.update(zip(_OF_TORCHRUN, ("0", "0", "1", "127.0.0.1", str(free.getsockname()[1]))))
+    said = "MeshGait: started without torchrun, as one process."
+    if (gpus := torch.cuda.device_count()) > 1:
+        # OpenGait refuses fewer processes than there are GPUs.
+        os.environ["CUDA_VISIBLE_DEVICES"] = os.environ.get("CUDA_VISIBLE_DEVICES", "0").partition(",")[0]
+        said += f" {gpus} GPUs are here: torchrun --nproc_per_node={gpus} opengait/main.py … uses all of them."
+    print(said, flush=True)
 
 
 def register() -> None:

@@ -25,4 +25,6 @@ def test_copy(capsys, tmp_path, monkeypatch):
     assert read_yaml("mine/walkers_lda.yaml") == compose("walkers_lda")
     assert main(["configs", "copy", "walkers_lda", "--to", "mine"]) == 1
     assert "walkers_lda.yaml is there already" in capsys.readouterr().err
+    assert main(["configs", "copy", "walkers_lda", "--to", "own/x.yaml"]) == 0
+    assert read_yaml("own/x.yaml") == compose("walkers_lda")
     assert main(["configs", "copy", "demo"]) == 0 and (tmp_path / "demo.yaml").is_file()

@@ -1,5 +1,7 @@
 """The command itself: help, and what is said of commands that are not there."""
 
+import io
+import os
 import subprocess
 import sys
 
@@ -33,9 +35,18 @@ def test_commands_that_are_not_there(typed, message, capsys):
     assert f"there is no command '{typed}'. {message}" in capsys.readouterr().err
 
 
-def test_a_reader_that_stops_early():
-    command = [sys.executable, "-m", "opengait_meshgait", "configs"]
+@pytest.mark.parametrize("arguments", [["configs"], ["train", "--keys"]])
+def test_a_reader_that_stops_early(arguments):
+    command = [sys.executable, "-m", "opengait_meshgait", *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode == 0
+
+
+def test_a_console_that_lacks_letters(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    console = io.TextIOWrapper(io.BytesIO(), encoding="cp1252")
+    monkeypatch.setattr("sys.stdout", console)
+    assert main(["configs", "copy", "walkers", "--to", "张三"]) == 0
+    assert console.buffer.getvalue().decode() == "\\u5f20\\u4e09/walkers.yaml" + os.linesep

@@ -29,8 +29,9 @@ OPENGAIT = os.environ.get("OPENGAIT_ROOT")
 ALL = [
     "Python and packages", "device", "config keys", "data root", "partition", "modalities", "frame counts",
     "one sample", "body file", "marker file", "network and losses", "training batches", "test protocol",
-    "test batches", "outputs", "bodies in silhouettes",
+    "test batches", "first weights", "outputs", "bodies in silhouettes",
 ]  # fmt: skip
+NEEDY = ("first weights", "bodies in silhouettes")  # they need most of the others
 LINE = re.compile(r" ?(\d+) (\S+) ([^:]+): (.*)")
 
 
@@ -115,8 +116,8 @@ def wrong(doctor):
         status, outcomes, last = doctor(*arguments)
         assert status == 1
         assert [key for key, (mark, _) in outcomes.items() if mark == "✗"] == [name], outcomes
-        # The last one needs most of the others.
-        assert [key for key, (mark, _) in outcomes.items() if mark == "–" and key != ALL[-1]] == [*skipped], outcomes
+        lacking = [key for key, (mark, _) in outcomes.items() if mark == "–" and key not in NEEDY]
+        assert lacking == [key for key in skipped if key not in NEEDY], outcomes
         assert "1 failed" in last
         return outcomes[name][1]
 
@@ -143,7 +144,7 @@ def test_all_is_well(data, doctor):
     status, outcomes, last = doctor()
     assert (status, [*outcomes]) == (0, ALL)
     assert {mark for mark, _ in outcomes.values()} == {"✓"}
-    assert last == "16 checks: 16 passed, 0 failed, 0 skipped. Ready to train."
+    assert last == "17 checks: 17 passed, 0 failed, 0 skipped. Ready to train."
     assert "torch" in outcomes["Python and packages"][1]
     assert "2 in TRAIN_SET, 2 in TEST_SET" in outcomes["partition"][1]
     assert outcomes["modalities"][1].endswith("16 with silhouettes, 16 with body parameters")
@@ -151,6 +152,7 @@ def test_all_is_well(data, doctor):
     assert "3x64x64 uint8" in outcomes["one sample"][1]
     assert "3x64x44 from 0 to 1; 100% of its frames have a valid body" in outcomes["one sample"][1]
     assert "4 gallery sequences, probes: 4 NM" in outcomes["test protocol"][1]
+    assert outcomes["first weights"][1] == "fresh weights"
     assert "3 checkpoints of" in outcomes["outputs"][1]
     # Walkers in clothes, drawn by the camera that saw them.
     assert re.fullmatch(r"true bodies .* mean IoU of 0\.[89]\d \(8 sequences\)", outcomes[ALL[-1]][1])
@@ -366,7 +368,29 @@ def test_checkpoints_there_already_need_no_room(data, doctor):
     (folder / "Run-00004.pt").touch()
     _, outcomes, _ = doctor()
     assert "2 checkpoints of" in outcomes["outputs"][1]
-    assert "at iteration 4 there" in outcomes["outputs"][1]
+    assert "Run-00004.pt is damaged" in outcomes["first weights"][1]
+
+
+def test_first_weights(data, raw, doctor, wrong):
+    raw["trainer_cfg"] |= {"total_iter": 2, "save_iter": 1}
+    checkpoint = train(make_config(raw), device="cpu", quiet=True).checkpoint
+    assert "Run-00002.pt is at iteration 2 of 2: nothing is left" in doctor()[1]["first weights"][1]
+    assert (
+        "goes on from output/Walkers/MeshGait/Run/checkpoints/Run-00002.pt, iteration 2"
+        in (doctor("--set", "trainer_cfg.total_iter=3")[1]["first weights"][1])
+    )
+    assert "optimizer_cfg.lr: 0.001 there, 0.1 now" in wrong("first weights", "--set", "optimizer_cfg.lr=0.1")
+    other = ["--set", "trainer_cfg.save_name=Other"]
+    assert (
+        f"begins with the weights of {checkpoint}"
+        in (doctor(*other, f"trainer_cfg.restore_hint={checkpoint}")[1]["first weights"][1])
+    )
+    assert "absent.pt is missing" in wrong("first weights", *other, "trainer_cfg.restore_hint=absent.pt")
+    assert "config.yaml is damaged or no" in wrong("first weights", *other, "trainer_cfg.restore_hint=config.yaml")
+    changed = [*other, f"trainer_cfg.restore_hint={checkpoint}", "model_cfg.SeparateFCs.out_channels=6"]
+    assert "FCs.fc_bin: " in wrong("first weights", *changed)
+    said = doctor(*changed, "trainer_cfg.restore_ckpt_strict=false")[1]["first weights"][1]
+    assert "weights are left out" in said
 
 
 @pytest.mark.parametrize("optimizer", [{"solver": "AdamW"}, {"solver": "SGD"}, {"solver": "SGD", "momentum": 0.0}])

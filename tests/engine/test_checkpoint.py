@@ -17,7 +17,7 @@ def checkpoints(tmp_path):
     checkpoints = Checkpoints(tmp_path / "Run")
     for iteration in (10, 5, 123456):
         checkpoints.save({"model": {"weight": torch.full((2,), float(iteration))}, "iteration": iteration})
-    for name in ("Run-latest.pt", "Other-00020.pt", ".Run-00030.pt.17.tmp"):
+    for name in ("Run-latest.pt", "Other-00020.pt", ".Run-00030.pt.99999999.tmp"):
         (checkpoints.folder / name).touch()
     return checkpoints
 

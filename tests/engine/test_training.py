@@ -3,16 +3,19 @@
 import copy
 import functools
 import json
+import signal
 
 import numpy as np
 import pytest
 import torch
 
 from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.common.interruption import Stopped
 from opengait_meshgait.engine import build as engine_build
 from opengait_meshgait.engine.config import make_config
 from opengait_meshgait.engine.optimization import take_moments
 from opengait_meshgait.engine.progress import read_log
+from opengait_meshgait.engine.testing import test as engine_testing
 from opengait_meshgait.engine.training import train
 from opengait_meshgait.losses.triplet import TripletLoss
 from opengait_meshgait.networks import load_checkpoint
@@ -104,11 +107,20 @@ def test_one_cycle_goes_on(raw, tmp_path, reference):
     assert_equal(weights(run(raw, tmp_path)), whole)
 
 
-def test_a_finished_run_stays(raw, tmp_path):
+def test_a_finished_run_stays(raw, tmp_path, capsys):
     first = weights(run(raw, tmp_path))
-    result = run(raw, tmp_path)
+    result = train(make_config(raw), device="cpu", output=tmp_path)
     assert_equal(weights(result), first)
     assert result.iteration == 8
+    said = capsys.readouterr().err
+    assert "finished: iteration 8 of 8" in said and "--fresh" in said
+
+
+@pytest.mark.parametrize("door", [train, engine_testing])
+@pytest.mark.parametrize("given", ["walkers", ["walkers"], {"data_cfg": {}}, None])
+def test_what_is_no_config(door, given):
+    with pytest.raises(UserError, match=r"for the config; expected .*load_config\('walkers.yaml'\)"):
+        door(given, device="cpu")
 
 
 def test_a_damaged_newest_checkpoint_is_passed_over(raw, tmp_path, reference, capsys):
@@ -119,6 +131,61 @@ def test_a_damaged_newest_checkpoint_is_passed_over(raw, tmp_path, reference, ca
     said = capsys.readouterr().err
     assert "Run-00008.pt is damaged" in said
     assert "Run-00004.pt, iteration 4" in said
+
+
+@pytest.fixture
+def at_call(monkeypatch):
+    """A function that makes the call number ``moment`` of the triplet loss do something more."""
+
+    def hook(moment, act):
+        calls, forward = [], TripletLoss.forward
+
+        @functools.wraps(forward)
+        def counted(self, **inputs):
+            calls.append(1)
+            if len(calls) == moment:
+                act()
+            return forward(self, **inputs)
+
+        monkeypatch.setattr(TripletLoss, "forward", counted)
+
+    return hook
+
+
+@pytest.mark.parametrize(("number", "moment"), [(signal.SIGINT, 3), (signal.SIGTERM, 4), (signal.SIGTERM, 8)])
+def test_a_signal_saves_first(raw, tmp_path, reference, at_call, number, moment):
+    """In mid-interval, where a checkpoint is due, and before the LDA head is fitted."""
+    raw["trainer_cfg"]["with_test"] = True
+    whole = reference(raw)
+    before = signal.getsignal(signal.SIGTERM)
+    at_call(moment, lambda: signal.raise_signal(number))
+    with pytest.raises(Stopped) as stop:
+        run(raw, tmp_path)
+    assert stop.value.status == 128 + number
+    assert signal.getsignal(signal.SIGTERM) is before
+    checkpoints = tmp_path / "Tiny/MeshGait/Run/checkpoints"
+    assert max(checkpoints.iterdir()).name == f"Run-0000{moment}.pt"
+    result = run(raw, tmp_path)
+    assert_equal(weights(result), whole)
+    # A file that is there by chance is not tested, so that it cannot be the best one.
+    assert [each["iteration"] for each in result.evaluations] == [0, 4, 8]
+
+
+def test_a_second_ctrl_c_does_not_wait(raw, tmp_path, at_call):
+    at_call(2, lambda: [signal.raise_signal(signal.SIGINT) for _ in range(2)])
+    with pytest.raises(Stopped):
+        run(raw, tmp_path)
+    assert not list(tmp_path.rglob("*.pt"))
+
+
+def test_checkpoints_by_the_clock_replace_each_other(raw, tmp_path, at_call):
+    raw["trainer_cfg"]["save_every_minutes"] = 1e-9
+    folder = tmp_path / "Tiny/MeshGait/Run/checkpoints"
+    seen = []
+    at_call(7, lambda: seen.extend(sorted(path.name for path in folder.iterdir())))
+    run(raw, tmp_path)
+    assert seen == ["Run-00004.pt", "Run-00006.pt"]
+    assert sorted(path.name for path in folder.iterdir()) == ["Run-00004.pt", "Run-00008.pt"]
 
 
 def test_the_seed_decides(raw, tmp_path, reference):

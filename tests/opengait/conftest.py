@@ -22,10 +22,15 @@ ROOT = os.environ.get("OPENGAIT_ROOT")
 HERE = Path(__file__).parent
 
 
+def environment(**more):
+    """Variables for Python with CPUs in the place of GPUs."""
+    path = os.pathsep.join([str(HERE / "cpu"), str(HERE.parents[1])])
+    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore", **more, "PYTHONPATH": path}
+
+
 def run(*command, cwd, status=0, **env):
-    """Run Python with CPUs in the place of GPUs; what it says."""
-    env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore", **env}
-    env["PYTHONPATH"] = os.pathsep.join([str(HERE / "cpu"), str(HERE.parents[1])])
+    """Run Python in that environment; what it says."""
+    env = environment(**env)
     command = [sys.executable, *map(str, command)]
     done = subprocess.run(command, cwd=cwd, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert done.returncode == status, done.stdout
@@ -74,6 +79,12 @@ def checkout(copy_opengait):
 def cpu():
     """A function that runs a Python command with CPUs in the place of GPUs."""
     return run
+
+
+@pytest.fixture(scope="session")
+def cpu_environment():
+    """The variables of such a command, without those of torchrun."""
+    return environment()
 
 
 @pytest.fixture(scope="session")

@@ -119,10 +119,19 @@ def test_only_a_checkout_will_do(tmp_path):
 
 def test_missing_packages(checkout):
     assert Checkout(checkout).missing_packages() == ["no_such", "no_such_package"]
-    assert install(["a", "lightly --no-deps", "b"]).splitlines()[1:] == [
-        "  pip install a b",
-        "  pip install lightly --no-deps",
-    ]
+
+
+@pytest.mark.parametrize(
+    ("torch", "more"),
+    [("2.9.1", []), ("2.9.1+cu128", [" --index-url https://download.pytorch.org/whl/cu128"])],
+)
+def test_advice_keeps_torch(monkeypatch, torch, more):
+    """pip would replace it, 3 GB, by the newest that the newest torchvision asks for."""
+    monkeypatch.setattr("opengait_meshgait.opengait.checkout.version", {"torch": torch}.get)
+    lines = install(["a", "lightly --no-deps", "torchvision"]).splitlines()[1:]
+    pip = f"  pip install torch=={torch} "
+    expected = [f"{pip}a", f"{pip}lightly --no-deps"] + [f"{pip}torchvision{option}" for option in more]
+    assert lines == expected if more else [f"{pip}a torchvision", f"{pip}lightly --no-deps"]
 
 
 def test_the_commands(checkout, capsys):

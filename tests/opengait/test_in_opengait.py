@@ -4,7 +4,9 @@ import json
 import pickle
 import re
 import shutil
+import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -230,6 +232,24 @@ def test_mistakes_are_told_without_a_traceback(main, tiny_config, write):
     assert "evaluator_cfg.metric: unknown 'cosine'" in said
     assert "data_cfg.data_in_use: found [1, 1]" in said
     assert "Traceback" not in said
+
+
+def test_without_torchrun_and_a_signal(checkout, cpu_environment, tiny_config, write):
+    config = tiny_config()
+    config["trainer_cfg"] |= {"save_name": "Alone", "total_iter": 10000, "save_iter": 5000, "with_test": False}
+    command = [sys.executable, "opengait/main.py", "--cfgs", write(config), "--phase", "train"]
+    pipe = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    with subprocess.Popen(command, cwd=checkout, env=cpu_environment, **pipe) as process:
+        said = b""
+        for line in process.stdout:
+            if b"Iteration 00002" in line:
+                process.send_signal(signal.SIGTERM)
+            said += line
+    assert process.returncode == 143, said.decode()
+    assert b"MeshGait: started without torchrun, as one process." in said and b"Traceback" not in said
+    iteration = int(re.search(rb"stopped at iteration (\d+), which is saved", said)[1])
+    (saved,) = (checkout / RUN.with_name("Alone") / "checkpoints").iterdir()
+    assert saved.name == f"Alone-{iteration:05d}.pt" and load_checkpoint(saved)["iteration"] == iteration
 
 
 def test_detach_leaves_git_clean(checkout, trained):
