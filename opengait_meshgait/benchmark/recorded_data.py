@@ -111,6 +111,7 @@ def read_protocol(
     size: Size,
     world: str,
     test_world: str | None,
+    person: str | None = None,
 ) -> RecordedProtocol:
     """Read the recordings and divide the people.
 
@@ -120,19 +121,21 @@ def read_protocol(
         folds: how many.
         size: how much is to be made.
         world, test_world: names or YAML files; None is the one that this package has for testing.
+        person: who walks in a file, see :func:`~opengait_meshgait.walkers.recorded_people.read_people`.
 
     Raises:
-        UserError: a file cannot be used, a person lies in two folders of one cohort, a recording is there twice, or
-            there are too few people.
+        UserError: a file cannot be used, or it is not clear whose it is, a recording is there twice, or there are too
+            few people.
     """
     cohorts = tuple(
-        RecordedSet.of_files(paths, frames=size.recorded_frames, views=size.views) for paths in (*motion, *test_motion)
+        RecordedSet.of_files(paths, person=person, frames=size.recorded_frames, views=size.views)
+        for paths in (*motion, *test_motion)
     )
     people: dict[str, RecordedPerson] = {}
     for number, cohort in enumerate(cohorts, start=1):
-        for person in dict.fromkeys(recording.person for recording in cohort.recordings):
-            name = f"{number}/{person}" if len(cohorts) > 1 else person
-            people[name] = RecordedPerson(number, tuple(each for each in cohort.recordings if each.person == person))
+        for walker in dict.fromkeys(recording.person for recording in cohort.recordings):
+            name = f"{number}/{walker}" if len(cohorts) > 1 else walker
+            people[name] = RecordedPerson(number, tuple(each for each in cohort.recordings if each.person == walker))
     _check_people(people)
     walks = {name: len(person.recordings) for name, person in people.items()}
     if not test_motion:
@@ -201,12 +204,6 @@ def most_people(protocol: RecordedProtocol) -> int:
 def _check_people(people: Mapping[str, RecordedPerson]) -> None:
     seen: dict[str, str] = {}
     for name, person in people.items():
-        folders = sorted({str(recording.path.parent) for recording in person.recordings})
-        if len(folders) > 1:
-            raise UserError(
-                f"{name} is in {folders[0]} and in {folders[1]}. If these are two people, give each folder a --motion "
-                "of its own; if they are one, put the files into one folder."
-            )
         for recording in person.recordings:
             if recording.sha256 in seen:
                 raise UserError(

@@ -27,6 +27,26 @@ def add_set(parser: argparse.ArgumentParser, what: str) -> None:
     parser.add_argument("--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help=what)
 
 
+def add_motion(parser: argparse.ArgumentParser, what: str, required: bool = False) -> None:
+    """``--motion`` and ``--person``; ``what`` is the beginning of the help."""
+    parser.add_argument(
+        "--motion",
+        nargs="+",
+        action="append",
+        required=required,
+        metavar="FILE",
+        help=f"{what} (.bvh; .amc with its .asf beside it, 120 frames/s; .npz with names, parents, offsets, local_rot, "
+        "root, fps); give the option once for each collection: people of one name in two of them are two people",
+    )
+    parser.add_argument(
+        "--person",
+        metavar="PATTERN",
+        help="who walks in a file: a regular expression with one group, looked for in the file's name without its "
+        "ending, or with a / in it in its path: '(subject[0-9]+)' (default: the name up to the first _, or the subject "
+        "of an .npz)",
+    )
+
+
 def add_device(parser: argparse.ArgumentParser) -> None:
     """``--device``."""
     parser.add_argument(

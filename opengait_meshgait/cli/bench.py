@@ -7,6 +7,7 @@ from opengait_meshgait.cli.arguments import (
     add_clock,
     add_config,
     add_device,
+    add_motion,
     add_out_folder,
     add_set,
     iteration,
@@ -80,15 +81,7 @@ def _accuracy(arguments: argparse.Namespace) -> str:
 
 
 def _recorded_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--motion",
-        required=True,
-        nargs="+",
-        action="append",
-        metavar="FILE",
-        help="recorded walks (.bvh or .npz, as for meshgait walkers); give the option once for each collection: people "
-        "of one name in two of them are two people",
-    )
+    add_motion(parser, "recorded walks", required=True)
     tested = parser.add_mutually_exclusive_group()
     tested.add_argument("--folds", type=positive(2), help="each person is tested in one of so many folds (default: 5)")
     tested.add_argument(
@@ -123,9 +116,13 @@ def _recorded_arguments(parser: argparse.ArgumentParser) -> None:
 def _recorded(arguments: argparse.Namespace) -> str:
     from opengait_meshgait.benchmark.recorded import bench_recorded
     from opengait_meshgait.benchmark.recorded_data import SIZES, read_protocol
+    from opengait_meshgait.engine.progress import say
+    from opengait_meshgait.walkers.recorded_people import list_people
 
     people = (arguments.motion, arguments.test_motion, arguments.folds, SIZES[arguments.size])
-    protocol = read_protocol(*people, arguments.world, arguments.test_world)
+    protocol = read_protocol(*people, arguments.world, arguments.test_world, arguments.person)
+    recordings = [(name, each.path.name) for name, one in protocol.people.items() for each in one.recordings]
+    say(list_people(recordings))
     asked = (arguments.cfgs, arguments.set, arguments.seeds, arguments.split)
     return bench_recorded(protocol, *asked, arguments.device, arguments.out, arguments.workers, arguments.match)
 

@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from opengait_meshgait.cli.arguments import add_motion
+
 _PEOPLE = 200  # drawn for a picture
 
 
@@ -17,13 +19,7 @@ def parser(prog: str) -> argparse.ArgumentParser:
         description="Learn from recorded walks how people differ in their gait, and how one person's strides differ: "
         "meshgait walkers --gait then draws any number of people from it. The file says from whom it was learned.",
     )
-    learn.add_argument(
-        "--motion",
-        nargs="+",
-        required=True,
-        metavar="FILE",
-        help="walks of two people at least (.bvh or .npz, as for meshgait walkers --motion)",
-    )
+    add_motion(learn, "walks of two people at least", required=True)
     learn.add_argument(
         "--broaden",
         type=_share,
@@ -66,10 +62,12 @@ def _learn(arguments: argparse.Namespace) -> int:
     from opengait_meshgait.body.files import load_body
     from opengait_meshgait.walkers.gait_fitting import learn_gait
     from opengait_meshgait.walkers.gait_model import load_gait, save_gait
+    from opengait_meshgait.walkers.recorded_people import list_people
 
     broaden = {} if arguments.broaden is None else {"broaden": arguments.broaden}
-    save_gait(learn_gait(arguments.motion, load_body(), **broaden), arguments.out)
+    save_gait(learn_gait(arguments.motion, load_body(), person=arguments.person, **broaden), arguments.out)
     model = load_gait(str(arguments.out))
+    print(list_people((recording["person"], recording["file"]) for recording in model.learned_from))
     print(
         f"{arguments.out}: learned from {len(model.learned_from)} walks of {len(model.people)} people, fingerprint "
         f"{model.fingerprint}"

@@ -2,6 +2,8 @@
 
 import argparse
 
+from opengait_meshgait.cli.arguments import add_motion
+
 
 def parser(prog: str) -> argparse.ArgumentParser:
     """Arguments of the command."""
@@ -11,13 +13,7 @@ def parser(prog: str) -> argparse.ArgumentParser:
         "of 85 numbers, partition.json, dataset.json. Run again after a stop to continue.",
     )
     result.add_argument("--out", required=True, metavar="DIR", help="folder of the dataset")
-    result.add_argument(
-        "--motion",
-        nargs="+",
-        metavar="FILE",
-        help="people walk as recorded in these files (.bvh, or .npz with names, parents, offsets, local_rot, root, "
-        "fps): A11_Cycle2.bvh is a walk of the person A11",
-    )
+    add_motion(result, "people walk as recorded in these files")
     result.add_argument("--ids", type=int, help="people (default: 150; with --motion those recorded)")
     result.add_argument(
         "--views",
@@ -81,14 +77,19 @@ def run(arguments: argparse.Namespace) -> int:
     """Write the dataset."""
     from opengait_meshgait.common.provenance import command
     from opengait_meshgait.walkers import choose_walkers, parse_seqs, parse_views, partition_notes, write_walkers
+    from opengait_meshgait.walkers.recorded_people import list_people
+    from opengait_meshgait.walkers.recordings import RecordedSet
 
     names = ("ids", "frames", "seed", "noise", "train", "val", "same_body", "variety", "gait", "world")
     options = choose_walkers(
         arguments.motion,
+        arguments.person,
         views=parse_views(arguments.views),
         seqs=None if arguments.seqs is None else parse_seqs(arguments.seqs),
         **{name: getattr(arguments, name) for name in names},
     )
+    if isinstance(options, RecordedSet):
+        print(list_people((recording.person, recording.path.name) for recording in options.recordings))
     record = write_walkers(options, arguments.out, arguments.workers, command(), arguments.raw)
     counts = record["counts"]
     print(f"{arguments.out}: {counts['ids']} people, {counts['sequences']} sequences, {counts['frames']} frames")

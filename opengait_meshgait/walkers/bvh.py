@@ -13,8 +13,8 @@ _CHANNEL = re.compile(r"([XYZ])(position|rotation)", re.IGNORECASE)
 
 
 @dataclass
-class BvhMotion:
-    """What a BVH file says, in its own unit of length.
+class JointMotion:
+    """What a motion file says, in its own unit of length.
 
     Attributes:
         names: of the joints, parents before children; the end of a last bone is called after it, ``LeftHand_end``.
@@ -41,7 +41,7 @@ class _Joint:
     channels: list[tuple[int, str]] = field(default_factory=list)  # axis, position or rotation
 
 
-def read_bvh(path: str | Path) -> BvhMotion:
+def read_bvh(path: str | Path) -> JointMotion:
     """Read a BVH file: any order of channels, on any joints.
 
     Raises:
@@ -49,10 +49,7 @@ def read_bvh(path: str | Path) -> BvhMotion:
             than it says; the message names the line.
     """
     path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8-sig", errors="replace")
-    except OSError as error:
-        raise UserError(f"Cannot read {path}: {error.strerror}.") from error
+    text = read_text(path)
     motion = re.search(r"(?m)^[ \t]*MOTION\b", text)
     if not text.lstrip().startswith("HIERARCHY") or not motion:
         raise UserError(f"{path} is not a BVH file: that begins with a part HIERARCHY, which a part MOTION follows.")
@@ -73,7 +70,7 @@ def read_bvh(path: str | Path) -> BvhMotion:
             else:
                 rotations[:, index] @= turn("XYZ"[axis], np.deg2rad(column))
     names, parents = (tuple(getattr(joint, key) for joint in joints) for key in ("name", "parent"))
-    return BvhMotion(names, parents, offsets, rotations, positions, fps)
+    return JointMotion(names, parents, offsets, rotations, positions, fps)
 
 
 def _hierarchy(path: Path, text: str) -> list[_Joint]:
@@ -91,7 +88,7 @@ def _hierarchy(path: Path, text: str) -> list[_Joint]:
             elif key == "}":
                 open_joints.pop()
             elif key == "OFFSET":
-                joints[-1].offset = _numbers(rest, 3)
+                joints[-1].offset = parse_numbers(rest, 3)
             elif key == "CHANNELS":
                 count, *names = rest.split()
                 matches = [_CHANNEL.fullmatch(name) for name in names]
@@ -127,7 +124,7 @@ def _frames(path: Path, lines: list[str], first: int, width: int) -> tuple[float
     values = np.empty((len(filled) - 2, width))
     for row, (number, line) in zip(values, filled[2:]):
         try:
-            row[:] = _numbers(line, width)
+            row[:] = parse_numbers(line, width)
         except ValueError as error:
             raise UserError(
                 f"{path}, line {number}: {error}. The file is damaged, or was cut off; export it again."
@@ -139,7 +136,24 @@ def _frames(path: Path, lines: list[str], first: int, width: int) -> tuple[float
     return 1 / step, values
 
 
-def _numbers(text: str, count: int) -> np.ndarray:
+def read_text(path: Path) -> str:
+    """A text file of any encoding that has ASCII in it.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig", errors="replace")
+    except OSError as error:
+        raise UserError(f"Cannot read {path}: {error.strerror}.") from error
+
+
+def parse_numbers(text: str, count: int) -> np.ndarray:
+    """So many finite numbers, float64 [count].
+
+    Raises:
+        ValueError: there are others, or other words.
+    """
     words = text.split()
     if len(words) != count:
         raise ValueError(f"{len(words)} values, where {count} are expected")

@@ -17,7 +17,8 @@ from opengait_meshgait.walkers.gait import FRAMES_PER_SECOND, walk
 from opengait_meshgait.walkers.gait_cycle import Cycle, cut_cycles, mirror_rotations, mirror_vectors
 from opengait_meshgait.walkers.gait_model import WalkingModel
 from opengait_meshgait.walkers.person import Person
-from opengait_meshgait.walkers.recorded import RecordedMotion, load_recording
+from opengait_meshgait.walkers.recorded import RecordedMotion
+from opengait_meshgait.walkers.recorded_people import read_people
 from opengait_meshgait.walkers.retarget import JOINT_NUMBERS, leg_length, retarget
 from opengait_meshgait.walkers.stride import SIDES, make_foot
 
@@ -30,19 +31,23 @@ _FACTORS = {"between": 64, "within": 32}
 _SHORTEST = 1.2  # strides; a cycle cannot be told from less
 
 
-def learn_gait(paths: Iterable[str | Path], body: BodyModel, broaden: float = BROADEN) -> WalkingModel:
+def learn_gait(
+    collections: Sequence[Iterable[str | Path]], body: BodyModel, broaden: float = BROADEN, person: str | None = None
+) -> WalkingModel:
     """The model of the people in these recordings; see :func:`fit_gait`.
+
+    Args:
+        collections, person: see :func:`~opengait_meshgait.walkers.recorded_people.read_people`.
 
     Raises:
         UserError: a file cannot be used, or there are fewer than two people.
     """
-    files = [Path(path) for path in paths]
-    recordings = [load_recording(path) for path in files]
+    recordings = [recording for walks in read_people(collections, person).values() for recording in walks]
     learned_from = tuple(
-        {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "person": recording.person}
-        for path, recording in zip(files, recordings)
+        {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "person": motion.person}
+        for path, motion in recordings
     )
-    return fit_gait(recordings, body, broaden, learned_from)
+    return fit_gait([motion for _, motion in recordings], body, broaden, learned_from)
 
 
 def fit_gait(
@@ -68,7 +73,8 @@ def fit_gait(
     if len(people) < 2:
         raise UserError(
             f"The recordings are of {len(people)} people ({', '.join(people)}); at least 2 are needed, to learn how "
-            "people differ. The name of a file up to its first _ names the person, unless it holds a subject."
+            "people differ. The name of a file up to its first _ names the person, unless it holds a subject; --person "
+            "says otherwise."
         )
     reference = _mean_rotations([cycle for walks in people.values() for cycles in walks for cycle in cycles])
     walks = [[np.stack([cycle.vector(reference) for cycle in cycles]) for cycles in walks] for walks in people.values()]

@@ -1,5 +1,6 @@
-"""Recorded motion: what is read from a BVH file or an .npz, in metres."""
+"""Recorded motion: what is read from a BVH file, an AMC or an .npz, in metres."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,9 @@ from scipy.spatial.transform import Rotation, Slerp
 
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.common.files import read_npz
+from opengait_meshgait.walkers.acclaim import read_amc
 from opengait_meshgait.walkers.bones import turn
-from opengait_meshgait.walkers.bvh import read_bvh
+from opengait_meshgait.walkers.bvh import JointMotion, read_bvh
 from opengait_meshgait.walkers.skeleton import Skeleton, find_joints
 
 _NPZ_KEYS = ("names", "parents", "offsets", "local_rot", "root", "fps")
@@ -73,17 +75,18 @@ def load_recording(path: str | Path) -> RecordedMotion:
     """Read a recorded motion.
 
     Args:
-        path: a BVH file, or an .npz with ``names`` [J], ``parents`` [J], ``offsets`` [J, 3], ``local_rot``
-            [T, J, 3, 3], ``root`` [T, 3], ``fps`` and perhaps ``subject``, in the meaning of :class:`RecordedMotion`.
-            Lengths may be in any unit of a power of ten metres, the one that makes the legs most nearly 0.85 m long.
+        path: a BVH file, an AMC with its ASF beside it (see :func:`~opengait_meshgait.walkers.acclaim.read_amc`), or an
+            .npz with ``names`` [J], ``parents`` [J], ``offsets`` [J, 3], ``local_rot`` [T, J, 3, 3], ``root`` [T, 3],
+            ``fps`` and perhaps ``subject``, in the meaning of :class:`RecordedMotion`. Lengths may be in any unit of a
+            power of ten metres, the one that makes the legs most nearly 0.85 m long.
 
     Raises:
         UserError: the file cannot be read, or holds no such motion, or joints are missing; the message says which.
     """
     path = Path(path)
-    read = {".bvh": _read_bvh, ".npz": _read_npz}.get(path.suffix.lower())
+    read = _READERS.get(path.suffix.lower())
     if read is None:
-        raise UserError(f"{path} is no recorded motion: give files that end in .bvh or .npz.")
+        raise UserError(f"{path} is no recorded motion: give files that end in {', '.join(_READERS)}.")
     fields: dict[str, Any] = {"person": path.stem.split("_")[0]} | read(path)
     try:
         skeleton = find_joints(fields["names"], fields["parents"])
@@ -117,27 +120,26 @@ def _upright(path: Path, motion: RecordedMotion) -> RecordedMotion:
     return replace(motion, rotations=rotations, root=motion.root @ turned.T)
 
 
-def _read_bvh(path: Path) -> dict[str, Any]:
-    bvh = read_bvh(path)
-    root, rotations = bvh.positions[:, 0], bvh.rotations
+def _from_joints(read: JointMotion) -> dict[str, Any]:
+    root, rotations = read.positions[:, 0], read.rotations
     # Some skeletons hang from a point of reference that does not move with the person: the root is the joint below it.
     first = 0
-    while bvh.parents.count(first) == 1 and np.ptp(bvh.positions[:, first + 1], axis=0).any():
-        root = root + (rotations[:, first] @ bvh.positions[:, first + 1, :, None])[..., 0]
+    while read.parents.count(first) == 1 and np.ptp(read.positions[:, first + 1], axis=0).any():
+        root = root + (rotations[:, first] @ read.positions[:, first + 1, :, None])[..., 0]
         rotations[:, first + 1] = rotations[:, first] @ rotations[:, first + 1]
         first += 1
     return {
-        "names": bvh.names[first:],
-        "parents": tuple(max(parent - first, -1) for parent in bvh.parents[first:]),
-        "offsets": bvh.offsets[first:],
+        "names": read.names[first:],
+        "parents": tuple(max(parent - first, -1) for parent in read.parents[first:]),
+        "offsets": read.offsets[first:],
         "rotations": rotations[:, first:],
         "root": root,
-        "fps": bvh.fps,
+        "fps": read.fps,
     }
 
 
 def _read_npz(path: Path) -> dict[str, Any]:
-    expected = f"A recorded motion is a .bvh, or an .npz with {', '.join(_NPZ_KEYS)}"
+    expected = f"A recorded motion is a .bvh, an .amc, or an .npz with {', '.join(_NPZ_KEYS)}"
     try:
         arrays = read_npz(path, (*_NPZ_KEYS, "subject"))
     except ValueError as error:
@@ -176,6 +178,13 @@ def _read_npz(path: Path) -> dict[str, Any]:
         "root": arrays["root"].astype(float),
         "fps": fps,
     }
+
+
+_READERS: Mapping[str, Callable[[Path], dict[str, Any]]] = {
+    ".bvh": lambda path: _from_joints(read_bvh(path)),
+    ".amc": lambda path: _from_joints(read_amc(path)),
+    ".npz": _read_npz,
+}
 
 
 def _interpolated(before: np.ndarray, rotations: Rotation, after: np.ndarray) -> Rotation:

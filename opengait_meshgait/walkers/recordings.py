@@ -1,7 +1,7 @@
 """Walkers who walk as recorded: which file is whose walk."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from opengait_meshgait.walkers.gait import FRAMES_PER_SECOND
 from opengait_meshgait.walkers.options import WalkerSet
 from opengait_meshgait.walkers.person import WalkName
 from opengait_meshgait.walkers.recorded import RecordedMotion, load_recording
+from opengait_meshgait.walkers.recorded_people import read_people
 from opengait_meshgait.walkers.world import load_world
 
 
@@ -37,7 +38,8 @@ class Recording:
 
 
 def choose_walkers(
-    motion: Iterable[str | Path] | None = None,
+    motion: Sequence[Iterable[str | Path]] | None = None,
+    person: str | None = None,
     world: str | Path = "studio",
     noise: float | None = None,
     **options: Any,
@@ -45,7 +47,8 @@ def choose_walkers(
     """People who walk by themselves or, with ``motion``, as recorded in these files.
 
     Args:
-        motion: the files.
+        motion: collections of files.
+        person: who walks in them, see :func:`~opengait_meshgait.walkers.recorded_people.read_people`.
         world: a name or a file, see :func:`~opengait_meshgait.walkers.world.load_world`.
         noise: damage all silhouettes at this level, 0 … 1, in place of the world's probability and levels.
         options: others of :class:`WalkerSet`; None for a default.
@@ -58,13 +61,15 @@ def choose_walkers(
     given = {name: value for name, value in options.items() if value is not None}
     given["world"] = load_world(world) if noise is None else load_world(world).damaged(noise)
     if motion is None:
+        if person is not None:
+            raise UserError("--person says who walks in the files of --motion: give both.")
         return WalkerSet(**given)
     for name in ("ids", "seqs", "variety", "gait"):
         if name in given:
             raise UserError(
                 f"--{name} and --motion contradict each other: the recordings say who walks, and how. Give one."
             )
-    return RecordedSet.of_files(motion, **given)
+    return RecordedSet.of_files(*motion, person=person, **given)
 
 
 @dataclass(frozen=True)
@@ -80,42 +85,33 @@ class RecordedSet(WalkerSet):
     recordings: tuple[Recording, ...] = field(default=(), kw_only=True)
 
     @classmethod
-    def of_files(cls, paths: Iterable[str | Path], **options: Any) -> "RecordedSet":
+    def of_files(cls, *collections: Iterable[str | Path], person: str | None = None, **options: Any) -> "RecordedSet":
         """The crowd of these recordings.
 
         The recorded people, in order of their names, are numbered from 1; the files of each, in order of their names,
         are the walks nm-01, nm-02, …
 
         Args:
-            paths: of BVH or .npz files, see :func:`~opengait_meshgait.walkers.recorded.load_recording`.
+            collections, person: see :func:`~opengait_meshgait.walkers.recorded_people.read_people`.
             options: those of :class:`WalkerSet`, but ids, seqs and variety.
 
         Raises:
-            UserError: a file cannot be used, or two are called alike, or an option is out of range.
+            UserError: a file cannot be used, or it is not clear whose it is, or an option is out of range.
         """
-        found: dict[str, dict[str, tuple[Path, RecordedMotion]]] = {}
-        for path in map(Path, paths):
-            motion = load_recording(path)
-            walks = found.setdefault(motion.person, {})
-            if motion.name in walks:
-                raise UserError(
-                    f"{walks[motion.name][0]} and {path} would both be the walk {motion.name} of {motion.person}. "
-                    "Give each recording once, and rename one where two are called alike."
-                )
-            walks[motion.name] = path, motion
+        people = read_people(collections, person)
         recordings = tuple(
             Recording(
                 path,
                 hashlib.sha256(path.read_bytes()).hexdigest(),
-                person,
+                name,
                 WalkName(number, "nm", take),
                 motion.length(FRAMES_PER_SECOND),
             )
-            for number, person in enumerate(sorted(found), start=1)
-            for take, (_, (path, motion)) in enumerate(sorted(found[person].items()), start=1)
+            for number, (name, walks) in enumerate(people.items(), start=1)
+            for take, (path, motion) in enumerate(walks, start=1)
         )
-        most = max(map(len, found.values()), default=0)
-        return cls(ids=len(found), seqs={"nm": most}, recordings=recordings, **options)
+        most = max(map(len, people.values()), default=0)
+        return cls(ids=len(people), seqs={"nm": most}, recordings=recordings, **options)
 
     def walks(self) -> list[WalkName]:
         return [recording.walk for recording in self.recordings]

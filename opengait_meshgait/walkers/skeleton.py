@@ -10,17 +10,23 @@ from opengait_meshgait.common.errors import UserError
 # What a joint of the body is called, without its side, best first; where two joints claim a name the first has it
 # ("LeftShoulder" is the collar of most skeletons, and the upper arm of those that have a "LeftCollar").
 _LIMB_NAMES = {
-    "hip": ("upleg", "upperleg", "thigh", "hip"),
-    "knee": ("leg", "lowerleg", "lowleg", "shin", "calf", "knee"),
+    "hip": ("upleg", "upperleg", "thigh", "thighbend", "femur", "hip"),
+    "knee": ("leg", "lowerleg", "lowleg", "shin", "calf", "tibia", "knee"),
     "ankle": ("ankle", "foot"),
-    "shoulder": ("arm", "upperarm", "uparm", "shoulder"),
-    "elbow": ("forearm", "lowerarm", "lowarm", "elbow"),
+    "shoulder": ("arm", "upperarm", "uparm", "uarm", "shldr", "shldrbend", "humerus", "shoulder"),
+    "elbow": ("forearm", "forearmbend", "lowerarm", "lowarm", "farm", "radius", "elbow"),
     "wrist": ("wrist", "hand"),
     "collar": ("collar", "collarbone", "clavicle", "shoulder"),
 }
-_TRUNK_NAMES = {"pelvis": ("hips", "pelvis", "hip", "root"), "neck": ("neck",), "head": ("head",)}
+_TRUNK_NAMES = {
+    "pelvis": ("hips", "pelvis", "hip", "root", "bip"),
+    "neck": ("neck", "lowerneck"),
+    "head": ("head",),
+}
+# Where forearms are called by their bone, as in Acclaim files, "wrist" is the lower half of it.
+_HALVED_FOREARM = "radius"
 _MAY_LACK = ("wrist", "collar", "neck", "head")
-_LIMBS = (("hip", "knee", "ankle"), ("shoulder", "elbow"))
+_LIMBS = (("pelvis", "hip", "knee", "ankle"), ("shoulder", "elbow"))
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,8 @@ def find_joints(names: Sequence[str], parents: Sequence[int]) -> Skeleton:
         UserError: a joint is missing that cannot be done without, or hangs from the wrong one.
     """
     plain = _plain(names)
+    if any(f"{side}{_HALVED_FOREARM}" in plain for side in "lr"):
+        plain = {name: index for name, index in plain.items() if name not in ("lwrist", "rwrist")}
     joints = {joint: plain[name] for joint, known in _TRUNK_NAMES.items() if (name := _first(known, plain))}
     for side in ("left", "right"):
         taken: set[str] = set()
@@ -83,6 +91,8 @@ def find_joints(names: Sequence[str], parents: Sequence[int]) -> Skeleton:
 def _plain(names: Sequence[str]) -> dict[str, int]:
     """Index of each name in small letters without prefix, punctuation and number; of equal ones the first."""
     short = [re.sub(r"[\W_]", "", name.split(":")[-1].lower()) for name in names]
+    # 3ds Max calls the root Bip01 and what hangs from it Bip01 Spine …, also below a root of another name.
+    short = [re.sub(r"^bip\d+(?=\D)", "", name) for name in short]
     prefix = len(os.path.commonprefix(short))
     plain = [re.sub(r"\d+$", "", name[prefix:]) for name in short]
     return {name: index for index, name in reversed(list(enumerate(plain)))}
@@ -104,7 +114,7 @@ def _misplaced(joints: dict[str, int], parents: Sequence[int]) -> tuple[str, str
     """An upper and a lower joint of a limb of which the lower does not hang from the upper."""
     for side in ("left", "right"):
         for limb in _LIMBS:
-            chain = ["pelvis", *(f"{side}_{joint}" for joint in limb)]
+            chain = [joint if joint == "pelvis" else f"{side}_{joint}" for joint in limb]
             for upper, lower in zip(chain, chain[1:]):
                 if joints[upper] not in _ancestors(joints[lower], parents):
                     return upper, lower

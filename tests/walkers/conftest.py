@@ -121,6 +121,48 @@ def write_bvh():
 
 
 @pytest.fixture
+def write_acclaim():
+    """Write a clip as an AMC, with the ASF beside it; the bones' axes stand at random, and turn in ``order``."""
+
+    def write(path, clip, order="XYZ", unit=0.0254 / 0.45):
+        names, parents, rng = clip["names"], clip["parents"], np.random.default_rng(0)
+        children = {name: names[parents == index] for index, name in enumerate(names)}
+        words = {"order": "TX TY TZ RX RY RZ", "axis": "XYZ", "position": "0 0 0", "orientation": "0 0 0"}
+        skeleton = [":units", "length 0.45", "angle deg", ":root", *(f"{key} {words[key]}" for key in words)]
+        skeleton += [":bonedata"]
+        channels = {}
+        for index, name in enumerate(names):
+            axes = Rotation.from_euler("xyz", rng.uniform(-90, 90, 3), degrees=True) if index else Rotation.identity()
+            own = axes.inv() * Rotation.from_matrix(clip["local_rot"][:, index]) * axes
+            letters = order.lower() if index else "xyz"
+            channels[name] = own.as_euler(letters, degrees=True)
+            if index:
+                # A bone ends where its children begin; where these are several, one without motion leads to each.
+                skeleton += ["begin", f"name {name}", "direction 0 0 0", "length 0"]
+                skeleton += [f"axis {' '.join(map(str, axes.as_euler('xyz', degrees=True)))} XYZ"]
+                skeleton += ["dof " + " ".join(f"r{letter}" for letter in letters), "end"]
+                offset = clip["offsets"][index] / unit
+                skeleton += ["begin", f"name to{name}", f"direction {' '.join(map(str, offset))}", "length 1"]
+                skeleton += ["axis 0 0 0 XYZ", "end"]
+        skeleton += [":hierarchy", "begin"]
+        skeleton += [f"{name} " + " ".join(f"to{child}" for child in children[name]) for name in names]
+        skeleton += [f"to{name} {name}" for name in names[1:]] + ["end"]
+        path.with_name(f"{path.stem.split('_')[0]}.asf").write_text("\n".join(skeleton))
+        lines = [":DEGREES"]
+        for frame in range(len(clip["root"])):
+            lines.append(str(frame + 1))
+            for name in names:
+                values = (
+                    [*clip["root"][frame] / unit, *channels[name][frame]] if name == "root" else channels[name][frame]
+                )
+                lines.append(f"{name} " + " ".join(f"{value:.6f}" for value in values))
+        path.write_text("\n".join(lines) + "\n")
+        return path
+
+    return write
+
+
+@pytest.fixture
 def write_npz():
     """Write a clip as .npz."""
 

@@ -111,7 +111,11 @@ def test_people_must_stand(tmp_path, clip, write_npz):
 
 
 def test_other_files_are_refused(tmp_path):
-    for name, message in (("walk.fbx", "end in .bvh or .npz"), ("walk.npz", "Cannot read"), ("walk", "end in .bvh")):
+    for name, message in (
+        ("walk.fbx", "end in .bvh, .amc, .npz"),
+        ("walk.npz", "Cannot read"),
+        ("walk", "end in .bvh"),
+    ):
         with pytest.raises(UserError, match=message):
             load_recording(tmp_path / name)
     (tmp_path / "cut.npz").write_bytes(b"PK\x03\x04")

@@ -88,6 +88,7 @@ def test_the_command(tmp_path, files, capsys):
     command = f"walkers --motion {motion} --frames 2 --views 90,0 --workers 1 --train 0 --out {tmp_path / 'set'}"
     assert main(shlex.split(command)) == 0
     output = capsys.readouterr().out
+    assert "2 people in 3 recordings:\n  A B: x.npz\n  Zoe: Zoe_a.npz, Zoe_b.bvh\n" in output
     assert "2 people, 6 sequences, 12 frames" in output
     assert "1 have one walk only (0001)" in output
     for option in ("--ids 3", "--seqs nm:2", "--variety 1"):

@@ -41,6 +41,23 @@ RECORDED = {
     "Bip01~L~Calf>Bip01~L~Foot>Bip01~L~Toe0 Bip01~Pelvis>Bip01~R~Thigh>Bip01~R~Calf>Bip01~R~Foot Bip01~Neck>"
     "Bip01~L~Clavicle>Bip01~L~UpperArm>Bip01~L~Forearm>Bip01~L~Hand Bip01~Neck>Bip01~R~Clavicle>Bip01~R~UpperArm>"
     "Bip01~R~Forearm>Bip01~R~Hand",
+    "bare biped": "Bip01>Bip01_Spine>Bip01_Spine1>Bip01_Neck>Bip01_Head Bip01>Bip01_L_Thigh>Bip01_L_Calf>Bip01_L_Foot "
+    "Bip01>Bip01_R_Thigh>Bip01_R_Calf>Bip01_R_Foot Bip01_Spine1>Bip01_L_Clavicle>Bip01_L_UpperArm>Bip01_L_Forearm>"
+    "Bip01_L_Hand Bip01_Spine1>Bip01_R_Clavicle>Bip01_R_UpperArm>Bip01_R_Forearm>Bip01_R_Hand",
+    "biped below hips": "Hips>Bip001~Pelvis>Bip001~Spine>Bip001~Spine1>Bip001~Head Bip001~Spine>Bip001~L~Thigh>"
+    "Bip001~L~Calf>Bip001~L~Foot Bip001~Spine>Bip001~R~Thigh>Bip001~R~Calf>Bip001~R~Foot Bip001~Spine1>"
+    "Bip001~L~Clavicle>Bip001~L~UpperArm>Bip001~L~Forearm>Bip001~L~Hand Bip001~Spine1>Bip001~R~Clavicle>"
+    "Bip001~R~UpperArm>Bip001~R~Forearm>Bip001~R~Hand",
+    "poser": "hip>abdomen>chest>neck>head chest>lCollar>lShldr>lForeArm>lHand chest>rCollar>rShldr>rForeArm>rHand "
+    "hip>lButtock>lThigh>lShin>lFoot hip>rButtock>rThigh>rShin>rFoot",
+    "daz": "hip>pelvis>lThighBend>lThighTwist>lShin>lFoot pelvis>rThighBend>rThighTwist>rShin>rFoot "
+    "hip>abdomenLower>chestUpper>neckLower>head chestUpper>lCollar>lShldrBend>lShldrTwist>lForearmBend>lForearmTwist>"
+    "lHand chestUpper>rCollar>rShldrBend>rShldrTwist>rForearmBend>rForearmTwist>rHand",
+    "optitrack": "Hip>Ab>Chest>Neck>Head Chest>LShoulder>LUArm>LFArm>LHand Chest>RShoulder>RUArm>RFArm>RHand "
+    "Hip>LThigh>LShin>LFoot Hip>RThigh>RShin>RFoot",
+    "acclaim": "root>lhipjoint>lfemur>ltibia>lfoot>ltoes root>rhipjoint>rfemur>rtibia>rfoot root>lowerback>upperback>"
+    "thorax>lowerneck>upperneck>head thorax>lclavicle>lhumerus>lradius>lwrist>lhand "
+    "thorax>rclavicle>rhumerus>rradius>rwrist>rhand",
     "sides behind": "joint_Root>HIPS>UpperLeg_L>LowerLeg_L>Foot_L>Toes_L HIPS>UpperLeg_R>LowerLeg_R>Foot_R "
     "HIPS>Spine>Chest>Neck>Head Chest>Shoulder_L>UpperArm_L>LowerArm_L>Hand_L "
     "Chest>Shoulder_R>UpperArm_R>LowerArm_R>Hand_R",
@@ -55,6 +72,13 @@ EXPECTED = {
     "joints": "LeftCollar LeftShoulder LeftHip RightAnkle Chest",
     "smpl": "left_collar left_shoulder left_hip right_ankle spine1 spine2 spine3",
     "biped": "Bip01~L~Clavicle Bip01~L~UpperArm Bip01~L~Thigh Bip01~R~Foot Bip01~Spine Bip01~Spine1 Bip01~Neck",
+    "bare biped": "Bip01_L_Clavicle Bip01_L_UpperArm Bip01_L_Thigh Bip01_R_Foot Bip01_Spine Bip01_Spine1",
+    "biped below hips": "Bip001~L~Clavicle Bip001~L~UpperArm Bip001~L~Thigh Bip001~R~Foot Bip001~Pelvis "
+    "Bip001~Spine Bip001~Spine1",
+    "poser": "lCollar lShldr lThigh rFoot abdomen chest",
+    "daz": "lCollar lShldrBend lThighBend rFoot abdomenLower chestUpper",
+    "optitrack": "LShoulder LUArm LThigh RFoot Ab Chest",
+    "acclaim": "lclavicle lhumerus lfemur rfoot lowerback upperback thorax",
     "sides behind": "Shoulder_L UpperArm_L UpperLeg_L Foot_R Spine Chest",
 }
 
@@ -71,6 +95,12 @@ def test_names_of_many_programs_are_known(program, spelled):
     assert {"pelvis", "head", "left_knee", "right_elbow", "left_wrist"} <= set(found.joints)
 
 
+@pytest.mark.parametrize("program, hand", [("acclaim", "lhand"), ("smpl", "left_wrist"), ("joints", "LeftWrist")])
+def test_the_wrist_is_where_the_hand_begins(program, hand):
+    names, parents = skeleton(RECORDED[program])
+    assert names[find_joints(names, parents).joints["left_wrist"]] == hand
+
+
 def test_hands_collars_neck_and_head_may_lack():
     names, parents = skeleton(f"Hips>Spine>LeftArm>LeftForeArm Spine>RightArm>RightForeArm {LEGS}")
     found = find_joints(names, parents)
@@ -80,7 +110,7 @@ def test_hands_collars_neck_and_head_may_lack():
 @pytest.mark.parametrize(
     ("lacking", "message"),
     [
-        ("Hips", "no pelvis \\(hips, pelvis, hip, root\\)"),
+        ("Hips", "no pelvis \\(hips, pelvis, hip, root, bip\\)"),
         ("LeftLeg", "no left knee \\(leg, .*shin"),
         ("RightForeArm", "no right elbow"),
         ("RightFoot", "no right ankle"),
