@@ -100,8 +100,7 @@ def in_processes(arguments: argparse.Namespace) -> int | None:
         return None
     from opengait_meshgait.common.torchrun import torchrun
 
-    launched = ["-m", "opengait_meshgait", *arguments.typed]
-    return torchrun(["--standalone", f"--nproc_per_node={arguments.nproc}", *launched])
+    return torchrun(["--standalone", f"--nproc_per_node={arguments.nproc}", "-m", "opengait_meshgait"], arguments.typed)
 
 
 def add_out_folder(parser: argparse.ArgumentParser, default: Path, content: str) -> None:

@@ -14,11 +14,12 @@ from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.run import parse_args, run
 
 
-def torchrun(arguments: Sequence[str] | None = None) -> int:
+def torchrun(arguments: Sequence[str] | None = None, more: Sequence[str] = ()) -> int:
     """Run processes; Ctrl-C and SIGTERM are handed on to them, and they have half a minute to save.
 
     Args:
         arguments: torchrun's; None: those of the command line.
+        more: arguments of the script, which torchrun might take for its own.
 
     Returns:
         0, or the exit code of the first that failed. It has said why; torchrun's own traceback would bury that.
@@ -26,6 +27,7 @@ def torchrun(arguments: Sequence[str] | None = None) -> int:
     # It says so at length when it sets the number of threads, and of every signal that it hands on.
     logging.getLogger("torch.distributed").setLevel(logging.CRITICAL)
     options = parse_args(arguments)
+    options.training_script_args += more
     if options.nproc_per_node.isdigit():
         os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // int(options.nproc_per_node))))
     try:

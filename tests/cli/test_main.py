@@ -44,6 +44,16 @@ def test_a_reader_that_stops_early(arguments):
     assert process.returncode == 0
 
 
+@pytest.mark.parametrize("command", ["train", "test"])
+def test_processes(command, monkeypatch):
+    started = []
+    monkeypatch.setattr("opengait_meshgait.common.torchrun.torchrun", lambda *given: started.append(given) or 7)
+    typed = [command, "--cfgs", "walkers", "--nproc", "2"]
+    assert main(typed) == 7
+    launcher = ["--standalone", "--nproc_per_node=2", "-m", "opengait_meshgait"]
+    assert started == [(launcher, typed)]
+
+
 def test_a_console_that_lacks_letters(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     console = io.TextIOWrapper(io.BytesIO(), encoding="cp1252")

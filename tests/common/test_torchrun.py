@@ -18,7 +18,7 @@ def launch(tmp_path, monkeypatch):
     def run(*lines):
         script = tmp_path / "child.py"
         script.write_text("\n".join(["import os, pathlib, signal, sys, time", *lines]))
-        return torchrun(["--standalone", "--nproc_per_node=1", str(script)])
+        return torchrun(["--standalone", "--nproc_per_node=1", str(script)], ["--nproc", "2"])
 
     return run
 
@@ -31,9 +31,9 @@ def launch(tmp_path, monkeypatch):
     ],
 )
 def test_exit_codes_and_no_traceback(launch, capfd, last, code, said):
-    assert launch("print('done', flush=True)", last) == code
+    assert launch("print(*sys.argv[1:], flush=True)", last) == code
     out, err = capfd.readouterr()
-    assert "done" in out
+    assert "--nproc 2" in out
     assert "Traceback" not in err and err.strip().startswith(said)
 
 
