@@ -155,34 +155,54 @@ class HeatmapEstimator(nn.Module):
         whole = torch.cat([pool_sequences(described, seqL, pool) for pool in _POOLS], dim=-1)
         related = self.relate(torch.cat([described, each_frame(whole, described, seqL)], dim=-1)).flatten(0, 1)
         context = F.interpolate(self.lateral(coarse), size=fine.shape[-2:]) + self.spread(related)[..., None, None]
-        evidence = self.evidence(self.merge(F.relu(fine + context)))
-        evidence = evidence.to(torch.promote_types(evidence.dtype, torch.float32))
-        balls = self._balls(self.anchors(related), evidence, extent)
-        # In place: a volume is the largest tensor of the network, and a convolution does not need its own output. Not
-        # in a view of it, whose gradient would be copied as a whole.
-        evidence += balls.flatten(1, 2)
-        volumes = evidence.unflatten(1, (self.markers, self.depth))
-        return volumes.flatten(2).softmax(-1).view_as(volumes).unflatten(0, frames.shape[:2])
+        maps = self.merge(F.relu(fine + context))
+        volumes = self._logits(maps, self.anchors(related), extent).flatten(2).softmax(-1)
+        return volumes.unflatten(2, (self.depth, *maps.shape[-2:])).unflatten(0, frames.shape[:2])
 
-    def _balls(self, anchors: Tensor, evidence: Tensor, extent: VolumeExtent) -> Tensor:
-        """Log-densities of Gaussian balls at ``anchors [n, 3K]``.
+    def _logits(self, maps: Tensor, anchors: Tensor, extent: VolumeExtent) -> Tensor:
+        """Evidence plus the logarithms of Gaussian balls, up to a constant in each volume, which a softmax takes away.
 
-        ``[n, K, D, h, w]``, to be added to ``evidence [n, K·D, h, w]``.
+        ``-(p - a)² / 2`` is ``a·p - p² / 2`` up to such a constant: products of what a marker has and what a cell has.
+        So one product of matrices makes the volumes, the largest tensors of the network, and no second one of their
+        size. In fp32 or better under autocast too: its terms are larger than their sum.
+
+        Args:
+            maps: ``[m, c, h, w]``, where the evidence is.
+            anchors: ``[m, 3K]``, in crop space, from the middle of the crop.
+            extent: the box that the volumes span.
+
+        Returns:
+            ``[m, K, D, h, w]``.
         """
-        anchors = anchors.unflatten(1, (self.markers, 3))
-        volumes = evidence.unflatten(1, (self.markers, self.depth))
-        x, y, z = (_log_ball(axis, _MIDDLE[i] + anchors[..., i, None]) for i, axis in enumerate(extent.axes(volumes)))
-        return z[..., None, None] + (y[..., :, None] + x[..., None, :])[:, :, None]
+        (height, width), depth = maps.shape[-2:], self.depth
+        with torch.autocast(maps.device.type, enabled=False):
+            maps = maps.to(torch.promote_types(maps.dtype, torch.float32))
+            anchors = anchors.to(maps.dtype).unflatten(1, (self.markers, 3))
+            x, left = _in_spreads(anchors[..., 0], width, 2 * extent.half_width)
+            y, down = _in_spreads(anchors[..., 1], height, 1.0)
+            z, back = _in_spreads(anchors[..., 2], depth, 2 * extent.depth_range)
+            # What a cell of the plane has, and what a marker's slice of the volume multiplies it with.
+            plane = torch.stack([x.expand(height, -1), y[:, None].expand(-1, width)])
+            plane = torch.cat([plane, -plane.square().sum(0, keepdim=True) / 2, torch.ones_like(plane[:1])])
+            cells = torch.cat([maps, plane.expand(len(maps), -1, -1, -1)], dim=1)
+            slices = back[..., None] * z - z.square() / 2 + self.evidence.bias.to(z).view(-1, depth)
+            balls = torch.stack([left, down, torch.ones_like(left)], dim=-1)[:, :, None].expand(-1, -1, depth, -1)
+            weights = self.evidence.weight.to(z).view(self.markers, depth, -1).expand(len(maps), -1, -1, -1)
+            factors = torch.cat([weights, balls, slices[..., None]], dim=-1)
+            return torch.bmm(factors.flatten(1, 2), cells.flatten(2)).view(len(maps), -1, depth, height, width)
 
 
-def _log_ball(axis: Tensor, centre: Tensor) -> Tensor:
-    """Logarithm of a Gaussian around ``centre [..., 1]``, up to a constant, at the points of ``axis [m]``."""
-    spread = _SPREAD * (axis[1] - axis[0])
-    held = _hold(centre, axis[0] - _BEYOND * spread, axis[-1] + _BEYOND * spread)
-    return -0.5 * ((axis - held) / spread) ** 2
+def _in_spreads(anchors: Tensor, cells: int, length: float) -> tuple[Tensor, Tensor]:
+    """The centres ``[cells]`` of cells along an axis of this length, and anchors, held near them, from the middle.
+
+    The unit is the standard deviation of a ball.
+    """
+    centres = torch.arange(cells, device=anchors.device, dtype=anchors.dtype).sub((cells - 1) / 2).div(_SPREAD)
+    limit = (cells - 1) / 2 / _SPREAD + _BEYOND
+    return centres, _hold(anchors / (_SPREAD * length / (cells - 1)), -limit, limit)
 
 
-def _hold(centre: Tensor, low: Tensor, high: Tensor) -> Tensor:
+def _hold(centre: Tensor, low: Tensor | float, high: Tensor | float) -> Tensor:
     """``centre`` between ``low`` and ``high``, with a gradient that brings back what lies outside.
 
     Through a plain clamp nothing would come back. A gradient that passes the clamp both ways is worse: a target at the

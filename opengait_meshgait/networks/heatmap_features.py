@@ -49,9 +49,10 @@ class HeatmapFeatures(nn.Module):
         cells = heatmaps[0, 0].numel()
         heatmaps = _damp_gradient(heatmaps, self.feedback).flatten(1, 2)
         # Probabilities average 1 / (D·h·w), about 1e-3: their variance would drown in the batch normalisation's
-        # epsilon. Scaled by the number of cells they average 1. The convolution is linear, so its output can be
-        # scaled instead, which is far smaller than the volumes.
-        x = self.reduce(heatmaps) * cells
+        # epsilon. Scaled by the number of cells they average 1; the weights are scaled instead, which are far smaller.
+        # A product of matrices is several times faster on a CPU than the same 1×1 convolution.
+        weight = (self.reduce.weight.flatten(1) * cells).expand(len(heatmaps), -1, -1)
+        x = torch.bmm(weight, heatmaps.flatten(2)).unflatten(2, heatmaps.shape[-2:])
         return self.blocks(self.relu(self.bn(x)))
 
 

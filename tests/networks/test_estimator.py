@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -49,6 +50,22 @@ def test_the_anchors_move_the_balls_to_where_they_say():
     )
     centre = volumes[0, :, 1].flatten(1).argmax(1)
     assert (centre == (4 * 16 * 11 + 7 * 11 + 5)).all() or (centre == (4 * 16 * 11 + 8 * 11 + 5)).all()
+
+
+def test_volumes_are_evidence_plus_gaussian_balls():
+    estimator, maps, anchors = _tiny(), torch.randn(5, 6, 16, 11), torch.randn(5, 9) * 0.4
+    torch.nn.init.normal_(estimator.evidence.weight)
+    torch.nn.init.normal_(estimator.evidence.bias)
+    extent = estimator.extent(64, 44)
+    found = estimator._logits(maps, anchors, extent)
+    x, y, z = extent.axes(found)
+    places = (anchors.view(5, 3, 3) + torch.tensor([0, 0.5, 0])).unbind(-1)
+    expected = F.conv2d(maps, estimator.evidence.weight, estimator.evidence.bias).view_as(found)
+    for axis, place, shape in ((x, places[0], (1, 1, 11)), (y, places[1], (1, 16, 1)), (z, places[2], (4, 1, 1))):
+        spread = 1.5 * (axis[1] - axis[0])
+        place = place.clamp(axis[0] - 3 * spread, axis[-1] + 3 * spread)
+        expected = expected - ((axis - place[..., None]) / spread).square().view(5, 3, *shape) / 2
+    torch.testing.assert_close(*(logits.flatten(2).softmax(-1) for logits in (found, expected)), atol=1e-7, rtol=1e-5)
 
 
 def test_markers_start_where_they_are_told_to():
