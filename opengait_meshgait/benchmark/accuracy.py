@@ -36,6 +36,7 @@ def bench_accuracy(
     out: Path,
     on: Path | None = None,
     match: str | None = None,
+    first: str | None = None,
 ) -> str:
     """Train and test what is not finished, and write ``results.json`` and ``rank1.png`` after every run.
 
@@ -48,6 +49,7 @@ def bench_accuracy(
         out: folder of the files and of all runs.
         on: folder of other data to test on, with its ``partition.json``.
         match: ``embeddings``, ``lda``, or None for ``lda`` where a config has an LDA head.
+        first: the YAML file of a training with whose weights those that have a heatmap branch begin, or None.
 
     Returns:
         Tables and notes, in Markdown.
@@ -56,8 +58,8 @@ def bench_accuracy(
         UserError: something keeps the configs from being compared, see :func:`plan`; or there are several processes.
     """
     require_one_process()
-    planned, runs = plan(configs, overrides, split, on, match), out / "runs"
-    about = {"split": split, "on": None if on is None else str(on), "seeds": [*seeds]}
+    planned, runs = plan(configs, overrides, split, on, match, first), out / "runs"
+    about = {"split": split, "on": None if on is None else str(on), "seeds": [*seeds], "first": first}
     waiting = []
     for seed in seeds:
         for one in planned:
@@ -110,12 +112,19 @@ def train_and_test(one: Planned, seed: int, split: str, device: str, output: Pat
         output: folder of all runs.
     """
     config, began = one.run(seed), time.monotonic()
+    notes = []
+    if one.first is not None:
+        say(f"first {one.first.name}")
+        before = train(one.first.run(seed), device, output=output)
+        config = one.beginning_with(before.checkpoint, seed)
+        notes = [f"{one.name} began with the weights of {one.first.name} after {before.iteration} iterations."]
     trained = train(config, device, output=output)
     tested = test(one.test(seed), "last", device, output=output, split=split, match=one.matched)
     groups, sequences = config.trainer_cfg.sampler.batch_size
     found = {
         "seed": seed,
         **tested,
+        "notes": [*tested["notes"], *notes],
         "iterations": trained.iteration,
         "sequences_per_iteration": groups * sequences,
         "seconds_per_iteration": round(trained.seconds_per_iteration, 6),

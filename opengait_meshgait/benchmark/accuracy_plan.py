@@ -45,6 +45,7 @@ class Planned(Contestant):
         testing: a hash of how it is tested.
         matched: ``embeddings`` or ``lda``.
         on: folder of the data to test on, or None for the config's own.
+        first: what is trained before, with the same seed, for this one to begin with its weights; or None.
     """
 
     source: str
@@ -53,6 +54,7 @@ class Planned(Contestant):
     testing: str
     matched: str
     on: Path | None
+    first: "Planned | None" = None
 
     def run(self, seed: int) -> Config:
         """The config that trains one run. Its name holds the hash: another training goes to another folder."""
@@ -60,6 +62,12 @@ class Planned(Contestant):
         trainer = self.config.trainer_cfg.model_copy(update={"save_name": name, "seed": seed})
         evaluator = self.config.evaluator_cfg.model_copy(update={"save_name": name})
         return self.config.model_copy(update={"trainer_cfg": trainer, "evaluator_cfg": evaluator})
+
+    def beginning_with(self, checkpoint: Path, seed: int) -> Config:
+        """The config that trains one run from the weights of ``checkpoint``, as far as they fit."""
+        config = self.run(seed)
+        start = {"restore_hint": str(checkpoint), "restore_ckpt_strict": False}
+        return config.model_copy(update={"trainer_cfg": config.trainer_cfg.model_copy(update=start)})
 
     def test(self, seed: int) -> Config:
         """The config that tests one run."""
@@ -76,6 +84,7 @@ def plan(
     split: str,
     on: Path | None = None,
     match: str | None = None,
+    first: str | None = None,
 ) -> list[Planned]:
     """Read the configs, and find now what would stop a run later.
 
@@ -85,6 +94,7 @@ def plan(
         split: ``test`` or ``val``.
         on: folder of other data to test on, with its ``partition.json``.
         match: ``embeddings``, ``lda``, or None for ``lda`` where a config has an LDA head.
+        first: the YAML file with whose weights those that have a heatmap branch begin, or None.
 
     Raises:
         UserError: a config, its network or its data cannot be used, two configs are the same, or they do not belong
@@ -103,12 +113,16 @@ def plan(
     ]
     for number, found in enumerate(hashes):
         if found in hashes[:number]:
-            first = sources[hashes.index(found)]
+            same = sources[hashes.index(found)]
             raise UserError(
-                f"--cfgs {first} and {sources[number]} train and test the same network. Take one out; other names "
+                f"--cfgs {same} and {sources[number]} train and test the same network. Take one out; other names "
                 "(save_name) make no other network."
             )
     _check_alike(sources, configs)
+    before = None
+    if first is not None:
+        before = plan([first], overrides, split, on, "embeddings")[0]
+        _check_alike([sources[0], first], [configs[0], before.config])
     names = [row_name(name, head) for name, head in zip(_names(sources, configs), heads)]
     baselines: dict[str, str] = {}
     for name, config in zip(names, configs):
@@ -117,6 +131,7 @@ def plan(
     planned = []
     for name, source, config, (training, testing), head in zip(names, sources, configs, hashes, heads):
         parameters, gflops = _cost(config, split, on)
+        begins = before if config.model_cfg.heatmap_cfg else None
         planned.append(
             Planned(
                 name=name,
@@ -125,10 +140,11 @@ def plan(
                 baseline=_baseline(config, baselines),
                 source=source,
                 config=config,
-                training=training,
+                training=_hash([training, begins.training]) if begins else training,
                 testing=testing,
                 matched=head,
                 on=on,
+                first=begins,
             )
         )
     return planned

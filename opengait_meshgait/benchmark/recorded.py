@@ -39,6 +39,7 @@ def bench_recorded(
     out: Path,
     workers: int | None = None,
     match: str | None = None,
+    first: str | None = None,
 ) -> str:
     """Make the data, train and test what is not finished.
 
@@ -55,6 +56,7 @@ def bench_recorded(
         out: folder of everything.
         workers: processes that make the data, None for one a CPU core.
         match: ``embeddings``, ``lda``, or None for ``lda`` where a config has an LDA head.
+        first: the YAML file of a training with whose weights those that have a heatmap branch begin, or None.
 
     Returns:
         Tables and notes, in Markdown.
@@ -64,7 +66,7 @@ def bench_recorded(
             are several processes.
     """
     require_one_process()
-    _check_configs(configs, overrides)
+    _check_configs([*configs, *([first] if first else [])], overrides)
     record = {"schema": 1, "command": provenance.command(), **protocol.describe()}
     open_output(out, "folds.json", record, ("options", "world", "test_world", "recordings", "folds"), "folds")
     copies = TESTS if split == "test" else (split,)
@@ -84,12 +86,13 @@ def bench_recorded(
                 split,
                 out / fold.name / copy if split == "test" else None,
                 match,
+                first,
             )
             for copy in copies
         }
         for fold in protocol.folds
     }
-    about = {"split": split, "seeds": [*seeds], "folds": record["folds"]}
+    about = {"split": split, "seeds": [*seeds], "first": first, "folds": record["folds"]}
     waiting = _read_finished(trials, seeds, split, out)
     say(f"{len(waiting)} runs are to be trained or tested.")
     for number, (seed, name, place) in enumerate(waiting, start=1):

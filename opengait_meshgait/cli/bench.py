@@ -45,6 +45,12 @@ def _add_compared(parser: argparse.ArgumentParser) -> None:
         help="YAML files; each is compared with its silhouette-only baseline if that is among them, or the first",
     )
     parser.add_argument(
+        "--first",
+        metavar="FILE",
+        help="train this config before, with each seed; those that have a heatmap branch begin with its weights: "
+        "walkers_small_bodies",
+    )
+    parser.add_argument(
         "--seeds", required=True, type=_seeds, metavar="0,1,2", help="of the trainings, the same for all configs"
     )
     add_set(parser, "change keys of all files: trainer_cfg.total_iter=100")
@@ -77,7 +83,8 @@ def _accuracy(arguments: argparse.Namespace) -> str:
     from opengait_meshgait.benchmark.accuracy import bench_accuracy
 
     asked = (arguments.cfgs, arguments.set, arguments.seeds, arguments.split)
-    return bench_accuracy(*asked, arguments.device, arguments.out, arguments.on, arguments.match)
+    given = (arguments.device, arguments.out, arguments.on, arguments.match, arguments.first)
+    return bench_accuracy(*asked, *given)
 
 
 def _recorded_arguments(parser: argparse.ArgumentParser) -> None:
@@ -124,7 +131,8 @@ def _recorded(arguments: argparse.Namespace) -> str:
     recordings = [(name, each.path.name) for name, one in protocol.people.items() for each in one.recordings]
     say(list_people(recordings))
     asked = (arguments.cfgs, arguments.set, arguments.seeds, arguments.split)
-    return bench_recorded(protocol, *asked, arguments.device, arguments.out, arguments.workers, arguments.match)
+    given = (arguments.device, arguments.out, arguments.workers, arguments.match, arguments.first)
+    return bench_recorded(protocol, *asked, *given)
 
 
 def _oracle_arguments(parser: argparse.ArgumentParser) -> None:

@@ -33,9 +33,11 @@ _ABLATIONS = ("_unsupervised", "_joints", "_markers", "_mesh")
 def _names() -> Iterable[str]:
     for dataset in (*_REAL, "walkers"):
         yield from (f"{dataset}{backbone}{variant}" for backbone, variant in product(_BACKBONES, _VARIANTS))
+        yield f"{dataset}_bodies"
     yield from ("demo", "demo_silhouette")
     for size, backbones in (("small", ("", "_gaitset", "_gaitpart", "_deepgaitv2")), ("full", ("",))):
         yield from (f"walkers_{size}{backbone}{variant}" for backbone, variant in product(backbones, _VARIANTS))
+        yield f"walkers_{size}_bodies"
         yield from (f"walkers_{size}{loss}{variant}" for loss, variant in product(_ABLATIONS, ("", "_lda", "_shared")))
 
 

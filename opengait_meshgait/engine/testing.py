@@ -98,6 +98,8 @@ def evaluate(
         **build.evaluator_arguments(config),
     )
     notes = list(found.notes)
+    if not net.recognises:
+        notes.append("No loss of this config teaches recognition: how well its features match means nothing.")
     errors: dict[str, BodyErrors] = functools.reduce(_add, (share.errors for share in shares))
     ious: dict[str, list[float]] = functools.reduce(_add, (share.ious for share in shares))
     overlap = iou_metrics([iou for view in ious.values() for iou in view])

@@ -27,8 +27,8 @@ MATCHED = ("embeddings", "lda")
 class MeshGaitOutput:
     """What a forward pass gives; the last four are None unless a body was asked for."""
 
-    embeddings: Tensor  # [n, c, p], of the network itself
-    logits: Tensor  # [n, class_num, p]
+    embeddings: Tensor | None  # [n, c, p], of the network itself; None, like logits, where 3D alone is trained
+    logits: Tensor | None  # [n, class_num, p]
     lda: Tensor | None = None  # [n, c', p'], features of the LDA head; None in training and where none is fitted
     heatmaps: Tensor | None = None  # [n, s, K, D, h, w], each volume sums to 1
     markers: Tensor | None = None  # [n, s, K, 3] crop space
@@ -56,6 +56,10 @@ class MeshGaitNet(nn.Module):
             network, for experiments; strides that suit 64×44 px must be one half smaller then.
         reconstruction: markers to mesh and joints; needed for supervision and for looking, never for recognition.
 
+    Attributes:
+        recognises: false while 3D alone is trained: then training computes no embeddings, and no backbone that only
+            recognition needs.
+
     Raises:
         UserError: parts of the config do not fit each other; the message gives the right number.
     """
@@ -74,7 +78,7 @@ class MeshGaitNet(nn.Module):
         reconstruction: Reconstruction | None = None,
     ):
         super().__init__()
-        self.shrink = shrink
+        self.shrink, self.recognises = shrink, True
         frames = torch.zeros(1, 4, 1, *(side // shrink for side in SILHOUETTE_SIZE))
         self.Backbone = _build_backbone(backbone_cfg, bin_num)
         parts, maps = _dry_run(self.Backbone.with_maps, frames)
@@ -127,24 +131,28 @@ class MeshGaitNet(nn.Module):
         if sils.dim() != 4:
             raise ValueError(f"expected silhouettes [n, s, h, w], got {tuple(sils.shape)}")
         frames = (F.avg_pool2d(sils, self.shrink) if self.shrink > 1 else sils).unsqueeze(2)
-        parts, maps = self.Backbone.with_maps(frames, seqL)
+        estimator = self.HeatmapEstimator
+        # The head's own mode: inside OpenGait the parts of this network are switched, not the network.
+        recognise = self.recognises or not self.FCs.training
+        reads_maps = estimator is not None and estimator.reads == "backbone"
+        parts, maps = self.Backbone.with_maps(frames, seqL) if recognise or reads_maps else (None, None)
         reconstruct = self.training if reconstruct is None else reconstruct
         body, markers = {}, None
-        estimator = self.HeatmapEstimator
         if estimator is not None and (self.sees_body or reconstruct):
-            seen = frames if maps is None or estimator.reads == "silhouettes" else maps
+            seen = maps if reads_maps else frames
             heatmaps = estimator(seen, seqL)
             markers = soft_argmax(heatmaps, estimator.extent(*seen.shape[-2:]))
-            if self.HeatmapFeatures is not None:
+            if self.HeatmapFeatures is not None and recognise:
                 features = self.HeatmapFeatures(heatmaps.flatten(0, 1)).unflatten(0, heatmaps.shape[:2])
                 parts = self.Fusion(parts, self.HPP(self.TP(features, seqL)))
             if reconstruct:
                 body = {"heatmaps": heatmaps, "markers": markers}
                 if self.reconstruction is not None:
                     body["vertices"], body["joints"] = self.reconstruction(markers)
+        if not recognise:
+            return MeshGaitOutput(None, None, **body)
         embeddings = self.FCs(parts)
         _, logits = self.BNNecks(embeddings)
-        # The head's own mode: inside OpenGait the parts of this network are switched, not the network.
         head = self.Discriminant
         lda = None if head is None or head.training or not head.fitted else head(embeddings, markers, seqL)
         return MeshGaitOutput(embeddings, logits, lda, **body)
@@ -175,6 +183,23 @@ class MeshGaitNet(nn.Module):
         return self.HeatmapFeatures is not None or (
             self.Discriminant is not None and self.Discriminant.markers is not None
         )
+
+    def train_3d_alone(self) -> None:
+        """Leave recognition out of training; its weights stay as they are.
+
+        Raises:
+            UserError: there is an LDA head, which would be fitted to what nothing taught.
+        """
+        if self.Discriminant is not None:
+            raise UserError(
+                "loss_cfg teaches 3D alone, and the LDA head would be fitted to embeddings that nothing taught: write "
+                "Discriminant: null, or add TripletLoss and CrossEntropyLoss."
+            )
+        self.recognises = False
+        self.requires_grad_(False)
+        self.HeatmapEstimator.requires_grad_(True)
+        if self.HeatmapEstimator.reads == "backbone":
+            self.Backbone.requires_grad_(True)
 
     def feature_shape(self, matched: str) -> tuple[int, int]:
         """(c, p), channels and parts of the features that :meth:`matched` names."""

@@ -166,10 +166,7 @@ class MeshGait(BaseModel):
         """
         (sils, targets), labels, _, _, seqL = inputs
         output = self.recognise(sils, seqL=seqL, reconstruct=self.training)
-        matched = self.matched("embeddings" if self.trains else None)
-        # Distances of float16 features would be rounded in the third digit.
-        features = getattr(output, matched).float()
-        result = {"training_feat": {}, "visual_summary": {}, "inference_feat": {"embeddings": features}}
+        result = {"training_feat": {}, "visual_summary": {}, "inference_feat": {}}
         if self.training:
             seen = silhouettes_of_meshes(sils, output, self.prepare.supervision, self.terms)
             terms = loss_inputs(output, labels, targets, self.iteration, seen)
@@ -177,7 +174,11 @@ class MeshGait(BaseModel):
             if (self.iteration + 1) % self.engine_cfg["log_iter"] == 0:
                 picture = training_picture(sils, output, None if targets is None else targets.markers)
                 result["visual_summary"]["image/batch"] = picture
-        elif not self.reported:
+            return result
+        matched = self.matched("embeddings" if self.trains else None)
+        # Distances of float16 features would be rounded in the third digit.
+        result["inference_feat"] = {"embeddings": getattr(output, matched).float()}
+        if not self.reported:
             self.reported = True
             self.msg_mgr.log_info(f"MeshGait: features that are matched: {matched}")
         return result

@@ -14,7 +14,7 @@ from opengait_meshgait.body.overlap import draw_meshes
 from opengait_meshgait.body.supervision import BodySupervision, BodyTargets
 from opengait_meshgait.common.distributed import gather_to_rank0, rank, world_size
 from opengait_meshgait.data import Batch, FrameSampling, GaitDataset, whole_sequences
-from opengait_meshgait.losses import SILHOUETTE_TERM, LossSum, loss_inputs
+from opengait_meshgait.losses import RECOGNITION_TERMS, SILHOUETTE_TERM, LossSum, loss_inputs
 from opengait_meshgait.networks import LDAHead, MeshGaitNet, MeshGaitOutput, Reconstruction, make_network
 from opengait_meshgait.recipe.preparation import BatchPreparation
 
@@ -24,11 +24,15 @@ def network_to_train(
 ) -> MeshGaitNet:
     """The network of ``model_cfg`` with fresh weights, ready for the losses ``terms`` (by ``log_prefix``).
 
+    Where no loss teaches recognition, 3D alone is trained: the rest is neither computed nor changed.
+
     Raises:
         UserError: a key is missing, or parts of the config do not fit each other.
     """
     net = make_network(model_cfg, reconstruction(supervision))
-    if "softmax" not in terms:
+    if not {*terms} & {*RECOGNITION_TERMS}:
+        net.train_3d_alone()
+    elif "softmax" not in terms:
         # DistributedDataParallel waits for every gradient, and no loss reaches the classifier.
         net.BNNecks.requires_grad_(False)
     return net

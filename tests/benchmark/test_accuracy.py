@@ -271,6 +271,27 @@ def test_trained_networks_are_tested_on_other_people(walkers, trained, capsys, t
     assert "absent/partition.json" in capsys.readouterr().err
 
 
+def test_3d_is_learned_first(walkers, files, trained, capsys, tmp_path):
+    bodies = yaml.safe_load(Path(files[1]).read_text())
+    bodies["trainer_cfg"] |= {"save_name": "Bodies", "total_iter": 2}
+    bodies["loss_cfg"] = [{"type": "JointLoss", "log_prefix": "joint"}]
+    wide = yaml.safe_load(Path(files[1]).read_text())
+    wide["trainer_cfg"]["total_iter"] = 1
+    narrow, other = config(walkers, "Narrow", 4, trainer_cfg__total_iter=1), config(tmp_path, "Other", 4)
+    paths, out = write(tmp_path, narrow=narrow, wide=wide, first=bodies, other=other), tmp_path / "out"
+    assert bench(paths[:2], out, "--first", paths[2], seeds="0") == 0
+    assert trained == [("Narrow-s0", 0), ("Bodies-s0", 0), ("Bodies-s0", 1), ("Wide-s0", 0)]
+    assert "Wide began with the weights of Bodies after 2 iterations." in capsys.readouterr().out
+    assert json.loads((out / "results.json").read_text())["first"] == paths[2]
+    trained.clear()
+    assert bench(paths[:2], out, "--first", paths[2], seeds="0") == 0
+    assert trained == []
+    # Without it, it is another training.
+    assert bench(paths[:2], out, seeds="0") == 0
+    assert trained == [("Wide-s0", 0)]
+    assert bench(paths[:2], out, "--first", paths[3], seeds="0") == 1
+
+
 def test_rows_say_which_head_was_matched(walkers, trained, capsys, tmp_path):
     files, out = write(tmp_path, head=config(walkers, "Narrow", 2, model_cfg__Discriminant={})), tmp_path / "bench"
     found = {}

@@ -357,6 +357,24 @@ def test_a_classifier_without_its_loss_is_left_alone(raw, tmp_path, capsys):
     )
 
 
+def test_3d_first_and_then_recognition(raw, tmp_path):
+    losses, head = raw["loss_cfg"], raw["model_cfg"].pop("Discriminant")
+    raw["loss_cfg"] = [loss for loss in losses if loss["log_prefix"] not in ("triplet", "softmax")]
+    raw["trainer_cfg"] |= {"save_iter": 1, "total_iter": 2, "with_test": True}
+    first = run(raw, tmp_path / "first")
+    one = load_checkpoint(first.checkpoint.with_name("Run-00001.pt"))["model"]
+    taught = {name.split(".")[0] for name, value in weights(first).items() if not torch.equal(value, one[name])}
+    assert taught == {"HeatmapEstimator"}
+    assert any("No loss of this config teaches recognition" in note for note in first.evaluations[-1]["notes"])
+    raw["loss_cfg"], raw["model_cfg"]["Discriminant"] = losses, head
+    raw["trainer_cfg"] |= {"restore_hint": str(first.checkpoint), "restore_ckpt_strict": False}
+    raw["optimizer_cfg"]["lr"] = 1e-9
+    second = run(raw, tmp_path / "second")
+    for name, value in weights(first).items():
+        if name.startswith("HeatmapEstimator.") and "running" not in name and "num_batches" not in name:
+            torch.testing.assert_close(weights(second)[name], value, rtol=0, atol=1e-6)
+
+
 def test_clipping(raw, tmp_path):
     raw["model_cfg"]["Discriminant"] = None  # fitted in the last iteration
     raw["trainer_cfg"] |= {"clip_grad_norm": 1e-9, "total_iter": 2}

@@ -354,3 +354,35 @@ def test_a_backbone_that_makes_no_maps_of_its_frames(pooled, found, monkeypatch,
     monkeypatch.setattr(ResNet9, "forward", lambda self, x: forward(self, x).mean(pooled))
     with pytest.raises(UserError, match=rf"ResNet9 makes {found} of frames .*expected feature maps \[4, c, h, w\]"):
         make_net()
+
+
+@pytest.mark.parametrize(
+    "reads, taught", [("silhouettes", {"HeatmapEstimator"}), ("backbone", {"HeatmapEstimator", "Backbone"})]
+)
+def test_3d_alone(make_net, reconstruction, batch, reads, taught):
+    net = make_net(heatmap_cfg={**ESTIMATOR, "reads": reads}, Discriminant=None, reconstruction=reconstruction)
+    both = net(batch[0])
+    net.train_3d_alone()
+    calls = []
+    net.Backbone.register_forward_hook(lambda *_: calls.append(1))
+    for part in (net.FCs, net.BNNecks, net.HeatmapFeatures):
+        part.register_forward_hook(lambda *_: pytest.fail("recognition was computed"))
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    out = net(batch[0])
+    assert out.embeddings is None and out.logits is None
+    torch.testing.assert_close(out.vertices, both.vertices)
+    out.vertices.square().sum().backward()
+    assert {name.split(".")[0] for name, p in net.named_parameters() if p.grad is not None} == taught
+    changed = {name.split(".")[0] for name, value in net.state_dict().items() if not torch.equal(value, before[name])}
+    assert changed == taught  # batch normalisation
+
+
+def test_3d_alone_still_tests_what_it_has(make_net, batch):
+    net = make_net(Discriminant=None)
+    net.train_3d_alone()
+    assert net.eval()(batch[0]).embeddings.shape == (4, 6, 5)
+
+
+def test_an_lda_head_is_not_fitted_to_what_nothing_taught(make_net):
+    with pytest.raises(UserError, match="Discriminant: null, or add TripletLoss"):
+        make_net().train_3d_alone()

@@ -36,10 +36,10 @@ def oumvlp(partition):
     return [f"{label}/{kind}/{view}" for label in labels for kind in ("00", "01") for view in ("000", "090")]
 
 
-@pytest.fixture(params=["gait3d", "oumvlp", "walkers"])
+@pytest.fixture(params=["gait3d", "oumvlp", "walkers", "walkers_bodies"])
 def changes(request, checkout, walkers, write_sequences, tmp_path):
     """The config's name, and what must be set for the machine at hand."""
-    if request.param == "walkers":
+    if request.param.startswith("walkers"):
         places = {"dataset_root": walkers / "data", "dataset_partition": walkers / "partition.json"}
     else:
         name = {"gait3d": "Gait3D", "oumvlp": "OUMVLP"}[request.param]
