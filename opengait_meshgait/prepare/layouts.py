@@ -48,7 +48,7 @@ class RawLayout:
 
 LAYOUTS = {
     "gait3d": RawLayout(
-        "Gait3D (Zheng et al., CVPR 2022)",
+        "Gait3D",  # Zheng et al., CVPR 2022
         {"2D_Silhouettes/<id>/<type>/<view>": _PREPARED},
         "2D_Silhouettes/0001/camid0_videoid2/seq0",
         bodies_folder="3D_SMPLs",
@@ -56,7 +56,7 @@ LAYOUTS = {
         bodies_example="0001/camid0_videoid2/seq0",
     ),
     "oumvlp": RawLayout(
-        "OUMVLP (Takemura et al., 2018), with OUMVLP-Mesh (Li et al., 2022)",
+        "OUMVLP",  # Takemura et al., 2018; OUMVLP-Mesh: Li et al., 2022
         {"Silhouette_<view>-<type>/<id>": _PREPARED},
         "Silhouette_090-00/00001",
         words={"view": r"\d{3}", "type": r"\d{2}", "mark": "[_-]"},
@@ -65,13 +65,13 @@ LAYOUTS = {
         bodies_example="00001/090_00",
     ),
     "casiab": RawLayout(
-        "CASIA-B (Yu et al., ICPR 2006)",
+        "CASIA-B",  # Yu et al., ICPR 2006
         {_PREPARED: _PREPARED},
         "001/nm-01/090",
         words={"id": r"\d{3}", "type": r"(?:nm|bg|cl)-\d{2}", "view": r"\d{3}"},
     ),
     "casiae": RawLayout(
-        "CASIA-E (Song et al., TPAMI 2022)",
+        "CASIA-E",  # Song et al., TPAMI 2022
         # As the evaluation names types; datasets/CASIA-E/README.md has underscores, the script beside it has not.
         {"<id>/<height>/<scene>/<walk>/<view>/<number>": "<id>/<height>-<scene>-<walk>-<number>/<view>"},
         "001/H/scene1/nm/090/1",
@@ -87,14 +87,14 @@ LAYOUTS = {
         aligned="linear",
     ),
     "ccpg": RawLayout(
-        "CCPG (Li et al., CVPR 2023)",
+        "CCPG",  # Li et al., CVPR 2023
         {_PREPARED: _PREPARED},
         "000/U0_D0/00_0",
         words={"id": r"\d{3}", "type": r"U\d_D\d(?:_BG)?"},
         pickle="*-aligned-sils.pkl",
     ),
     "grew": RawLayout(
-        "GREW (Zhu et al., ICCV 2021)",
+        "GREW",  # Zhu et al., ICCV 2021
         {
             "train/<id>/<view>": "<id>train/00/<view>",
             "test/gallery/<id>/<view>": "<id>/<n>/<view>",
@@ -106,7 +106,7 @@ LAYOUTS = {
         trained_on=".+train",
     ),
     "sustech1k": RawLayout(
-        "SUSTech1K (Shen et al., CVPR 2023)",
+        "SUSTech1K",  # Shen et al., CVPR 2023
         {_PREPARED: _PREPARED},
         "0000/00-nm/000",
         words={"id": r"\d{4}", "type": r"\d{2}-[a-z].*", "view": r"\d{3}.*"},
@@ -115,7 +115,7 @@ LAYOUTS = {
         aligned="cubic",
     ),
     "fvg": RawLayout(
-        "FVG (Zhang et al., CVPR 2019), its frames segmented",
+        "FVG",  # Zhang et al., CVPR 2019; the release has colour frames, which are to be segmented
         {"session<session>/<id>_<video>": "<id>/session<session>-<video>/front"},
         "session1/001_02",
         words={"session": r"\d", "id": r"\d{3}", "video": r"\d{2}"},
