@@ -128,5 +128,5 @@ def run(arguments: argparse.Namespace) -> int:
         return 1
     if plan:
         has_bodies = bool(record["bodies"]["bodies"])
-        print(write_ready(plan, arguments.dataset, arguments.out, records, has_bodies))
+        print(write_ready(plan, preparation, arguments.out, records, has_bodies))
     return 0

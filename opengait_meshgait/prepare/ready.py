@@ -12,6 +12,7 @@ from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.common.files import atomic_path, read_json, write_json
 from opengait_meshgait.common.pictures import frame_key
 from opengait_meshgait.prepare.layouts import LAYOUTS
+from opengait_meshgait.prepare.sequence import Preparation
 
 PARTITION = "partition.json"
 _WILD = "evaluate_Gait3D"  # the evaluation that is told its probes one by one
@@ -48,15 +49,17 @@ class TrainingPlan:
             _read(self.partition)
 
 
-def write_ready(plan: TrainingPlan, dataset: str, out: Path, names: Iterable[str], with_bodies: bool) -> str:
+def write_ready(
+    plan: TrainingPlan, preparation: Preparation, out: Path, names: Iterable[str], with_bodies: bool
+) -> str:
     """Write ``partition.json`` and a config into the folder of a prepared dataset.
 
     Args:
         plan: what is to be trained.
-        dataset: one of :data:`~opengait_meshgait.prepare.layouts.LAYOUTS`.
-        out: the prepared dataset.
+        preparation: how the dataset was prepared.
+        out: its folder.
         names: ``id/type/view`` of its sequences.
-        with_bodies: whether they have bodies.
+        with_bodies: whether any of them has a body.
 
     Returns:
         Who is trained on and tested, and the next two commands; several lines.
@@ -68,7 +71,7 @@ def write_ready(plan: TrainingPlan, dataset: str, out: Path, names: Iterable[str
     from opengait_meshgait.engine.checks import modalities
     from opengait_meshgait.engine.config import config_source, make_config
 
-    names = list(names)
+    names, dataset = list(names), preparation.dataset
     own = f"{'walkers' if dataset == 'generic' else dataset}{'' if with_bodies else '_silhouette'}"
     sources = plan.config or [own]
     config = _merged(sources, _protocol(dataset, out))
@@ -80,7 +83,7 @@ def write_ready(plan: TrainingPlan, dataset: str, out: Path, names: Iterable[str
         partition["PROBE_SET"] = _probes(names, partition["TEST_SET"])
     config = merge(config, _filled_in(config, out, len(partition["TRAIN_SET"])))
     checked = make_config(config, config_source(sources))
-    if modalities(checked) > 1 and not with_bodies:
+    if modalities(checked) > 1 and not (with_bodies or preparation.zero_bodies):
         raise UserError(
             f"{config_source(sources)} learns from bodies, and none were prepared. Take --config {own}, or prepare "
             "bodies."

@@ -14,6 +14,7 @@ from opengait_meshgait.common.files import read_json
 from opengait_meshgait.engine.config import load_config
 from opengait_meshgait.prepare.layouts import LAYOUTS
 from opengait_meshgait.prepare.ready import TrainingPlan, write_ready
+from opengait_meshgait.prepare.sequence import Preparation
 
 
 def sequences(people):
@@ -21,7 +22,7 @@ def sequences(people):
 
 
 def write(tmp_path, people, dataset="casiab", with_bodies=False, **plan):
-    said = write_ready(TrainingPlan(**plan), dataset, tmp_path, sequences(people), with_bodies)
+    said = write_ready(TrainingPlan(**plan), Preparation(dataset, Path()), tmp_path, sequences(people), with_bodies)
     (path,) = tmp_path.glob("*.yaml")
     return read_json(tmp_path / "partition.json"), load_config(path), said
 
@@ -86,10 +87,10 @@ def test_everyone_is_trained_on_or_tested(tmp_path_factory, number, share, by_nu
 
 def test_probes_are_the_first_of_everyone_who_has_others(tmp_path):
     names = ["1/a/0", "2/a/0", "3/b/0", "3/a/10", "3/a/9", "4/a/0"]
-    write_ready(TrainingPlan(train=2), "generic", tmp_path, names, False)
+    write_ready(TrainingPlan(train=2), Preparation("generic", Path()), tmp_path, names, False)
     assert read_json(tmp_path / "partition.json")["PROBE_SET"] == ["3-a-9"]
     with pytest.raises(UserError, match="None of the 1 people to test with has two sequences"):
-        write_ready(TrainingPlan(train=3), "generic", tmp_path, names, False)
+        write_ready(TrainingPlan(train=3), Preparation("generic", Path()), tmp_path, names, False)
 
 
 def test_a_partition_is_cut_to_those_who_are_there(tmp_path):
@@ -149,6 +150,9 @@ def test_a_config_that_learns_from_bodies_needs_some(tmp_path):
     with pytest.raises(UserError, match="casiab_lda learns from bodies.*--config casiab_silhouette"):
         write(tmp_path, ["1", "2", "3"], train=2, config=["casiab_lda"])
     assert not list(tmp_path.iterdir())
+    zeros = Preparation("casiab", Path(), silhouettes_only=True, zero_bodies=True)  # for SilhouetteLoss
+    plan = TrainingPlan(train=2, config=["casiab_lda"])
+    assert "casiab_lda.yaml" in write_ready(plan, zeros, tmp_path, sequences(["1", "2", "3"]), False)
 
 
 @pytest.mark.parametrize(
