@@ -81,7 +81,7 @@ def test_joints_alone_train_and_are_measured(raw, bodies, tmp_path, weight):
 
 def test_joints_alone_teach_the_heatmaps(raw, bodies):
     bodies(joints=True)
-    raw["loss_cfg"] = raw["loss_cfg"][2:]
+    raw["loss_cfg"], raw["model_cfg"]["Discriminant"] = raw["loss_cfg"][2:], None
     losses, gradients = steps(raw, 10)
     assert all(gradient.any() for gradient in gradients.values())
     assert losses[-1] < 0.8 * losses[0]
@@ -95,13 +95,13 @@ def test_weights_of_zero_leave_recognition_alone(raw, bodies, tmp_path, joints):
         assert all(scalars[f"scalar/{name}/loss"] == 0 for name in ("marker", "joint", "mesh"))
         assert scalars["scalar/softmax/loss"] > 0
     assert errors == [{}] * 2
-    raw["loss_cfg"] = raw["loss_cfg"][2:]
+    raw["loss_cfg"], raw["model_cfg"]["Discriminant"] = raw["loss_cfg"][2:], None
     losses, gradients = steps(raw)
     assert losses == [0] and not any(gradient.any() for gradient in gradients.values())
 
 
 def test_equal_weights_are_no_weights(raw, bodies):
-    raw["loss_cfg"] = raw["loss_cfg"][2:]
+    raw["loss_cfg"], raw["model_cfg"]["Discriminant"] = raw["loss_cfg"][2:], None
     _, plain = steps(raw)
     bodies(weight=0.5)
     _, halved = steps(raw)
