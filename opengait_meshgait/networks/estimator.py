@@ -202,7 +202,7 @@ def _in_spreads(anchors: Tensor, cells: int, length: float) -> tuple[Tensor, Ten
     return centres, _hold(anchors / (_SPREAD * length / (cells - 1)), -limit, limit)
 
 
-def _hold(centre: Tensor, low: Tensor | float, high: Tensor | float) -> Tensor:
+def _hold(centre: Tensor, low: float, high: float) -> Tensor:
     """``centre`` between ``low`` and ``high``, with a gradient that brings back what lies outside.
 
     Through a plain clamp nothing would come back. A gradient that passes the clamp both ways is worse: a target at the

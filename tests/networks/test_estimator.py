@@ -164,7 +164,7 @@ def test_a_marker_that_left_the_volume_comes_back_and_goes_no_further(axis, rim,
 @given(place=st.floats(-1, 2), low=st.floats(-1, 0), size=st.floats(0, 2), pull=st.floats(-1, 1))
 def test_the_gradient_of_an_anchor_never_points_away_from_the_volume(place, low, size, pull):
     centre = torch.tensor([place], dtype=torch.float64, requires_grad=True)
-    held = _hold(centre, torch.tensor(low, dtype=torch.float64), torch.tensor(low + size, dtype=torch.float64))
+    held = _hold(centre, low, low + size)
     assert low - 1e-9 <= held.item() <= low + size + 1e-9
     (pull * held).sum().backward()
     away = (place > low + size and pull < 0) or (place < low and pull > 0)
