@@ -4,6 +4,7 @@ import argparse
 import os
 
 from opengait_meshgait.cli.arguments import add_config, add_device, add_processes, in_processes
+from opengait_meshgait.cli.test import table
 
 
 def parser(prog: str) -> argparse.ArgumentParser:
@@ -36,6 +37,9 @@ def run(arguments: argparse.Namespace) -> int:
     result = train(config, arguments.device, fresh=arguments.fresh)
     if int(os.environ.get("RANK", 0)) == 0:
         print(f"Iteration {result.iteration}: {result.checkpoint}")
+        tested = result.evaluations[-1:]
+        if tested and tested[0]["iteration"] == result.iteration:
+            print("\n".join(table({"checkpoint": result.checkpoint, **tested[0]})))
     return 0
 
 

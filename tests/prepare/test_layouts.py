@@ -199,3 +199,45 @@ def test_bodies_of_ones_own(dataset, mirrored, tmp_path):
 def test_bodies_where_there_are_none(tmp_path):
     with pytest.raises(UserError, match="No bodies of CASIA-B.*--silhouettes-only"):
         find_raw("casiab", plant(tmp_path, "casiab"), tmp_path / "bodies", True)
+
+
+def frames_of_two_kinds(folder, picture):
+    for ending in (".jpg", ".png"):
+        (folder / f"0001{ending}").write_bytes(cv2.imencode(ending, picture)[1].tobytes())
+
+
+def thinned_pickle(folder, picture):
+    (folder / "14-sync-000-Camera-Sils_aligned.pkl").write_bytes(pickle.dumps(picture[None]))
+
+
+def two_pickles(folder, picture):
+    for name in ("a-aligned-sils.pkl", "b-aligned-sils.pkl"):
+        (folder / name).write_bytes(pickle.dumps(picture[None]))
+
+
+BAD = {
+    "no picture": ("casiab", "001/nm-01/000", lambda *_: None, "one pickle of silhouettes; found nothing"),
+    "another ending": ("casiab", "001/nm-01/000", frames_of_two_kinds, None),
+    "a frame twice": ("casiae", "001/H/scene1/nm/000/1", frames_of_two_kinds, "0001.jpg and 0001.png"),
+    "thinned": ("sustech1k", "0000/00-nm/000", thinned_pickle, "one pickle [0-9][0-9]-[0-9]*-Camera-Sils_aligned.pkl"),
+    "ambiguous": ("ccpg", "000/U0_D0/00_0", two_pickles, "one pickle *-aligned-sils.pkl; found a-aligned"),
+    "not opened": ("grew", "train/00001/4XPn5Z28", lambda folder, _: (folder / "x.png").mkdir(), "Cannot read"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_folders(case, walk, tmp_path, capsys):
+    dataset, place, spoil, message = BAD[case]
+    folder = tmp_path / "raw" / place
+    folder.mkdir(parents=True)
+    spoil(folder, cv2.resize(walk[0][0], (64, 64)))
+    command = ["prepare", dataset, "--root", str(tmp_path / "raw"), "--out", str(tmp_path / "out"), "--workers", "1"]
+    assert main([*command, "--silhouettes-only"]) == (message is not None)
+    assert (message or "1 of 1 sequences prepared") in capsys.readouterr().out
+    assert len(list((tmp_path / "out").glob("*/*/*/0-sils.pkl"))) == (message is None)
+
+
+def test_a_file_in_place_of_a_folder(tmp_path):
+    (tmp_path / "CASIA-B.zip").touch()
+    with pytest.raises(UserError, match="CASIA-B.zip is not a folder"):
+        find_raw("casiab", tmp_path / "CASIA-B.zip", None, False)
