@@ -24,6 +24,7 @@ class BodyModel(nn.Module):
             ``mirror [V]`` and ``betas_samples [N, 10]``.
         name: of the body, for messages.
         licence: of its data.
+        shape_space: whose betas it takes, ``SMPL`` or ``SMPL-X``; the stand-in's own count as SMPL's.
 
     Attributes:
         fingerprint: 16 hexadecimal digits that stand for the arrays, in float32.
@@ -44,9 +45,10 @@ class BodyModel(nn.Module):
     joint_template: torch.Tensor
     joint_shapedirs: torch.Tensor
 
-    def __init__(self, arrays: Mapping[str, np.ndarray], name: str, licence: str):
+    def __init__(self, arrays: Mapping[str, np.ndarray], name: str, licence: str, shape_space: str = "SMPL"):
         super().__init__()
         self.name = name
+        self.shape_space = shape_space
         self.licence = licence
         self.parents = (-1, *(int(parent) for parent in arrays["kintree_table"][0, 1:]))
         for key in ("v_template", "shapedirs", "posedirs", "J_regressor", "weights", "betas_samples"):

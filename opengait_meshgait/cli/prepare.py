@@ -56,9 +56,20 @@ def parser(prog: str) -> argparse.ArgumentParser:
     bodies.add_argument(
         "--bodies",
         type=Path,
-        metavar="DIR|none",
-        help="folder of the bodies, if not the usual one; none: there are none, and frames of zeros say so, which lets "
-        "silhouettes train beside others that have bodies",
+        metavar="DIR|FILE|none",
+        help="folder of the bodies, if not the usual one, or the file of the only sequence; none: there are none, and "
+        "frames of zeros say so, which lets silhouettes train beside others that have bodies",
+    )
+    bodies.add_argument(
+        "--tracker",
+        metavar="NAME",
+        help="whose files the bodies are, such as ROMP, WHAM or GVHMR (docs/data.md), if their keys do not say",
+    )
+    bodies.add_argument(
+        "--first-frame",
+        type=int,
+        metavar="N",
+        help="number of the picture that is the tracker's frame 0, where the pictures' names do not begin at 0 or 1",
     )
     bodies.add_argument("--pose-key", metavar="KEY", help="name of the pose in body files")
     bodies.add_argument("--betas-key", metavar="KEY", help="name of the shape in body files")
@@ -94,11 +105,11 @@ def _number_or_share(text: str) -> int | float:
 def run(arguments: argparse.Namespace) -> int:
     """Prepare."""
     from opengait_meshgait.common.errors import UserError
-    from opengait_meshgait.prepare.parameters import keys_of
     from opengait_meshgait.prepare.ready import TrainingPlan, write_ready
     from opengait_meshgait.prepare.records import describe_summary, read_records
     from opengait_meshgait.prepare.run import RECORDS, prepare
     from opengait_meshgait.prepare.sequence import Preparation
+    from opengait_meshgait.prepare.trackers import trackers_of
 
     named = {name: getattr(arguments, f"{name}_key") for name in ("pose", "betas", "cam", "joints")}
     none = arguments.bodies == Path("none")
@@ -110,9 +121,10 @@ def run(arguments: argparse.Namespace) -> int:
         zero_bodies=none,
         body=arguments.body,
         size=arguments.size,
-        keys=keys_of(arguments.dataset, named),
+        trackers=trackers_of(arguments.dataset, arguments.tracker, named),
         y_up=arguments.y_up,
         largest=arguments.largest,
+        first_frame=arguments.first_frame,
         drop_bad=arguments.drop_bad,
         min_iou=arguments.min_iou,
     )

@@ -4,12 +4,14 @@ import glob
 import json
 import os
 import pickle
+import tokenize
 import zipfile
 import zlib
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -21,8 +23,7 @@ _NUMPY_GLOBALS = {
     for package in ("core", "_core")
     for module, name in (("multiarray", "_reconstruct"), ("multiarray", "scalar"), ("numeric", "_frombuffer"))
 } | {("numpy", "ndarray"), ("numpy", "dtype"), ("_codecs", "encode")}
-# What the reading of a damaged pickle may end in.
-_UNPICKLABLE = (
+UNPICKLABLE = (
     pickle.UnpicklingError,
     EOFError,
     ValueError,
@@ -33,6 +34,9 @@ _UNPICKLABLE = (
     MemoryError,
     OverflowError,
 )
+"""What the reading of a damaged pickle may end in."""
+Unpickler = Callable[[IO[bytes]], Any]
+"""Opens a file for its ``load()``."""
 
 
 @contextmanager
@@ -95,11 +99,20 @@ class ArrayUnpickler(pickle.Unpickler):
     """An unpickler that builds NumPy arrays and plain Python values, and refuses every other class."""
 
     def find_class(self, module: str, name: str) -> Any:
-        if (module, name) in _NUMPY_GLOBALS:
-            return super().find_class(module, name)
-        if (module, name) in {("__builtin__", "bytes"), ("builtins", "bytes")}:
-            return _no_bytes
-        raise pickle.UnpicklingError(f"it asks for {module}.{name}, and only NumPy arrays are allowed")
+        return find_array_class(module, name)
+
+
+def find_array_class(module: str, name: str) -> Any:
+    """What a pickle of NumPy arrays may ask for.
+
+    Raises:
+        UnpicklingError: it asks for something else.
+    """
+    if (module, name) in _NUMPY_GLOBALS:
+        return getattr(import_module(module), name)
+    if (module, name) in {("__builtin__", "bytes"), ("builtins", "bytes")}:
+        return _no_bytes
+    raise pickle.UnpicklingError(f"it asks for {module}.{name}, and only arrays and plain values are allowed")
 
 
 def _no_bytes() -> bytes:
@@ -126,7 +139,7 @@ def read_pickle(path: str | Path, unpickler: type[pickle.Unpickler] = ArrayUnpic
             return unpickler(file, **options).load()
     except OSError as error:
         raise UserError(f"Cannot read {path}: {error.strerror}.") from error
-    except _UNPICKLABLE as error:
+    except UNPICKLABLE as error:
         raise UserError(
             f"Cannot load {path} as a pickle of NumPy arrays: {error or type(error).__name__}. "
             "The file may be truncated or of another kind; make it again."
@@ -154,10 +167,14 @@ def read_npz(path: str | Path, wanted: Container[str] | None = None) -> dict[str
         raise ValueError(str(error)) from error
 
 
-def read_npz_objects(path: str | Path) -> dict[str, Any]:
+def read_npz_objects(path: str | Path, unpickler: Unpickler = ArrayUnpickler) -> dict[str, Any]:
     """Read an .npz whose entries may be Python objects, as ``np.savez(path, name=object)`` writes them.
 
     NumPy pickles such an entry; here it is read like every pickle: plain values and arrays, no code.
+
+    Args:
+        path: the file.
+        unpickler: an :class:`ArrayUnpickler`, or one that allows a little more.
 
     Returns:
         The entries: arrays, and for an object the array of type ``object`` that NumPy put it into.
@@ -167,23 +184,31 @@ def read_npz_objects(path: str | Path) -> dict[str, Any]:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            return {name.removesuffix(".npy"): _read_entry(archive, name) for name in archive.namelist()}
+            entries = {}
+            for name in archive.namelist():
+                with archive.open(name) as file:
+                    entries[name.removesuffix(".npy")] = read_npy_objects(file, unpickler)
+            return entries
     except OSError as error:
         raise UserError(f"Cannot read {path}: {error.strerror or error}.") from error
     except zipfile.BadZipFile as error:
         raise UserError(f"{path} is not an npz archive, or is truncated. Make it again.") from error
-    except (*_UNPICKLABLE, zlib.error) as error:
+    except (*UNPICKLABLE, zlib.error, RuntimeError) as error:
         raise UserError(f"Cannot read {path}: {error or type(error).__name__}. Make it again.") from error
 
 
-def _read_entry(archive: zipfile.ZipFile, name: str) -> Any:
-    with archive.open(name) as file:
-        version = np.lib.format.read_magic(file)
-        header = np.lib.format.read_array_header_1_0 if version[0] == 1 else np.lib.format.read_array_header_2_0
-        if header(file)[2].hasobject:
-            return ArrayUnpickler(file).load()
-    with archive.open(name) as file:
-        return np.lib.format.read_array(file, allow_pickle=False)
+def read_npy_objects(file: IO[bytes], unpickler: Unpickler = ArrayUnpickler) -> Any:
+    """Read an open .npy in the same way; a damaged one ends in one of :data:`UNPICKLABLE`."""
+    version = np.lib.format.read_magic(file)
+    header = np.lib.format.read_array_header_1_0 if version[0] == 1 else np.lib.format.read_array_header_2_0
+    try:
+        dtype = header(file)[2]
+    except (tokenize.TokenError, SyntaxError) as error:  # of a damaged header NumPy lets them pass
+        raise ValueError(f"its header is damaged: {error}") from error
+    if dtype.hasobject:
+        return unpickler(file).load()
+    file.seek(0)
+    return np.lib.format.read_array(file, allow_pickle=False)
 
 
 def subfolders(path: str | Path) -> list[os.DirEntry]:

@@ -1,141 +1,210 @@
-"""The numbers of bodies in what a file holds, under whichever names."""
+"""The numbers of bodies under whichever names and in whichever form of rotations: 85 a frame, or joints alone."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from opengait_meshgait.body.layout import FRAME_SIZE, NUM_BETAS, NUM_JOINTS
-from opengait_meshgait.common.errors import UserError, list_names
+from opengait_meshgait.body.mhr import MHR_JOINTS, mhr_to_smpl
+from opengait_meshgait.common.errors import list_names
+
+_BODY_JOINTS = 22  # that SMPL, SMPL+H and SMPL-X share, in this order; SMPL's last two are the hands
 
 
 @dataclass(frozen=True, slots=True)
 class BodyKeys:
-    """Under which names a body file holds what; of several names the first that is there counts.
+    """Under which names a mapping holds what; of several names the first that is there counts.
 
     Attributes:
-        pose: axis-angle of 24 joints, 72 numbers, rad; or their rotation matrices.
+        pose: rotations of the joints, axis-angle (rad) or matrices, one body or many.
         betas: 10 shape components or more, of which the first ten count.
         cam: weak-perspective camera, 3 numbers.
-        joints: 24 joints, m, in SMPL's order; where there is no pose they are all that is known.
-        cam_needed: whether a file without camera is refused; else its camera is 0.
+        joints: m; where there is no pose they are all that is known. 24 are SMPL's, 127 are MHR's.
+        root: the root's rotation, where ``pose`` lacks it.
+        counts: of joints that may have rotations, with the root: 24 of SMPL, 52 of SMPL+H, 22 (without hands and face)
+            or 55 of SMPL-X; where there are only joints, how many.
+        cam_needed: whether bodies without camera are refused; else their camera is 0.
     """
 
-    pose: tuple[str, ...] = ("poses", "pose", "smpl_thetas", "thetas")
-    betas: tuple[str, ...] = ("betas", "smpl_betas", "shape")
-    cam: tuple[str, ...] = ("cam", "camera")
-    joints: tuple[str, ...] = ("joints", "hc3d")
+    pose: tuple[str, ...] = ()
+    betas: tuple[str, ...] = ()
+    cam: tuple[str, ...] = ()
+    joints: tuple[str, ...] = ()
+    root: str = ""
+    counts: tuple[int, ...] = (NUM_JOINTS,)
     cam_needed: bool = False
 
+    def used(self, content: Mapping) -> list[str]:
+        """The names of these that ``content`` has, as they are read."""
+        pose = _first(content, self.pose)
+        others = (self.betas, self.cam) if pose else (self.joints,)
+        return [name for name in (pose and self.root, pose, *(_first(content, names) for names in others)) if name]
 
-# Under which names the bodies of datasets that have some keep what. OUMVLP-Mesh documents its joints alone: the others
-# are named by the user.
-_KEYS = {
-    "gait3d": BodyKeys(joints=(), cam_needed=True),
-    "oumvlp": BodyKeys(pose=(), betas=(), cam=(), joints=("hc3d",)),
-}
+    def found_in(self, content: Mapping) -> bool:
+        """Whether there is a pose or joints."""
+        return bool(self.used(content)) and (self.root in content or not self.root)
+
+    def fit(self, content: Mapping) -> bool:
+        """Whether there is also the right number of joints."""
+        return self.found_in(content) and self._count(content) in (0, *self.counts)
+
+    def shape_space(self, content: Mapping) -> str | None:
+        """Whose betas there are: ``SMPL`` (SMPL+H has the same) or ``SMPL-X``; None of joints alone."""
+        if _first(content, self.pose) is None:
+            return None
+        return "SMPL" if self._count(content) in (0, 24, 52) else "SMPL-X"
+
+    def _count(self, content: Mapping) -> int:
+        """Joints of the pose with the root, or without rotations; 0 of nobody, -1 of no array of numbers."""
+        name = _first(content, (*self.pose, *self.joints))
+        try:
+            array = np.asarray(content[name], float)
+        except (ValueError, TypeError):
+            return -1
+        return _count_joints(array) + bool(self.root) if array.size else 0
 
 
-def keys_of(dataset: str, named: Mapping[str, str | None]) -> BodyKeys:
-    """The names of a dataset, but for those that the user gives.
+def read_parameters(content: Mapping, keys: BodyKeys, shape_space: str) -> np.ndarray:
+    """Bodies from a mapping of arrays.
+
+    SMPL-X's joints become SMPL's: the first 22 are the same, and the hands get no rotation. Betas of another shape
+    space than the body's become 0.
 
     Args:
-        dataset: ``gait3d``, ``oumvlp`` or any other.
-        named: a name, or None, for any of ``pose``, ``betas``, ``cam`` and ``joints``.
-
-    Raises:
-        UserError: a pose is named without its betas, where these are not known either.
-    """
-    given = {field: (name,) for field, name in named.items() if name is not None}
-    usual = _KEYS.get(dataset, BodyKeys())
-    keys = replace(usual, **given, cam_needed=usual.cam_needed or "cam" in given)
-    if bool(keys.pose) != bool(keys.betas):
-        raise UserError("A pose needs its shape, and a shape its pose: give both --pose-key and --betas-key.")
-    return keys
-
-
-def parse(content: Any, keys: BodyKeys) -> np.ndarray:
-    """Frames from what a file holds.
-
-    Args:
-        content: a mapping of arrays, a list of such (one for each person: the first counts), or an array of frames.
+        content: one body or many.
         keys: the names in the mapping.
+        shape_space: of the body to pose, ``SMPL`` or ``SMPL-X``.
 
     Returns:
-        float32 [m, 85] or, where there is no pose, joints float32 [m, 24, 3]; m is 0 where nobody was found.
+        float64 [m, 85] or, where there is no pose, joints [m, 24, 3]; m is 0 where nobody was found.
 
     Raises:
         ValueError: what is wrong.
     """
-    if isinstance(content, np.ndarray) and content.dtype == object:
-        content = content.item() if content.ndim == 0 else list(content)
-    if isinstance(content, list | tuple) and (not content or isinstance(content[0], Mapping)):
-        if not content:
-            return np.zeros((0, FRAME_SIZE), np.float32)
-        content = content[0]
-    frames = _from_mapping(content, keys) if isinstance(content, Mapping) else _from_array(content)
-    if not np.isfinite(frames).all():
-        raise ValueError(f"{np.size(frames) - np.isfinite(frames).sum()} of its numbers are not finite")
-    return frames.astype(np.float32)
+    name = _first(content, keys.pose)
+    if name is None:
+        name = _first(content, keys.joints)
+        if name is None:
+            raise ValueError(f"no {' or '.join((*keys.pose, *keys.joints))} among its keys: {_names(content)}")
+        return _joints(name, content[name], keys.counts)
+    pose = _numbers(name, content[name])
+    if pose.size == 0:
+        return np.zeros((0, FRAME_SIZE))
+    count = _count_joints(pose) + bool(keys.root)
+    if count not in keys.counts:
+        each = [number - bool(keys.root) for number in keys.counts]
+        wanted = " or ".join(f"{3 * number} = {number} joints x 3, or {number} matrices of 3 x 3," for number in each)
+        raise ValueError(f"{name} has {pose.size} numbers, as {list(pose.shape)}; expected {wanted} for a frame")
+    is_matrix = pose.ndim > 2 and pose.shape[-2:] == (3, 3)
+    turns = _axis_angle(name, pose, count - bool(keys.root), is_matrix)
+    if keys.root:
+        root = _axis_angle(keys.root, _numbers(keys.root, content[keys.root]), 1, is_matrix)
+        if len(root) != len(turns):
+            raise ValueError(f"{keys.root} is of {len(root)} bodies and {name} of {len(turns)}")
+        turns = np.concatenate([root, turns], 1)
+    if count != NUM_JOINTS:
+        turns = np.pad(turns[:, :_BODY_JOINTS], ((0, 0), (0, NUM_JOINTS - _BODY_JOINTS), (0, 0)))
+    betas = _betas(content, keys)
+    if keys.shape_space(content) != shape_space:
+        betas = np.zeros((1, NUM_BETAS))
+    parts = _camera(content, keys), turns.reshape(len(turns), -1), betas
+    try:
+        return np.concatenate([np.broadcast_to(part, (len(turns), part.shape[-1])) for part in parts], 1)
+    except ValueError as error:
+        sizes = ", ".join(str(len(part)) for part in parts)
+        raise ValueError(f"cameras, poses and betas are of {sizes} bodies") from error
 
 
-def _from_array(content: Any) -> np.ndarray:
-    """Frames of 85 numbers, or joints, one or many."""
+def read_array(content: Any) -> np.ndarray:
+    """Frames of 85 numbers, or joints, one or many, of an array: float64 [m, 85] or [m, 24, 3].
+
+    Raises:
+        ValueError: it is something else.
+    """
     array = np.asarray(content)
     if array.dtype.kind not in "iuf":
         raise ValueError(f"it holds a {type(content).__name__}, and no mapping or array of numbers")
     for shape in ((FRAME_SIZE,), (NUM_JOINTS, 3)):
         if array.shape[-len(shape) :] == shape and array.ndim <= len(shape) + 1:
-            return array.reshape(-1, *shape)
+            return array.reshape(-1, *shape).astype(float)
     raise ValueError(f"it holds an array {list(array.shape)}; expected [85] or [T, 85], or joints [24, 3]")
 
 
-def _from_mapping(content: Mapping[str, Any], keys: BodyKeys) -> np.ndarray:
-    pose = _first(content, keys.pose)
-    if pose is None and {"global_orient", "body_pose"} <= content.keys():
-        parts = [np.asarray(content[key], float) for key in ("global_orient", "body_pose")]
-        pose = "global_orient and body_pose", np.concatenate([part.reshape(-1, part.shape[-1]) for part in parts], 1)
-    if pose is None:
-        joints = _first(content, keys.joints)
-        if joints is None:
-            raise ValueError(
-                f"no {' or '.join((*keys.pose, *keys.joints))} among its keys: {list_names(map(str, content))}. Name "
-                "the pose by --pose-key (and --betas-key), or the joints by --joints-key"
-            )
-        return _shaped(*joints, (NUM_JOINTS, 3), "24 joints x 3")
-    axis_angle = _as_axis_angle(*pose)
-    betas, cam = _first(content, keys.betas), _first(content, keys.cam)
-    if betas is None or (cam is None and keys.cam_needed):
-        what, names = ("betas", keys.betas) if betas is None else ("camera", keys.cam)
-        raise ValueError(f"no {what} ({' or '.join(names)}) among its keys: {list_names(map(str, content))}")
-    shape = np.atleast_1d(np.asarray(betas[1], float))
-    if shape.shape[-1] < NUM_BETAS:
-        raise ValueError(f"{betas[0]} has {shape.shape[-1]} numbers; expected {NUM_BETAS}")
-    camera = np.zeros(3) if cam is None else _shaped(*cam, (3,), "3")
-    parts = camera, axis_angle, shape[..., :NUM_BETAS]
-    return np.concatenate([np.broadcast_to(part, (len(axis_angle), part.shape[-1])) for part in parts], 1)
+def _first(content: Mapping, names: tuple[str, ...]) -> str | None:
+    return next((name for name in names if name in content), None)
 
 
-def _first(content: Mapping[str, Any], names: tuple[str, ...]) -> tuple[str, Any] | None:
-    return next(((name, content[name]) for name in names if name in content), None)
+def _names(content: Mapping) -> str:
+    return list_names(map(str, content))
 
 
-def _shaped(name: str, value: Any, shape: tuple[int, ...], expected: str) -> np.ndarray:
-    """[m, *shape] of one frame or many, each of ``shape`` or flat."""
-    array = np.asarray(value, float)
-    flat = int(np.prod(shape))
-    if array.size == 0 or (array.shape[-len(shape) :] != shape and array.shape[-1:] != (flat,)):
-        raise ValueError(f"{name} has {array.size} numbers, as {list(array.shape)}; expected {expected} for a frame")
-    return array.reshape(-1, *shape)
+def _numbers(name: str, value: Any) -> np.ndarray:
+    try:
+        return np.asarray(value, float)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{name} is no array of numbers: {error}") from error
 
 
-def _as_axis_angle(name: str, pose: Any) -> np.ndarray:
-    """Axis-angle [m, 72], also of rotation matrices [..., 24, 3, 3]."""
-    array = np.asarray(pose, float)
-    if array.shape[-2:] != (3, 3):
-        parts = (NUM_JOINTS, 3) if array.shape[-2:] == (NUM_JOINTS, 3) else (3 * NUM_JOINTS,)
-        return _shaped(name, array, parts, "72 = 24 joints x 3").reshape(-1, 3 * NUM_JOINTS)
-    matrices = _shaped(name, array, (NUM_JOINTS, 3, 3), "24 matrices of 3 x 3").reshape(-1, 3, 3)
-    return np.array([cv2.Rodrigues(matrix)[0].ravel() for matrix in matrices]).reshape(-1, 3 * NUM_JOINTS)
+def _count_joints(array: np.ndarray) -> int:
+    """Of rotations [..., J, 3, 3], [..., J, 3] or [..., 3 J]."""
+    if array.ndim > 2 and array.shape[-2:] == (3, 3):
+        return array.shape[-3]
+    if array.ndim > 1 and array.shape[-1] == 3:
+        return array.shape[-2]
+    return array.shape[-1] // 3 if array.ndim and array.shape[-1] % 3 == 0 else -1
+
+
+def _axis_angle(name: str, turns: np.ndarray, joints: int, is_matrix: bool) -> np.ndarray:
+    """Rotations of so many joints as axis-angle, [m, joints, 3]; of a matrix of zeros or of NaN they are that too."""
+    size = 9 * joints if is_matrix else 3 * joints
+    if turns.size % size:
+        raise ValueError(f"{name} has {turns.size} numbers, as {list(turns.shape)}; expected {size} for a frame")
+    if not is_matrix:
+        return turns.reshape(-1, joints, 3)
+    matrices = turns.reshape(-1, 3, 3)
+    result = np.where(np.isfinite(matrices).all((1, 2)), 0.0, np.nan)[:, None].repeat(3, 1)
+    known = np.isfinite(matrices).all((1, 2)) & matrices.any((1, 2))
+    error = np.abs(matrices[known] @ matrices[known].swapaxes(1, 2) - np.eye(3)).max(initial=0)
+    if error > 0.1 or (np.linalg.det(matrices[known]) < 0).any():
+        raise ValueError(f"{name} holds matrices of 3 x 3 that are no rotations")
+    if known.any():
+        result[known] = Rotation.from_matrix(matrices[known]).as_rotvec()
+    return result.reshape(-1, joints, 3)
+
+
+def _betas(content: Mapping, keys: BodyKeys) -> np.ndarray:
+    name = _first(content, keys.betas)
+    if name is None:
+        raise ValueError(f"no betas ({' or '.join(keys.betas)}) among its keys: {_names(content)}")
+    betas = np.atleast_1d(_numbers(name, content[name]))
+    if betas.shape[-1] < NUM_BETAS:
+        raise ValueError(f"{name} has {betas.shape[-1]} numbers; expected {NUM_BETAS}")
+    return betas.reshape(-1, betas.shape[-1])[:, :NUM_BETAS]
+
+
+def _camera(content: Mapping, keys: BodyKeys) -> np.ndarray:
+    name = _first(content, keys.cam)
+    if name is None:
+        if keys.cam_needed:
+            raise ValueError(f"no camera ({' or '.join(keys.cam)}) among its keys: {_names(content)}")
+        return np.zeros((1, 3))
+    camera = _numbers(name, content[name])
+    if camera.size == 0 or camera.shape[-1] != 3:
+        raise ValueError(f"{name} has {camera.size} numbers, as {list(camera.shape)}; expected 3 for a frame")
+    return camera.reshape(-1, 3)
+
+
+def _joints(name: str, value: Any, counts: tuple[int, ...]) -> np.ndarray:
+    """Joints [m, 24, 3], of SMPL or of MHR's 127."""
+    array = _numbers(name, value)
+    if array.size == 0:
+        return np.zeros((0, NUM_JOINTS, 3))
+    count = _count_joints(array)
+    if count not in counts:
+        wanted = " or ".join(f"{number} joints x 3" for number in counts)
+        raise ValueError(f"{name} has {array.size} numbers, as {list(array.shape)}; expected {wanted} for a frame")
+    joints = array.reshape(-1, count, 3)
+    return mhr_to_smpl(joints) if count == MHR_JOINTS else joints

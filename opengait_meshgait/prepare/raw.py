@@ -5,10 +5,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from opengait_meshgait.common.containers import ARRAY_FILES
 from opengait_meshgait.common.errors import UserError, list_names
 from opengait_meshgait.common.files import list_folder, subfolders
+from opengait_meshgait.prepare.bodies import body_files
 from opengait_meshgait.prepare.layouts import LAYOUTS, RawLayout
-from opengait_meshgait.prepare.sources import holds_bodies
 
 _PREPARED = {"<id>/<type>/<view>": "<id>/<type>/<view>"}
 
@@ -22,7 +23,7 @@ class RawSequence:
         type: walking condition, or camera.
         view: view, or number of the sequence.
         silhouettes: folder of its pictures, one a frame.
-        bodies: folder of its bodies, one file a frame or one for all; None where no bodies are asked for.
+        bodies: folder of its bodies, one file a frame or for all, or that file; None where no bodies are asked for.
     """
 
     label: str
@@ -67,8 +68,9 @@ def find_raw(dataset: str, root: Path, bodies: Path | None, with_bodies: bool) -
         dataset: one of :data:`~opengait_meshgait.prepare.layouts.LAYOUTS`.
         root: its folder.
         bodies: the folder of its bodies; None: the dataset's own or, where it has none, the sequences' folders
-            themselves, if the first has bodies in it. In a folder that is given, bodies lie as in the dataset's own,
-            as its silhouettes do, or as ``id/type/view``.
+            themselves, if one has bodies in it. In a folder that is given, bodies lie as in the dataset's own, as its
+            silhouettes do, or as ``id/type/view``, which may be files, such as ``view.pkl``. One file is the bodies of
+            the only sequence.
         with_bodies: whether bodies are asked for.
 
     Raises:
@@ -88,8 +90,15 @@ def find_raw(dataset: str, root: Path, bodies: Path | None, with_bodies: bool) -
     }
     in_folders: dict[str, str] = {}
     if with_bodies and bodies is None and layout.bodies_folder is None:
-        with_bodies = not layout.pickle and holds_bodies(next(iter(sequences.values())))
+        with_bodies = not layout.pickle and any(body_files(place, place) for place in sequences.values())
         in_folders = sequences
+    elif with_bodies and bodies is not None and bodies.is_file():
+        if len(sequences) > 1:
+            raise UserError(
+                f"{bodies} is one file, and {root} holds {len(sequences)} sequences. Give --bodies a folder with a "
+                f"folder or a file for each, such as {next(iter(sequences))}{bodies.suffix}."
+            )
+        in_folders = dict.fromkeys(sequences, str(bodies))
     elif with_bodies:
         folder = bodies or root / str(layout.bodies_folder)
         remedy = "Give --bodies their folder, or take --silhouettes-only."
@@ -98,7 +107,7 @@ def find_raw(dataset: str, root: Path, bodies: Path | None, with_bodies: bool) -
     usual = bodies or root / (layout.bodies_folder or "")
     return RawDataset(
         [
-            _sequence(name, place, in_folders.get(name, str(usual / name)) if with_bodies else None)
+            _sequence(name, place, in_folders.get(name, _place(usual / name)) if with_bodies else None)
             for name, place in sequences.items()
         ],
         sorted(in_folders.keys() - sequences.keys()),
@@ -166,6 +175,12 @@ def _find_bodies(layout: RawLayout, folder: Path) -> dict[str, str]:
             )
         return found.places
     return _find(folder, layout.folders, layout.words).places or _find(folder, _PREPARED, {}).places
+
+
+def _place(folder: Path) -> str:
+    """The folder of a sequence's bodies, or the one file that is there instead."""
+    files = [] if folder.exists() else [folder.with_name(folder.name + ending) for ending in ARRAY_FILES]
+    return str(next((path for path in files if path.is_file()), folder))
 
 
 def _fits(root: Path, layout: RawLayout) -> bool:

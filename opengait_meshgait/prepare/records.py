@@ -1,12 +1,14 @@
 """What became of the sequences of a dataset: records, written as they are done, their sum, and both in words."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from opengait_meshgait.common.errors import list_names
 from opengait_meshgait.common.files import atomic_path
 
 Record = dict[str, Any]
@@ -62,8 +64,8 @@ def summarize(
         passed_over: folders that are not called as the layout has it.
 
     Returns:
-        Plain values: ``sequences``, ``frames``, ``bodies`` and ``iou`` counted, ``disagreeing`` and ``problems`` by
-        sequence.
+        Plain values: ``sequences``, ``frames``, ``bodies`` and ``iou`` counted, ``read`` and ``unread`` by what and how
+        often, ``disagreeing`` and ``problems`` by sequence.
     """
     total = {
         key: sum(record[key] for record in records)
@@ -82,6 +84,8 @@ def summarize(
             for key in ("bodies", "without_body", "without_silhouette", "unreadable_bodies", "masked")
         },
         "iou": None,
+        "read": dict(sorted(Counter(record["source"] for record in records if record["source"]).items())),
+        "unread": dict(sorted(Counter(name for record in records for name in record["unread"]).items())),
         "disagreeing": {a["sequence"]: a["disagrees"] for a in records if a["disagrees"]},
         "without_any_body": [a["sequence"] for a in records if a["without_body"] == a["kept"]],
         "without_silhouettes": without_silhouettes,
@@ -117,6 +121,12 @@ def describe_summary(summary: Record, records: Iterable[Record]) -> str:
         lines.append(
             f"{bodies['bodies']} bodies; {bodies['without_body']} frames have none, {bodies['without_silhouette']} "
             f"bodies have no silhouette, {bodies['unreadable_bodies']} cannot be read."
+        )
+        lines += [f"  read in {number} sequences: {source}." for source, number in summary["read"].items()]
+    if summary["unread"]:
+        lines.append(
+            f"{sum(summary['unread'].values())} files were not read, for each frame has a file of its own: "
+            f"{list_names(summary['unread'])}."
         )
     if summary["iou"]:
         lines.append(iou_histogram(_overlaps(records)))

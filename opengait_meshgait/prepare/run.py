@@ -14,9 +14,11 @@ import numpy as np
 from tqdm import tqdm
 
 from opengait_meshgait import __version__
-from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.common.files import write_json
+from opengait_meshgait.common.containers import ARRAY_FILES
+from opengait_meshgait.common.errors import UserError, list_names
+from opengait_meshgait.common.files import list_folder, write_json
 from opengait_meshgait.common.jobs import UNFINISHED, count_workers, open_output, run_jobs, write_folder
+from opengait_meshgait.prepare.bodies import body_files
 from opengait_meshgait.prepare.raw import RawSequence, find_raw
 from opengait_meshgait.prepare.records import Record, append_record, read_records, summarize, write_records
 from opengait_meshgait.prepare.sequence import SILS_FILE, Preparation, prepare_sequence
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from opengait_meshgait.body.model import BodyModel
 
 SUMMARY, RECORDS, SHEET = "prepare.json", "sequences.jsonl", "worst.png"
+_WITHOUT = "Take --silhouettes-only or --bodies none if there are to be none."
 _AT_ONCE = 16  # sequences a job, at most
 
 
@@ -52,6 +55,13 @@ def prepare(preparation: Preparation, out: str | Path, workers: int | None = Non
     workers = count_workers(workers)
     raw = find_raw(preparation.dataset, preparation.root, preparation.bodies, not preparation.silhouettes_only)
     with_bodies = any(sequence.bodies for sequence in raw.sequences)
+    if with_bodies and not any(body_files(sequence.bodies, sequence.silhouettes) for sequence in raw.sequences):
+        place = preparation.bodies or preparation.root
+        raise UserError(
+            f"Not one of {len(raw.sequences)} sequences has a file of bodies: looked for {', '.join(ARRAY_FILES)} in "
+            f"{raw.sequences[0].bodies} and its like. {place} holds: "
+            f"{list_names(entry.name for entry in list_folder(place))}. {_WITHOUT}"
+        )
     summary = _describe(preparation, with_bodies)
     open_output(out, SUMMARY, summary, ("version", "body", "options"), "a dataset")
     done = {name: record for name, record in read_records(out / RECORDS).items() if (out / name / SILS_FILE).is_file()}
@@ -81,6 +91,11 @@ def prepare(preparation: Preparation, out: str | Path, workers: int | None = Non
 
             draw_worst(records, out, preparation.body, out / SHEET)
         write_json(out / SUMMARY, summary)
+        if with_bodies and records and len(summary["without_any_body"]) == len(records):
+            raise UserError(
+                f"Not one of {summary['frames']['kept']} frames has a body: "
+                f"{list_names(summary['read'], 3) if summary['read'] else 'no body was found in any file'}. {_WITHOUT}"
+            )
     except OSError as error:
         raise UserError(
             f"Cannot write to {out}: {error.strerror}. What is written stays: run again to resume."
@@ -102,6 +117,9 @@ def _describe(preparation: Preparation, with_bodies: bool) -> Record:
         "root": str(preparation.root.resolve()),
         "bodies": preparation.bodies and str(preparation.bodies.resolve()),
     }
+    options["trackers"] = [tracker.name for tracker in preparation.trackers]
+    if len(preparation.trackers) == 1:
+        options["keys"] = asdict(preparation.trackers[0].keys)
     del options["body"]  # its fingerprint says more than its path
     # As it will be read again.
     return json.loads(json.dumps({"version": __version__, "complete": False, "body": body, "options": options}))

@@ -1,6 +1,6 @@
 """One raw sequence becomes the arrays that training reads, and a record of every frame."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,10 +8,11 @@ import numpy as np
 
 from opengait_meshgait.body.layout import FRAME_SIZE, head_below_feet
 from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.prepare.bodies import Bodies, Reading, read_raw_bodies
 from opengait_meshgait.prepare.layouts import LAYOUTS
-from opengait_meshgait.prepare.parameters import BodyKeys
 from opengait_meshgait.prepare.raw import RawSequence
-from opengait_meshgait.prepare.sources import Bodies, Silhouettes, read_raw_bodies, read_raw_silhouettes
+from opengait_meshgait.prepare.sources import Silhouettes, read_raw_silhouettes
+from opengait_meshgait.prepare.trackers import TRACKERS, Tracker
 
 if TYPE_CHECKING:
     from opengait_meshgait.body.model import BodyModel
@@ -27,13 +28,14 @@ class Preparation:
     Attributes:
         dataset: how it lies on disk, one of :data:`~opengait_meshgait.prepare.layouts.LAYOUTS`.
         root: the raw dataset.
-        bodies: the folder of its bodies, where it is not the usual one.
+        bodies: the folder of its bodies, where it is not the usual one; or one file.
         silhouettes_only: leave bodies alone.
         zero_bodies: write frames of zeros where bodies are left alone: nobody's body is known.
         body: file of the body that is compared with silhouettes; None is the stand-in.
         size: height and width of the normalised silhouettes, px.
-        keys: the names in body files.
+        trackers: forms of body files that are tried.
         y_up: bodies have y up and z to the camera.
+        first_frame: number of the picture that is a tracker's frame 0; None to see it from the pictures' names.
         largest: take of each picture the largest connected part alone.
         drop_bad: drop frames that cannot be read; else their sequence is refused.
         min_iou: bodies that overlap their silhouette less get weight 0.
@@ -49,8 +51,9 @@ class Preparation:
     zero_bodies: bool = False
     body: Path | None = None
     size: int = 64
-    keys: BodyKeys = BodyKeys()
+    trackers: tuple[Tracker, ...] = TRACKERS
     y_up: bool = False
+    first_frame: int | None = None
     largest: bool = False
     drop_bad: bool = False
     min_iou: float = 0.5
@@ -80,6 +83,8 @@ class SequenceRecord:
         masked: kept frames whose body has weight 0 although there is one.
         ious: overlap of each kept frame's body with its silhouette, None where it has no body; None where that was
             not measured.
+        source: whose keys the bodies were read from, or None.
+        unread: body files that were left alone, because there is one for each frame.
         disagrees: why most bodies seem to belong to other silhouettes, or None.
     """
 
@@ -96,6 +101,8 @@ class SequenceRecord:
     unreadable_bodies: int = 0
     masked: int = 0
     ious: list[float | None] | None = None
+    source: str | None = None
+    unread: list[str] = field(default_factory=list)
     disagrees: str | None = None
 
 
@@ -120,7 +127,9 @@ def prepare_sequence(
     frames = len(silhouettes.frames)
     bodies = None
     if raw.bodies is not None:
-        bodies = read_raw_bodies(raw.bodies, silhouettes.frames, silhouettes.named, preparation.keys, preparation.y_up)
+        shape_space = body.shape_space if body else "SMPL"
+        reading = Reading(preparation.trackers, shape_space, preparation.y_up, preparation.first_frame)
+        bodies = read_raw_bodies(raw.bodies, raw.silhouettes, silhouettes.frames, silhouettes.named, reading)
     unreadable = silhouettes.unreadable + (bodies.unreadable if bodies else [])
     if unreadable and not preparation.drop_bad:
         more = f" And {len(unreadable) - _SHOWN} more files." if len(unreadable) > _SHOWN else ""
@@ -152,17 +161,20 @@ def _match(
     silhouettes: Silhouettes, bodies: Bodies, preparation: Preparation, body: "BodyModel | None", record: SequenceRecord
 ) -> dict[str, np.ndarray]:
     """The files of the kept frames' bodies; fills the record of them."""
-    rows, present = bodies.rows[silhouettes.kept], bodies.present[silhouettes.kept]
-    record.bodies = bodies.found + len(bodies.unreadable)
+    # Not above: it loads torch, which silhouettes alone do without.
+    from opengait_meshgait.prepare.alignment import align, disagrees, weights
+    from opengait_meshgait.prepare.people import choose_bodies
+
+    frames = [silhouettes.frames[place] for place in silhouettes.kept]
+    rows, present = choose_bodies(bodies, frames, silhouettes.pictures, body)
+    record.bodies = len(bodies.candidates) + len(bodies.unreadable)
     record.without_body = int((~present).sum())
-    record.without_silhouette = bodies.found - int(present.sum())
+    record.without_silhouette = len(bodies.candidates.keys() - set(frames))
     record.unreadable_bodies = len(bodies.unreadable)
+    record.source, record.unread = bodies.source, bodies.unread
     if rows.shape[1:] != (FRAME_SIZE,):
         _require_upright(rows[present])
         return {JOINTS_FILE: rows, WEIGHTS_FILE: present.astype(np.float32)}
-    # Not above: it loads torch, which silhouettes alone do without.
-    from opengait_meshgait.prepare.alignment import align, disagrees, weights
-
     alignment = align(silhouettes.pictures, rows, body)
     validity = weights(alignment.ious, preparation.min_iou)
     record.masked = int((present & (validity == 0)).sum())

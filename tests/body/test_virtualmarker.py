@@ -198,7 +198,7 @@ def test_indices_as_tensors_arrays_or_lists(folder, kind, protocol):
         ({"Head": HEAD}, r"no part 'head'\. Did you mean 'Head'"),
         ({"head": HEAD / 2}, "should be indices of vertices, 0 to 59"),
         ({"head": HEAD + 20}, "should be indices of vertices, 0 to 59"),
-        ({"head": Evil()}, "touch.* only NumPy arrays are allowed"),
+        ({"head": Evil()}, "touch.* only arrays and plain values are allowed"),
     ],
 )
 def test_bad_indices(folder, content, message, monkeypatch):

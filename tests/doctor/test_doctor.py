@@ -271,7 +271,7 @@ def test_sequences_without_bodies(data, wrong):
         (lambda folder: (folder / "0-sils.pkl").write_bytes((folder / "0-sils.pkl").read_bytes()[:200]), "truncated"),
         (lambda folder: dump(folder / "1-smpls.pkl", np.ones((2, 85), np.float32)), "has 3 frames and 1-smpls.pkl"),
         (lambda folder: dump(folder / "1-smpls.pkl", np.ones((3, 82), np.float32)), "[3, 82]"),
-        (lambda folder: dump(folder / "1-smpls.pkl", print), "only NumPy arrays are allowed"),
+        (lambda folder: dump(folder / "1-smpls.pkl", print), "only arrays and plain values are allowed"),
         (lambda folder: dump(folder / "0-sils.pkl", np.zeros((3, 64, 64), np.uint8)), "all of them are black"),
         (
             lambda folder: dump(folder / "0-sils.pkl", read_silhouettes(folder / "0-sils.pkl")[:, ::2, ::2]),

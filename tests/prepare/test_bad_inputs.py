@@ -164,7 +164,7 @@ def names_twice(folder, smpls):
 
 def two_kinds(folder, smpls):
     np.savez(folder / "0001.npz", poses=smpls[0, POSE], betas=smpls[0, BETAS])
-    np.savez(folder / "0002.npz", joints=np.zeros((24, 3)))
+    np.savez(folder / "0002.npz", joints=np.ones((24, 3)))
 
 
 def rotations(folder, smpls):
@@ -178,10 +178,10 @@ def odd_poses(folder, smpls):
 GENERIC = {
     "71 numbers": (odd_poses, "poses has 5112 numbers, as [72, 71]"),
     "lengths": (lengths, "holds 4 bodies, and there are 6 silhouettes"),
-    "names twice": (names_twice, "'frames' has 6 names, 2 of them different"),
+    "names twice": (names_twice, "names 6 frames, 2 of them different"),
     "two kinds": (two_kinds, "joints alone"),
-    "23 matrices": (rotations, "expected 24 matrices"),
-    "text": (lambda folder, _: (folder / "smpl.pkl").write_text("poses"), "as a pickle of NumPy arrays"),
+    "23 matrices": (rotations, "24 matrices"),
+    "text": (lambda folder, _: (folder / "smpl.pkl").write_text("poses"), "may be truncated or of another kind"),
 }
 
 
