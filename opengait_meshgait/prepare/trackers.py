@@ -228,7 +228,7 @@ def _person(number: Any) -> Hashable:
 
 
 def _is_nobody(content: Any) -> bool:
-    return content is None or (isinstance(content, Mapping | list) and not content)
+    return content is None or (isinstance(content, Mapping | list | np.ndarray) and not len(content))
 
 
 def _outline(content: Any) -> list[Any]:
