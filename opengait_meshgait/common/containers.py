@@ -3,6 +3,7 @@
 import io
 import math
 import pickle
+import warnings
 import zlib
 from collections import OrderedDict, defaultdict
 from collections.abc import Mapping
@@ -120,14 +121,14 @@ class _JoblibUnpickler(pickle._Unpickler):
 
     def load_build(self) -> None:
         """Give an object its state; nothing else than these may get one."""
-        built = self.stack[-2]
+        built = self.stack[-2]  # type: ignore[attr-defined]
         if not isinstance(built, _JoblibArray | np.ndarray | np.dtype):
             raise pickle.UnpicklingError(f"it gives a {type(built).__name__} a state, and only arrays have one")
-        super().load_build()
+        super().load_build()  # type: ignore[misc]
         if isinstance(built, _JoblibArray):
-            self.stack[-1] = self._joblib_array(built)
+            self.stack[-1] = self._joblib_array(built)  # type: ignore[attr-defined]
 
-    dispatch[pickle.BUILD[0]] = load_build
+    dispatch[pickle.BUILD[0]] = load_build  # type: ignore[assignment]
 
     def _joblib_array(self, wrapper: _JoblibArray) -> Any:
         dtype, shape, file = np.dtype(wrapper.dtype), tuple(map(int, wrapper.shape)), self._source
@@ -181,7 +182,9 @@ def _read_torch(content: bytes) -> Any:
     import torch
 
     try:
-        return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what looks like other protocols, in damaged files
+            return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except Exception as error:  # whatever it raises on damaged files; its message advises to load them unsafely
         raise pickle.UnpicklingError("it is no file of PyTorch, or asks for more than tensors") from error
 

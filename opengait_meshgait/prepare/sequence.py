@@ -8,7 +8,8 @@ import numpy as np
 
 from opengait_meshgait.body.layout import FRAME_SIZE, head_below_feet
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.prepare.bodies import Bodies, Reading, read_raw_bodies
+from opengait_meshgait.prepare.bodies import Bodies, read_raw_bodies
+from opengait_meshgait.prepare.joining import Reading
 from opengait_meshgait.prepare.layouts import LAYOUTS
 from opengait_meshgait.prepare.raw import RawSequence
 from opengait_meshgait.prepare.sources import Silhouettes, read_raw_silhouettes

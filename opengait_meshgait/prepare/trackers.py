@@ -93,7 +93,7 @@ def trackers_of(dataset: str, name: str | None, named: Mapping[str, str | None])
     Raises:
         UserError: no such tracker; a pose is named without its betas, where these are not known either.
     """
-    given = {field: (key,) for field, key in named.items() if key is not None}
+    given: dict[str, Any] = {field: (key,) for field, key in named.items() if key is not None}
     if name is not None:
         if given:
             raise UserError("--tracker says what the keys are called: leave it out, or --pose-key and the others.")

@@ -159,7 +159,7 @@ def test_what_asks_for_more_is_refused_by_name(name, tmp_path, monkeypatch):
     assert not (tmp_path / "trace").exists()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(
     name=st.sampled_from(sorted(GOOD)),
     edits=st.lists(st.tuples(st.floats(0, 1), st.binary(max_size=4), st.integers(0, 4)), min_size=1, max_size=4),

@@ -3,6 +3,7 @@
 import json
 import pickle
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +14,8 @@ from opengait_meshgait.body.files import load_body
 from opengait_meshgait.body.layout import BETAS, CAM, POSE
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.common.pictures import frame_key
-from opengait_meshgait.prepare.bodies import Reading, read_raw_bodies
+from opengait_meshgait.prepare.bodies import read_raw_bodies
+from opengait_meshgait.prepare.joining import Reading
 from opengait_meshgait.prepare.trackers import TRACKERS, trackers_of
 
 FRAMES = [frame_key(f"{number:04d}") for number in range(1, 7)]  # the pictures 0001.png to 0006.png
@@ -279,3 +281,18 @@ def test_one_frame_that_is_not_finite(bodies, tmp_path):
     assert len(found.candidates) == 5 and FRAMES[3] not in found.candidates
     [message] = found.unreadable
     assert "hmr2.npz, frame 4: 3 of its numbers are not finite" in message
+
+
+def test_the_documentation_names_every_tracker():
+    table = (Path(__file__).parents[2] / "docs/data.md").read_text(encoding="utf-8")
+    for tracker in TRACKERS:
+        [line] = [line for line in table.splitlines() if line.startswith(f"| `{tracker.name}` |")]
+        keys = tracker.keys
+        for name in (
+            *tracker.aliases,
+            keys.root,
+            *tracker.frames[:1],
+            *(keys.pose or keys.joints)[:1],
+            *keys.betas[:1],
+        ):
+            assert f"`{name}`" in line or not name or tracker.name in ("SMPL", "HMR2")
