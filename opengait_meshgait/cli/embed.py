@@ -23,6 +23,11 @@ def parser(prog: str) -> argparse.ArgumentParser:
         "[s, h, w] named as the people, or a .pkl",
     )
     result.add_argument("--out", required=True, type=Path, metavar="E.npz", help="file of embeddings")
+    result.add_argument(
+        "--largest",
+        action="store_true",
+        help="keep the largest connected part of each raw picture alone: without specks, and without other people",
+    )
     add_device(result)
     return result
 
@@ -34,10 +39,12 @@ def run(arguments: argparse.Namespace) -> int:
     from opengait_meshgait.inference.embeddings import embed_to_file
 
     model = load(arguments.ckpt, arguments.cfgs, arguments.device)
-    done = embed_to_file(model, arguments.source, arguments.out)
+    done = embed_to_file(model, arguments.source, arguments.out, largest=arguments.largest)
     channels, parts = model.embedding_shape
     print(
         f"{arguments.out}: {done.sequences} sequences of {done.people} people, {channels} x {parts} numbers each, by "
         f"model {model.fingerprint}; {done.seconds:.1f} s ({done.sequences / done.seconds:.1f} sequences/s)"
     )
+    for remark in done.remarks:
+        print(f"Note: {remark}")
     return 0

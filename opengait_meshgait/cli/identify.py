@@ -6,6 +6,8 @@ from pathlib import Path
 from opengait_meshgait.cli.arguments import add_device, check_out
 from opengait_meshgait.common.errors import UserError
 
+_FAR = 0.01  # of --validation
+
 
 def parser(prog: str) -> argparse.ArgumentParser:
     """Arguments of the command."""
@@ -26,7 +28,7 @@ def parser(prog: str) -> argparse.ArgumentParser:
         "--validation", type=Path, metavar="V.npz", help="learn the threshold: people in neither, walking twice or more"
     )
     unknown.add_argument(
-        "--far", type=float, default=0.01, help="false-accept rate (FAR) to allow (default: %(default)s)"
+        "--far", type=float, help=f"false-accept rate (FAR) that --validation is to allow (default: {_FAR})"
     )
     unknown.add_argument("--save", type=Path, metavar="T.json", help="keep what was learnt, for --unknown")
     add_device(result)
@@ -39,12 +41,23 @@ def run(arguments: argparse.Namespace) -> int:
         path = getattr(arguments, option)
         if path is not None:
             check_out(path, ".json", f"--{option}")
-    if arguments.save is not None and arguments.validation is None:
-        raise UserError("--save keeps what is learnt from --validation V.npz: give that too.")
+    if arguments.validation is None:
+        if arguments.save is not None:
+            raise UserError("--save keeps what is learnt from --validation V.npz: give that too.")
+        if arguments.far is not None:
+            raise UserError(
+                "--far is the rate that --validation V.npz is learnt for: give that too, or leave --far out."
+            )
     from opengait_meshgait.common.distributed import pick_device
     from opengait_meshgait.common.files import write_json
-    from opengait_meshgait.inference.embeddings import check_comparable, read_embeddings
-    from opengait_meshgait.inference.identify import identify, learn_threshold, parse_threshold, write_threshold
+    from opengait_meshgait.inference.embeddings import check_comparable, read_embeddings, shared_sequences
+    from opengait_meshgait.inference.identify import (
+        check_validation,
+        identify,
+        learn_threshold,
+        parse_threshold,
+        write_threshold,
+    )
 
     device = pick_device(arguments.device)
     gallery, probes = read_embeddings(arguments.gallery), read_embeddings(arguments.probe)
@@ -54,8 +67,12 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.validation is not None:
         validation = read_embeddings(arguments.validation)
         check_comparable(gallery, validation)
-        threshold = learn_threshold(validation, arguments.far, metric, device)
+        note = check_validation(validation, gallery, probes)
+        far = _FAR if arguments.far is None else arguments.far
+        threshold = learn_threshold(validation, far, metric, device)
         print(threshold.in_words())
+        if note:
+            print(f"Note: {note}")
         if arguments.save is not None:
             write_threshold(arguments.save, threshold)
     elif arguments.unknown is not None:
@@ -66,4 +83,6 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         print("\n".join(found.lines()))
     print(found.summary(gallery))
+    if same := len(shared_sequences(probes, gallery)):
+        print(f"Note: {same} of the {len(probes)} probes are sequences of the gallery, and find themselves.")
     return 0

@@ -85,6 +85,14 @@ class GaitDataset(SequenceTable, Dataset):
             self._cache[index] = arrays
         return arrays
 
+    def silhouette_size(self) -> list[int]:
+        """Height and width of the first sequence's silhouettes, px; all must be alike.
+
+        Raises:
+            UserError: its files cannot be used.
+        """
+        return list(self.load(0)[0].shape[1:])
+
     def __getitem__(self, key: tuple[int, int]) -> GaitSequence:
         """The frames drawn from sequence ``index`` with ``seed``; ``key`` is the pair of them."""
         index, seed = key
@@ -111,15 +119,24 @@ def check_sequences(dataset: GaitDataset, sample: int | None = None) -> tuple[in
         How many were read, and how many of them have a body in some frame.
 
     Raises:
-        UserError: the number of sequences that cannot be used, and the first few of them with the reason.
+        UserError: the number of sequences that cannot be used, and the first few of them with the reason; silhouettes
+            of another size than the first sequence's are one.
     """
     number = len(dataset) if sample is None else min(sample, len(dataset))
-    problems, with_body = [], 0
+    problems, with_body, first = [], 0, None
     for index in tqdm(np.linspace(0, len(dataset) - 1, number).round().astype(int).tolist(), "reading", disable=None):
         try:
-            _, bodies, weights = dataset.load(index)
+            sils, bodies, weights = dataset.load(index)
         except UserError as error:
             problems.append(str(error))
+            continue
+        first = first or sils.shape[1:]
+        if sils.shape[1:] != first:
+            sizes = [f"{height} x {width}" for height, width in (sils.shape[1:], first)]
+            problems.append(
+                f"{dataset.seqs[index].sils_path} holds silhouettes of {sizes[0]} px, and those before it are of "
+                f"{sizes[1]} px. Prepare the whole dataset with one size."
+            )
             continue
         with_body += bodies is not None and bool(usable_bodies(bodies, weights).any())
     if problems:

@@ -118,18 +118,20 @@ def find_sequences(
     return found
 
 
-def find_sequence(folder: str | Path) -> SequenceInfo:
+def find_sequence(folder: str | Path, names: tuple[str, str, str] | None = None) -> SequenceInfo:
     """The sequence in a single folder, with its bodies where it has some.
 
-    Its id, type and view are the last three names of the folder's path.
+    Args:
+        folder: of its pickles.
+        names: id, type and view; None: the last three names of the folder's path.
 
     Raises:
         UserError: there are no silhouettes, or files are empty or ambiguous.
     """
-    folder = Path(folder).resolve()
+    folder = Path(folder)
     files = [entry for entry in list_folder(folder) if entry.name.endswith(".pkl")]
     with_bodies = any(pickle_kind(entry.name) in ("smpl", "joint") for entry in files)
-    label, type_, view = ("", "", *folder.parts)[-3:]
+    label, type_, view = names or ("", "", *folder.resolve().parts)[-3:]
     try:
         return SequenceInfo(label, type_, view, *_choose(files, with_bodies, None))
     except _Unusable as error:

@@ -1,9 +1,10 @@
 """Checkpoints: files that are whole or absent, and that run no code when they are read.
 
 A checkpoint holds ``model``, ``optimizer``, ``scheduler`` and ``iteration``, as OpenGait's do, and besides ``scaler``,
-``seed``, ``config``, ``body`` (name and fingerprint of the body that supervised it, never its arrays) and ``data``
-(size and fingerprint of the training set). Everything drawn at random in an iteration comes from (seed, iteration,
-process), so that those two numbers are the whole state of the random generators and of the sampler.
+``seed``, ``config``, ``body`` (name and fingerprint of the body that supervised it, never its arrays), ``data`` (size
+and fingerprint of the training set) and ``silhouettes`` (their height and width in its files, px). Everything drawn at
+random in an iteration comes from (seed, iteration, process), so that those two numbers are the whole state of the
+random generators and of the sampler.
 """
 
 import glob
@@ -85,6 +86,17 @@ class Checkpoints:
             except UserError as error:
                 say(f"Passed over: {error}")
         return None
+
+
+def other_size(state: Mapping[str, Any], size: list[int]) -> str | None:
+    """One line when a checkpoint's silhouettes were not of the ``size`` [height, width] of those at hand."""
+    trained = state.get("silhouettes", size)
+    if trained == size:
+        return None
+    return (
+        f"The silhouettes here are {size[0]} x {size[1]} px, and the checkpoint was trained on {trained[0]} x "
+        f"{trained[1]} px: prepare the dataset with that size."
+    )
 
 
 def other_body(state: Mapping[str, Any], body: Mapping[str, str] | None) -> str | None:

@@ -11,7 +11,7 @@ from torch import nn
 
 from opengait_meshgait.common.distributed import rank, wait_for_all
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.engine.checkpoint import Checkpoints, Say, other_body
+from opengait_meshgait.engine.checkpoint import Checkpoints, Say, other_body, other_size
 from opengait_meshgait.engine.config import make_config
 from opengait_meshgait.engine.optimization import take_moments
 from opengait_meshgait.engine.schema import Config
@@ -153,6 +153,8 @@ def restore(state: TrainingState, config: Config, about: Mapping[str, Any], chec
     if resumes:
         # A run that resumes from its own newest checkpoint after a kill must not begin with a new optimizer.
         check_same_run(content, config, about["data"], path)
+        if different := other_size(content, about["silhouettes"]):
+            raise UserError(f"{path} cannot be continued. {different}")
         left_out = state.load(content, path, cfg.restore_ckpt_strict)
         check_schedule(state, path, cfg.total_iter)
         say(f"Going on from {path}, iteration {state.iteration}.")
@@ -161,8 +163,9 @@ def restore(state: TrainingState, config: Config, about: Mapping[str, Any], chec
         say(f"Starting with the weights of {path}.")
     if left_out:
         say("\n  ".join([f"{len(left_out)} weights of this file or network are left out:", *left_out]))
-    if warning := other_body(content, about["body"]):
-        say(warning)
+    for warning in (other_body(content, about["body"]), other_size(content, about["silhouettes"])):
+        if warning:
+            say(warning)
 
 
 def find_start(hint: int | str, checkpoints: Checkpoints, say: Say) -> tuple[Path, dict[str, Any], bool] | None:

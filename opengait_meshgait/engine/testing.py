@@ -17,7 +17,7 @@ from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.common.files import read_json, write_json
 from opengait_meshgait.data import GaitDataset, InferenceSampler, make_loader
 from opengait_meshgait.engine import build
-from opengait_meshgait.engine.checkpoint import BEST, Checkpoints, other_body, run_folder
+from opengait_meshgait.engine.checkpoint import BEST, Checkpoints, other_body, other_size, run_folder
 from opengait_meshgait.engine.config import require_config
 from opengait_meshgait.engine.overlap import FRAMES_DRAWN, body_to_draw, sequence_ious
 from opengait_meshgait.engine.progress import say
@@ -230,6 +230,8 @@ def test(
         if warning and not quiet and rank() == 0:
             say(warning)
         dataset = build.build_test_set(config, split, preparation.with_bodies)
+        if different := other_size(state, dataset.silhouette_size()):
+            raise UserError(f"{source} cannot be tested. {different}")
         result = evaluate(net.to(where), dataset, config, preparation, match, quiet)
         if not result:
             return {}

@@ -83,6 +83,7 @@ class Trainer:
             "config": config.model_dump(),
             "body": build.describe_body(self.supervision),
             "data": build.describe_data(self.train_set),
+            "silhouettes": self.train_set.silhouette_size(),
         }
         restore(self.state, config, self.about, self.checkpoints, self.say)
         if self.state.iteration >= cfg.total_iter:

@@ -4,7 +4,7 @@ import time
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from tqdm import tqdm
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.common.files import atomic_path
 from opengait_meshgait.inference.model import GaitModel
+from opengait_meshgait.inference.silhouettes import InputSilhouettes, describe_frames
 from opengait_meshgait.inference.sources import Source, find_sources
 
 _TEXTS = ("names", "labels", "types", "views")
@@ -58,15 +59,19 @@ class Embedded:
     Attributes:
         sequences: how many.
         people: how many labels they have.
+        remarks: what became of their frames, where there is something to say.
         seconds: reading, embedding and writing.
     """
 
     sequences: int
     people: int
+    remarks: list[str]
     seconds: float
 
 
-def embed_to_file(model: GaitModel, source: str | Path, out: str | Path, quiet: bool = False) -> Embedded:
+def embed_to_file(
+    model: GaitModel, source: str | Path, out: str | Path, quiet: bool = False, largest: bool = False
+) -> Embedded:
     """Embed all sequences.
 
     Args:
@@ -74,6 +79,7 @@ def embed_to_file(model: GaitModel, source: str | Path, out: str | Path, quiet: 
         source: see :func:`~opengait_meshgait.inference.sources.find_sources`.
         out: ``.npz``; whole or absent, whatever happens.
         quiet: no progress bar.
+        largest: take of each raw picture the largest connected part alone.
 
     Raises:
         UserError: there are no sequences, one of them cannot be used, or ``out`` cannot be written.
@@ -82,14 +88,16 @@ def embed_to_file(model: GaitModel, source: str | Path, out: str | Path, quiet: 
     sources = find_sources(source)
     texts = {key: [getattr(one, key[:-1]) for one in sources] for key in ("names", "labels", "types", "views")}
     with tqdm(total=len(sources), desc="embedding", unit="seq", disable=True if quiet else None) as bar:
-        blocks = _blocks(model, sources, bar)
+        frames: list[InputSilhouettes] = []
+        blocks = _blocks(model, sources, largest, frames, bar)
         try:
             write_embeddings(
                 out, blocks, (len(sources), *model.embedding_shape), texts, model.fingerprint, model.metric
             )
         except OSError as error:
             raise UserError(f"Cannot write {out}: {error.strerror}.") from error
-    return Embedded(len(sources), len(set(texts["labels"])), time.monotonic() - began)
+    remarks = describe_frames(texts["names"], frames)
+    return Embedded(len(sources), len(set(texts["labels"])), remarks, time.monotonic() - began)
 
 
 def write_embeddings(
@@ -167,16 +175,29 @@ def check_comparable(one: Embeddings, other: Embeddings) -> None:
         )
 
 
-def _blocks(model: GaitModel, sources: Sequence[Source], bar: tqdm) -> Iterator[np.ndarray]:
-    """Embeddings [m, c, p], one window of sequences after the other, in their order."""
+def shared_sequences(one: Embeddings, other: Embeddings) -> list[str]:
+    """The names of the sequences that both files hold: alike in name and embedding."""
+    few, many = sorted((one, other), key=len)
+    places = {name: place for place, name in enumerate(few.names.tolist())}
+    pairs = ((name, places[name], place) for place, name in enumerate(many.names.tolist()) if name in places)
+    return [name for name, a, b in pairs if np.array_equal(few.values[a], many.values[b])]
+
+
+def _blocks(
+    model: GaitModel, sources: Sequence[Source], largest: bool, frames: list[InputSilhouettes], bar: tqdm
+) -> Iterator[np.ndarray]:
+    """Embeddings [m, c, p], one window of sequences after the other, in their order; ``frames`` gets what they hold
+    but for the pictures."""
     windows = [sources[first : first + _WINDOW] for first in range(0, len(sources), _WINDOW)]
     with ThreadPoolExecutor(_READERS) as pool:
         ahead = None
         for window, following in zip(windows, [*windows[1:], []]):
-            reading = ahead or [pool.submit(one.read) for one in window]
-            ahead = [pool.submit(one.read) for one in following]
+            reading = ahead or [pool.submit(one.read, model.size, largest) for one in window]
+            ahead = [pool.submit(one.read, model.size, largest) for one in following]
             try:
-                yield model.embed([future.result() for future in reading], [one.name for one in window])
+                found = [future.result() for future in reading]
+                frames += [replace(one, pictures=one.pictures[:0]) for one in found]
+                yield model.embed(found, [one.name for one in window])
             except BaseException:
                 pool.shutdown(cancel_futures=True)
                 raise

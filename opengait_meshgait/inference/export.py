@@ -18,7 +18,6 @@ from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.common.files import atomic_path
 from opengait_meshgait.inference.model import GaitModel
 from opengait_meshgait.inference.onnx_check import INPUT, OUTPUT, OnnxCheck, require_frames, shortest_length
-from opengait_meshgait.inference.sources import SIZE
 from opengait_meshgait.networks import MeshGaitNet
 
 _OPSET = 18
@@ -77,7 +76,7 @@ def export(model: GaitModel, out: str | Path) -> Exported:
     """
     onnx, onnxruntime = _packages()
     net = _Embedding(copy.deepcopy(model.net).cpu(), model.matched)
-    example = model.transform(torch.zeros(1, _EXAMPLE, SIZE, SIZE, dtype=torch.uint8))
+    example = model.transform(torch.zeros(1, _EXAMPLE, model.size.height, model.size.width, dtype=torch.uint8))
     proto = _convert(net, example, model.source)
     check = OnnxCheck(net, example.shape[2:], onnxruntime)
     differences = check.differences(proto)
@@ -177,8 +176,8 @@ def _silence() -> Iterator[None]:
 def _describe(onnx: Any, proto: Any, model: GaitModel, example: Tensor, shortest: int) -> None:
     """Write into the file what it is."""
     height, width = example.shape[2:]
-    white = float(model.transform(torch.full((1, 1, SIZE, SIZE), 255, dtype=torch.uint8)).max())
-    cut = (SIZE - width) // 2
+    white = float(model.transform(torch.full((1, 1, height, model.size.width), 255, dtype=torch.uint8)).max())
+    cut = (model.size.height - width) // 2
     channels, parts = model.embedding_shape
     config = model.config
     described = {
@@ -189,8 +188,8 @@ def _describe(onnx: Any, proto: Any, model: GaitModel, example: Tensor, shortest
     onnx.helper.set_model_props(
         proto,
         {
-            INPUT: f"float32 [1, s, {height}, {width}]: the s frames of one sequence, normalised to {SIZE} x {SIZE} "
-            f"px, without {cut} columns at either side, black 0 and white {white:g}",
+            INPUT: f"float32 [1, s, {height}, {width}]: the s frames of one sequence, normalised to {height} x "
+            f"{height} px, without {cut} columns at either side, black 0 and white {white:g}",
             OUTPUT: f"float32 [1, {channels}, {parts}]: channels and parts; sequences are compared by the mean over "
             f"parts of the {'cosine' if model.metric == 'cos' else 'Euclidean'} distance",
             "shortest": str(shortest),

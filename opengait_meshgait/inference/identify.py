@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.common.errors import UserError, list_names
 from opengait_meshgait.common.files import read_json, write_json
-from opengait_meshgait.inference.embeddings import Embeddings, check_comparable
+from opengait_meshgait.inference.embeddings import Embeddings, check_comparable, shared_sequences
 from opengait_meshgait.inference.search import distance_pieces, nearest
 
 
@@ -93,6 +93,30 @@ def learn_threshold(validation: Embeddings, far: float, metric: str, device: tor
         missed=float((own >= value).mean()),
         sequences=len(validation),
         people=len(people),
+    )
+
+
+def check_validation(validation: Embeddings, gallery: Embeddings, probes: Embeddings) -> str | None:
+    """Refuse validation people who are in the gallery or among the probes: their threshold would hold for nobody else.
+
+    Returns:
+        One line where people are called alike without a sequence in common; else None.
+
+    Raises:
+        UserError: sequences are in both files.
+    """
+    for other in (gallery, probes):
+        if shared := shared_sequences(validation, other):
+            raise UserError(
+                f"{len(shared)} of the {len(validation)} sequences in {validation.source} are in {other.source} too "
+                f"({list_names(shared, 3)}). A threshold is learnt from people who are in neither gallery nor probes."
+            )
+    alike = sorted(set(validation.labels.tolist()) & {*gallery.labels.tolist(), *probes.labels.tolist()})
+    if not alike:
+        return None
+    return (
+        f"{len(alike)} validation people are called like people of gallery or probes ({list_names(alike, 3)}): if they "
+        "are the same, the threshold holds for nobody else."
     )
 
 

@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,12 +15,18 @@ from opengait_meshgait.body.supervision import BodySupervision, load_supervision
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.data import build_transforms
 from opengait_meshgait.data.transforms import Transform
-from opengait_meshgait.inference.sources import normalize_sequence
-from opengait_meshgait.networks import MeshGaitNet, Reconstruction
+from opengait_meshgait.inference.silhouettes import (
+    SilhouetteSize,
+    describe_frames,
+    normalize_sequence,
+    split_sequences,
+)
+from opengait_meshgait.networks import SILHOUETTE_SIZE, MeshGaitNet, Reconstruction
 from opengait_meshgait.recipe.training_step import reconstruction
 
 STATURE = 1.7
 """Assumed height of a person, m."""
+logger = logging.getLogger(__name__)
 # Bounds the memory: the first layer of ResNet9 alone takes 0.7 MB a frame.
 _FRAMES_AT_ONCE = 256
 
@@ -32,7 +39,7 @@ class BodySequence:
     of the silhouette, the origin its top at the median column and the depth of the pelvis.
 
     Attributes:
-        silhouettes: what the network saw, uint8 [s, 64, 64], 0…255.
+        silhouettes: what the network saw, before its sides were cut, uint8 [s, h, w], 0…255.
         frames: which frames of the input these are, int64 [s].
         markers: crop heights, [s, K, 3].
         joints: crop heights, [s, 24, 3] in SMPL's order, or None without a body.
@@ -79,7 +86,9 @@ class GaitModel:
             it is the same.
         embedding_shape: (c, p), channels and parts of an embedding.
         metric: ``euc`` or ``cos``, the distance of two embeddings by the config.
-        transform: uint8 [..., 64, 64] to what ``net`` takes.
+        size: of the silhouettes that it was trained on. Checkpoints of OpenGait and of earlier versions do not say it:
+            it is the transform's ``img_w`` then, or 64 x 64 px with a warning.
+        transform: uint8 [..., h, w] of that size to what ``net`` takes.
         frames_limit: so many frames of a sequence are looked at, the first ones; None: all.
     """
 
@@ -94,19 +103,37 @@ class GaitModel:
         self.net = net.eval().requires_grad_(False)
         self.device = next(net.parameters()).device
         self.config, self.source, self.iteration = config, Path(source), state.get("iteration")
-        self.fingerprint = _fingerprint(net, self.transform)
+        self.size = self._size(state.get("silhouettes"))
+        self.fingerprint = _fingerprint(net, self.transform, self.size)
         self.matched = net.matched()
         self.embedding_shape = net.feature_shape(self.matched)
         self._trained_with = state.get("body", {})
 
+    def _size(self, trained: Sequence[int] | None) -> SilhouetteSize:
+        """The size that the checkpoint says, or what is taken for it."""
+        width = getattr(self.transform, "img_w", None)
+        if trained is None and width is None:
+            logger.warning(
+                "%s does not say what size its silhouettes had: %d x %d px is expected. If they had another one, say "
+                "so by img_w in evaluator_cfg.transform.",
+                *(self.source, SILHOUETTE_SIZE[0], SILHOUETTE_SIZE[0]),
+            )
+        height, width = trained or [width or SILHOUETTE_SIZE[0]] * 2
+        seen = self.transform(torch.zeros(1, height, width, dtype=torch.uint8)).shape[-1]
+        return SilhouetteSize(height, width, seen)
+
     @torch.inference_mode()
-    def embed(self, sils: Any, names: Sequence[str] | None = None) -> np.ndarray:
+    def embed(self, sils: Any, names: Sequence[str] | None = None, largest: bool = False) -> np.ndarray:
         """The features that are matched, of sequences of any length; how many are given at once changes nothing.
 
         Args:
-            sils: one sequence or a list of them, each an array or tensor ``[s, 64, 64]``, ``[s, 64, 44]`` or raw
-                ``[s, h, w]``, see :func:`~opengait_meshgait.inference.sources.normalize_sequence`; or ``[n, s, h, w]``.
+            sils: one sequence or a list of them, each an array or tensor ``[s, h, w]``, normalised as the training's
+                were or raw, see :func:`~opengait_meshgait.inference.silhouettes.normalize_sequence`; or ``[n, s, h,
+                w]``. A list of pictures, ``[h, w]`` or ``[h, w, 3]``, is one sequence.
             names: of the sequences, for messages.
+            largest: take of each raw picture the largest connected part alone.
+
+        Frames that are left out, and those that hold several parts, are counted in a warning.
 
         Returns:
             float32 ``[n, c, p]``, in the order of the sequences; n is 1 for a single one.
@@ -114,9 +141,13 @@ class GaitModel:
         Raises:
             UserError: a sequence that cannot be used, or embeddings that are not finite.
         """
-        sequences = [sils] if getattr(sils, "ndim", None) == 3 else list(sils)
+        sequences = split_sequences(sils)
         names = names or [f"Sequence {number}" for number in range(len(sequences))]
-        pictures = [normalize_sequence(one, name)[0][: self.frames_limit] for one, name in zip(sequences, names)]
+        normalized = [normalize_sequence(one, self.size, name, largest) for one, name in zip(sequences, names)]
+        if sequences and normalized[0] is not sequences[0]:
+            for line in describe_frames(names, normalized):
+                logger.warning(line)
+        pictures = [one.pictures[: self.frames_limit] for one in normalized]
         found = np.empty((len(pictures), *self.embedding_shape), np.float32)
         for places in _batches([len(one) for one in pictures]):
             packed = torch.from_numpy(np.concatenate([pictures[place] for place in places])[None])
@@ -136,7 +167,7 @@ class GaitModel:
         """The bodies in one sequence.
 
         Args:
-            sils: ``[s, 64, 64]``, ``[s, 64, 44]`` or raw ``[s, h, w]``, as for :meth:`embed`.
+            sils: ``[s, h, w]``, normalised or raw, as for :meth:`embed`.
             stature: the person's height, m, which only :meth:`BodySequence.metres` uses.
             heatmaps: return the heatmaps too, some 0.4 MB a frame.
 
@@ -146,7 +177,8 @@ class GaitModel:
         """
         if self.net.HeatmapEstimator is None:
             raise UserError(f"{self.source} knows silhouettes only (heatmap_cfg: null): there is no body in it.")
-        pictures, frames = normalize_sequence(sils)
+        found = normalize_sequence(sils, self.size)
+        pictures, frames = found.pictures, found.frames
         seen = self.transform(torch.from_numpy(pictures).to(self.device))
         # All frames at once: each is estimated with a view to the others.
         output = self.net(seen[None], reconstruct=True)
@@ -227,8 +259,11 @@ def _array(values: torch.Tensor | None) -> np.ndarray | None:
     return None if values is None else values.float().cpu().numpy()
 
 
-def _fingerprint(net: MeshGaitNet, transform: Transform) -> str:
-    digest = hashlib.sha256(f"{type(transform).__name__} {sorted(vars(transform).items())}".encode())
+def _fingerprint(net: MeshGaitNet, transform: Transform, size: SilhouetteSize) -> str:
+    # The usual size stays unnamed, as it was before there were others.
+    usual = (size.height, size.width) == (SILHOUETTE_SIZE[0],) * 2
+    sized = "" if usual else str(size)
+    digest = hashlib.sha256(f"{type(transform).__name__} {sorted(vars(transform).items())}{sized}".encode())
     for name, value in sorted(net.state_dict().items()):
         digest.update(f"{name} {list(value.shape)}".encode())
         digest.update(value.cpu().contiguous().numpy().tobytes())

@@ -1,23 +1,29 @@
 """Sequences of silhouettes, wherever they lie and whatever their size, as the network was trained on them."""
 
+import logging
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import torch
 
-from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.common.pictures import normalize_silhouette, picture_files, read_picture
-from opengait_meshgait.data.layout import find_sequence, list_problems, shorten, survey_sequences
-from opengait_meshgait.data.reader import grey_levels, read_silhouettes
-from opengait_meshgait.networks import SILHOUETTE_SIZE
+from opengait_meshgait.common.errors import UserError, list_names
+from opengait_meshgait.common.files import list_folder, pickle_kind, subfolders
+from opengait_meshgait.common.pictures import picture_files, read_picture
+from opengait_meshgait.data.layout import find_sequence, list_problems
+from opengait_meshgait.data.reader import read_silhouettes
+from opengait_meshgait.inference.silhouettes import (
+    InputSilhouettes,
+    SilhouetteSize,
+    normalize_raw,
+    normalize_sequence,
+    prepared,
+)
 
-SIZE, CUT = SILHOUETTE_SIZE
-"""Height of a normalised silhouette, which is its width too, and the width that is left when its sides are cut, px."""
+_FILES = (".png", ".pkl", ".npz", ".npy", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif")
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -28,13 +34,14 @@ class Source:
         label: the person; where nobody is named, the sequence's own name.
         type: walking condition, or empty.
         view: view, or empty.
-        read: gives the normalised silhouettes, uint8 [s, 64, 64], 0…255; raises UserError.
+        read: gives the silhouettes for a model of some size; of raw pictures, where asked for, the largest part alone.
+            Raises UserError.
     """
 
     label: str
     type: str
     view: str
-    read: Callable[[], np.ndarray]
+    read: Callable[[SilhouetteSize, bool], InputSilhouettes]
 
     @property
     def name(self) -> str:
@@ -50,8 +57,10 @@ def find_sources(path: str | Path) -> list[Source]:
             folder of one such sequence, or any folder of PNGs; an ``.npz`` of arrays [s, h, w], named as the people, or
             ``id/type/view``; or the ``.pkl`` of one sequence.
 
+    Files and folders of a dataset that hold no sequence are named in a warning.
+
     Raises:
-        UserError: there is nothing of the kind.
+        UserError: there is nothing of the kind, or a mixture of several.
     """
     path = Path(path)
     if path.is_dir():
@@ -66,66 +75,82 @@ def find_sources(path: str | Path) -> list[Source]:
     return sorted(found, key=lambda source: (source.label, source.type, source.view))
 
 
-def normalize_sequence(sils: Any, name: str = "The sequence") -> tuple[np.ndarray, np.ndarray]:
-    """The silhouettes of one sequence, normalised where they are not.
+def _in_folder(root: Path) -> list[Source]:
+    """The sequences below a folder, pickles or pictures; where there is none, the one in the folder itself."""
+    found: dict[str, list[Source]] = {"pickles": [], "pictures": []}
+    problems, unread = [], _loose_files(root)
+    for names, folder in _sequence_folders(root, unread):
+        try:
+            kind = _kind(folder)
+            if kind == "pickles":
+                read = partial(_read_pickle, find_sequence(folder, names).sils_path)
+            elif kind == "pictures":
+                read = partial(_read_pictures, folder)
+            else:
+                unread.append("/".join(names))
+                continue
+            found[kind].append(Source(*names, read))
+        except UserError as error:
+            problems.append(str(error))
+    if problems:
+        raise UserError(list_problems(f"{len(problems)} sequences in {root} are unusable", problems))
+    if all(found.values()):
+        examples = " and ".join(f"{len(sources)} of {kind} ({sources[0].name})" for kind, sources in found.items())
+        raise UserError(f"{root} mixes sequences: {examples}. Embed the two apart, or prepare those of pictures.")
+    sources = found["pickles"] or found["pictures"]
+    if not sources:
+        return [_in_one_folder(root, unread)]
+    if unread:
+        logger.warning("%s: not read, for no sequence id/type/view is there: %s.", root, list_names(unread, 5))
+    return sources
 
-    Args:
-        sils: array or tensor of bools, integers or floats, 0…1 or 0…255. ``[s, 64, 64]`` are normalised silhouettes,
-            ``[s, 64, 44]`` the same with their sides cut; pictures of any other size, ``[s, h, w]``, are raw and are
-            normalised here, and those with nobody in them left out.
-        name: of the sequence, for messages.
 
-    Returns:
-        uint8 ``[s', 64, 64]``, 0…255, and which frames these are, int64 ``[s']``.
+def _sequence_folders(root: Path, unread: list[str]) -> Iterator[tuple[tuple[str, str, str], Path]]:
+    """The folders ``id/type/view``; files that lie above them are added to ``unread``."""
+    for person in subfolders(root):
+        unread += [f"{person.name}/{name}" for name in _loose_files(person.path)]
+        for type_ in subfolders(person.path):
+            unread += [f"{person.name}/{type_.name}/{name}" for name in _loose_files(type_.path)]
+            for view in subfolders(type_.path):
+                yield (person.name, type_.name, view.name), Path(view.path)
+
+
+def _loose_files(folder: str | Path) -> list[str]:
+    return [entry.name for entry in list_folder(folder) if entry.name.lower().endswith(_FILES) and entry.is_file()]
+
+
+def _kind(folder: Path) -> str | None:
+    """``pictures``, ``pickles`` or None; pickles beside pictures may be bodies, unless they are called silhouettes.
 
     Raises:
-        UserError: another shape, no frames, nobody in any of them, or values that are no silhouettes'.
+        UserError: there are both.
     """
-    array = sils.detach().cpu().numpy() if isinstance(sils, torch.Tensor) else np.asarray(sils)
-    pictures = grey_levels(array, name)
-    frames = np.arange(len(pictures))
-    if pictures.shape[1:] == (SIZE, CUT):
-        side = (SIZE - CUT) // 2
-        return np.pad(pictures, ((0, 0), (0, 0), (side, side))), frames
-    if pictures.shape[1:] == (SIZE, SIZE):
-        return pictures, frames
-    return _normalize_raw(pictures, name)
+    pickles = [entry.name for entry in list_folder(folder) if entry.name.endswith(".pkl")]
+    if not picture_files(folder):
+        return "pickles" if pickles else None
+    if silhouettes := [name for name in pickles if pickle_kind(name) == "sil"]:
+        raise UserError(f"{folder} holds PNGs and {silhouettes[0]}: take out one of the two.")
+    return "pictures"
 
 
-def _normalize_raw(pictures: np.ndarray | Sequence[np.ndarray], name: str) -> tuple[np.ndarray, np.ndarray]:
-    """The same for raw pictures, uint8 [h, w], 0…255, which may differ in size."""
-    found = [normalize_silhouette(picture, SIZE) for picture in pictures]
-    kept = [frame for frame, picture in enumerate(found) if picture is not None]
-    if not kept:
-        raise UserError(
-            f"{name}: in none of its {len(pictures)} pictures is the silhouette of a person. It needs more than 39 "
-            "white pixels on black, not all of them at the left rim."
-        )
-    return np.stack([found[frame] for frame in kept]), np.array(kept)
-
-
-def _in_folder(root: Path) -> list[Source]:
-    if picture_files(root):
-        return [Source(root.resolve().name, "", "", partial(_read_pictures, root))]
-    if next(root.glob("*.pkl"), None):
-        return [Source(root.resolve().name, "", "", partial(_read_pickle, find_sequence(root).sils_path))]
-    raw = sorted({picture.parent for picture in root.glob("*/*/*/*.png")})
-    if raw:
-        names = [folder.relative_to(root).parts for folder in raw]
-        return [Source(a, b, c, partial(_read_pictures, root / a / b / c)) for a, b, c in names]
-    people = sorted(entry.name for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
-    survey = survey_sequences(root, people, with_bodies=False)
-    if survey.problems:
-        total = len(survey.found) + len(survey.problems)
-        raise UserError(
-            list_problems(f"{len(survey.problems)} of {total} sequences in {root} are unusable", survey.problems)
-        )
-    if not survey.found:
+def _in_one_folder(root: Path, unread: list[str]) -> Source:
+    """The sequence in the folder itself."""
+    kind, name = _kind(root), root.resolve().name
+    below = [path for path in unread if "/" in path]
+    if kind is None:
+        around = below or [entry.name for entry in list_folder(root)]
         raise UserError(
             f"{root} holds no sequences: looked for id/type/view/*.pkl, id/type/view/*.png and *.png; found "
-            f"{shorten(sorted(entry.name for entry in root.iterdir()))}."
+            f"{list_names(around, 5)}."
         )
-    return [Source(info.label, info.type, info.view, partial(_read_pickle, info.sils_path)) for info in survey.found]
+    if below:
+        raise UserError(
+            f"{root} holds {kind} and more in folders that do not lie as id/type/view ({list_names(below, 3)}): give "
+            "the folder of one sequence, or lay all of them out as id/type/view."
+        )
+    if kind == "pictures":
+        return Source(name, "", "", partial(_read_pictures, root))
+    return Source(name, "", "", partial(_read_pickle, find_sequence(root).sils_path))
 
 
 def _in_stacks(path: Path) -> list[Source]:
@@ -146,31 +171,22 @@ def _in_stacks(path: Path) -> list[Source]:
     return sources
 
 
-def _read_pictures(folder: Path) -> np.ndarray:
-    pictures = [read_picture(path) for path in picture_files(folder).values()]
-    if len({picture.shape for picture in pictures}) == 1:
-        return normalize_sequence(np.stack(pictures), str(folder))[0]
-    return _normalize_raw(pictures, str(folder))[0]
+def _read_pictures(folder: Path, size: SilhouetteSize, largest: bool) -> InputSilhouettes:
+    paths = list(picture_files(folder).values())
+    if size.fit(read_picture(paths[0])[None]) is None:
+        # Raw ones may be large: one after the other.
+        return normalize_raw(map(read_picture, paths), size, str(folder), largest)
+    return normalize_sequence(list(map(read_picture, paths)), size, str(folder), largest)
 
 
-def require_prepared(sils: np.ndarray, path: str | Path) -> np.ndarray:
-    """The silhouettes of a pickle, if they are normalised.
-
-    Raises:
-        UserError: they are of another size.
-    """
-    if sils.shape[1:] != (SIZE, SIZE):
-        # Whether they are raw, or normalised to another size for a network that was trained on it, cannot be seen.
-        raise UserError(f"{path} holds pictures of {list(sils.shape[1:])} px; expected {SIZE} x {SIZE}: prepare them.")
-    return sils
+def _read_pickle(path: str | Path, size: SilhouetteSize, largest: bool) -> InputSilhouettes:
+    return prepared(read_silhouettes(path), size, path)
 
 
-def _read_pickle(path: str | Path) -> np.ndarray:
-    return require_prepared(read_silhouettes(path), path)
-
-
-def _read_stack(archive: np.lib.npyio.NpzFile, key: str, name: str) -> np.ndarray:
+def _read_stack(
+    archive: np.lib.npyio.NpzFile, key: str, name: str, size: SilhouetteSize, largest: bool
+) -> InputSilhouettes:
     try:
-        return normalize_sequence(archive[key], name)[0]
+        return normalize_sequence(archive[key], size, name, largest)
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         raise UserError(f"{name} cannot be read: {error}") from error

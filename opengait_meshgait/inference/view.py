@@ -13,7 +13,8 @@ from opengait_meshgait.data.layout import find_sequence
 from opengait_meshgait.data.reader import read_sequence
 from opengait_meshgait.evaluation.bodies import LOW_IOU, point_errors
 from opengait_meshgait.inference.model import GaitModel
-from opengait_meshgait.inference.sources import find_sources, require_prepared
+from opengait_meshgait.inference.silhouettes import InputSilhouettes, SilhouetteSize, describe_frames, prepared
+from opengait_meshgait.inference.sources import find_sources
 from opengait_meshgait.visual.drawing import write_png
 from opengait_meshgait.visual.figures import sequence_figure
 from opengait_meshgait.visual.frames import BodyFrame, BodyFrames, write_film
@@ -33,14 +34,14 @@ class InputSequence:
 
     Attributes:
         name: ``id-type-view``, or what the file is called.
-        silhouettes: uint8 [s, 64, 64].
+        silhouettes: as the model takes them, s frames.
         bodies: float32 [s, 85], or None.
         weights: of the bodies, float32 [s], or None.
         notes: what is worth saying about it.
     """
 
     name: str
-    silhouettes: np.ndarray
+    silhouettes: InputSilhouettes
     bodies: np.ndarray | None = None
     weights: np.ndarray | None = None
     notes: list[str] = field(default_factory=list)
@@ -85,7 +86,7 @@ def write_view(model: GaitModel, source: str | Path, out: str | Path, frame: int
     ending = out.suffix.lower()
     if ending == ".obj" and model.no_body:
         raise UserError(f"{model.no_body}: there is no mesh for {out}. The markers are in .html, .mp4 and .png.")
-    sequence = read_input(source)
+    sequence = read_input(source, model.size)
     shown = reconstruct_frames(model, sequence, _frames(sequence, ending, frame))
     try:
         _write(shown, out)
@@ -94,8 +95,12 @@ def write_view(model: GaitModel, source: str | Path, out: str | Path, frame: int
     return shown
 
 
-def read_input(path: str | Path) -> InputSequence:
+def read_input(path: str | Path, size: SilhouetteSize) -> InputSequence:
     """One sequence: a folder ``id/type/view`` of pickles, or what ``meshgait embed`` takes, with one sequence in it.
+
+    Args:
+        path: the folder or file.
+        size: of the silhouettes that the model was trained on.
 
     Raises:
         UserError: there is none, there are several, or it cannot be used.
@@ -103,8 +108,8 @@ def read_input(path: str | Path) -> InputSequence:
     path = Path(path)
     if path.is_dir() and any(path.glob("*.pkl")):
         info = find_sequence(path)
-        sils, bodies, weights = read_sequence(info.sils_path, info.bodies_path, info.weights_path)
-        require_prepared(sils, info.sils_path)
+        stored, bodies, weights = read_sequence(info.sils_path, info.bodies_path, info.weights_path)
+        sils = prepared(stored, size, info.sils_path)
         if bodies is not None and bodies.ndim != 2:
             note = "the true bodies are joints alone, so there is no true mesh"
             return InputSequence(info.name, sils, notes=[note])
@@ -116,7 +121,10 @@ def read_input(path: str | Path) -> InputSequence:
             f"{path} holds {len(sources)} sequences ({names}, …), and one is shown at a time: "
             + ("name its folder, id/type/view." if path.is_dir() else "give a file of one.")
         )
-    return InputSequence(sources[0].name, sources[0].read())
+    found = sources[0].read(size, False)
+    return InputSequence(
+        sources[0].name, found, notes=[line[:-1] for line in describe_frames([sources[0].name], [found])]
+    )
 
 
 @torch.inference_mode()

@@ -67,9 +67,18 @@ def test_strangers_are_unknown(files, capsys, tmp_path):
 
 
 def test_a_gallery_larger_than_what_the_threshold_was_learnt_from(files, capsys):
-    gallery, validation = files[0][1], files[1]
-    assert identify("--gallery", validation, "--probe", gallery, "--validation", gallery, "--far", 0.25) == 0
+    gallery, probe = files[1], files[0][3]
+    assert identify("--gallery", gallery, "--probe", probe, "--validation", files[0][1], "--far", 0.25) == 0
     assert "20 sequences of 10 people: more than the 4 that the threshold was learnt from" in capsys.readouterr().out
+
+
+def test_people_who_may_be_the_same_are_told(files, write, capsys):
+    labels = [label for label in ("ann", *"abcdefghi") for _ in "12"]
+    namesakes = write("n.npz", [x for i in range(10) for x in (90 * i + 7, 90 * i + 9)], labels)
+    assert identify(*files[0], "--validation", namesakes, "--far", 0.1) == 0
+    assert "Note: 1 validation people are called like people of gallery or probes (ann)" in capsys.readouterr().out
+    assert identify(*files[0][:2], "--probe", files[0][1]) == 0
+    assert "Note: 4 of the 4 probes are sequences of the gallery, and find themselves." in capsys.readouterr().out
 
 
 def test_mistakes(files, write, capsys, tmp_path):
@@ -81,7 +90,11 @@ def test_mistakes(files, write, capsys, tmp_path):
         ([*files[0], "--validation", other], "different models"),
         ([*files[0][:2], "--probe", other], "different models"),
         ([*files[0][:2], "--probe", tmp_path / "none.npz"], "is missing. Make it with `meshgait embed`"),
-        ([*files[0], "--validation", files[0][1], "--far", 0.001], "tell no false-accept rate below 0.25"),
+        ([*files[0], "--validation", files[1], "--far", 0.001], "tell no false-accept rate below 0.05"),
+        ([*files[0], "--validation", files[0][1]], "4 of the 4 sequences in"),
+        ([*files[0], "--validation", files[0][3]], "learnt from people who are in neither gallery nor probes"),
+        ([*files[0], "--far", 0.1], "--far is the rate that --validation V.npz is learnt for"),
+        ([*files[0], "--unknown", 3, "--far", 0.1], "--far is the rate"),
     ]
     for arguments, message in cases:
         assert identify(*arguments) == 1

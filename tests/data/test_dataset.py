@@ -106,3 +106,12 @@ def test_bad_files_are_summed_up_before_the_training(make_dataset, dump, tmp_pat
         check_sequences(dataset, sample=2)  # the first and the last
     with pytest.raises(UserError, match="2 of 20 sequences"):
         check_sequences(dataset, sample=100)
+
+
+def test_silhouettes_of_several_sizes_are_refused(make_dataset, dump, tmp_path):
+    dataset = make_dataset(with_bodies=False)
+    assert dataset.silhouette_size() == [64, 64]
+    path = tmp_path / "walkers/0001/nm-02/090/0-sils.pkl"
+    dump(path, np.repeat(np.tri(128, dtype=np.uint8)[None] * 255, 4, 0))
+    with pytest.raises(UserError, match="1 of 20 (?s:.*)128 x 128 px, and those before it are of 64 x 64 px. Prepare"):
+        check_sequences(dataset)

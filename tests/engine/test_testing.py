@@ -135,6 +135,16 @@ def test_a_checkpoint_of_openGait(raw, trained, tmp_path):
     assert (output / "Tiny/MeshGait/Run/results-test-gait-lda.json").is_file()
 
 
+def test_silhouettes_of_another_size_are_refused(raw, trained, tmp_path):
+    output = trained(raw)
+    state = load_checkpoint(output / "Tiny/MeshGait/Run/checkpoints/Run-00008.pt")
+    assert state["silhouettes"] == [64, 64]
+    torch.save(state | {"silhouettes": [128, 88]}, tmp_path / "large.pt")
+    raw["evaluator_cfg"]["restore_hint"] = str(tmp_path / "large.pt")
+    with pytest.raises(UserError, match="large.pt cannot be tested. The silhouettes here are 64 x 64 px.* on 128 x 88"):
+        run(raw, output)
+
+
 def without_bodies(raw):
     raw["data_cfg"]["data_in_use"] = [True, False]
     raw["loss_cfg"] = raw["loss_cfg"][:2]

@@ -240,6 +240,17 @@ def test_another_body_is_told(raw, tmp_path, capsys):
     assert "trained with somebody" in capsys.readouterr().err
 
 
+def test_silhouettes_of_another_size_are_refused(raw, tmp_path, capsys):
+    result = run(raw, tmp_path)
+    torch.save(load_checkpoint(result.checkpoint) | {"silhouettes": [128, 128]}, result.checkpoint)
+    raw["trainer_cfg"]["total_iter"] = 9
+    with pytest.raises(UserError, match="cannot be continued. The silhouettes here are 64 x 64 px.* on 128 x 128"):
+        run(raw, tmp_path)
+    raw["trainer_cfg"] |= {"save_name": "Other", "total_iter": 1, "restore_hint": str(result.checkpoint)}
+    train(make_config(raw), device="cpu", output=tmp_path)
+    assert "was trained on 128 x 128 px" in capsys.readouterr().err
+
+
 def test_weights_of_another_file(raw, tmp_path):
     first = run(raw, tmp_path / "a")
     state = load_checkpoint(first.checkpoint)

@@ -3,7 +3,9 @@
 import copy
 import subprocess
 import sys
+from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -80,6 +82,101 @@ def test_forms_of_the_same_silhouettes(model, sequences):
     assert model.embed([]).shape == (0, 8, 4)
 
 
+def test_pictures_with_channels_are_one_sequence(model, sequences):
+    sils = sequences[1]
+    expected = model.embed(sils)
+    noise = np.random.default_rng(0).integers(0, 256, (*sils.shape, 3), dtype=np.uint8)
+    colours = np.repeat(sils[..., None], 3, 3)
+    forms = [
+        list(sils),
+        list(colours),
+        colours,
+        sils[..., None],
+        torch.from_numpy(colours),
+        np.concatenate([noise, sils[..., None]], 3),  # a cut-out: its opacity
+        np.concatenate([colours, np.full_like(sils, 255)[..., None]], 3),
+        [sils[:, None]],
+        sils[None, :, None],  # OpenGait's [n, s, 1, h, w]
+    ]
+    for form in forms:
+        np.testing.assert_array_equal(model.embed(form), expected)
+    np.testing.assert_array_equal(model.embed(sils[0]), model.embed(sils[:1]))
+    assert len(model.embed([colours, sils])) == 2
+    raw = [np.pad(picture, number) for number, picture in enumerate(sils, 1)]  # of several sizes
+    np.testing.assert_allclose(model.embed([picture // 255 for picture in raw]), model.embed([raw]), atol=1e-6)
+
+
+def test_raw_pictures_of_the_usual_size_are_normalised(model, sequences):
+    small = np.pad(sequences[1][:, ::2, ::2], ((0, 0), (20, 12), (10, 22)))
+    assert small.shape[1:] == (64, 64)
+    np.testing.assert_array_equal(model.embed(small), model.embed(np.pad(small, ((0, 0), (0, 9), (0, 0)))))
+
+
+def test_what_may_mean_two_things(model, sequences):
+    with pytest.raises(
+        UserError, match=r"one sequence of 7 frames with a channel, or 7 sequences of one.*sils\[:, 0\]"
+    ):
+        model.embed(sequences[1][:, None])
+
+
+@pytest.mark.parametrize("text", ["walk.npz", Path("walk"), b"walk", ["a.png", "b.png"], [Path("a.png")]])
+def test_text_is_no_silhouette(model, text):
+    with pytest.raises(UserError, match="this is text: .*cv2.imread"):
+        model.embed(text)
+    with pytest.raises(UserError, match="this is text"):
+        model.reconstruct(text if not isinstance(text, list) else text[0])
+
+
+def test_frames_that_are_left_out_are_counted(model, sequences, caplog):
+    raw = np.pad(sequences[1], ((0, 0), (9, 9), (9, 9)))
+    raw[2:] = 0
+    raw[3:, 0, 0] = 255
+    raw[0, -1, 3:6] = 255
+    model.embed([raw, sequences[0]], ["ann", "bob"])
+    left_out, several = [record.getMessage() for record in caplog.records]
+    assert left_out.startswith("5 of 10 frames are left out") and left_out.endswith("most in ann (5 of 7).")
+    assert several.startswith("1 frames hold several parts") and several.endswith("such as ann.")
+    raw[0, -1] = 0
+    alone = model.embed(raw)
+    raw[0, -1, 3:6] = 255
+    np.testing.assert_array_equal(model.embed(raw, largest=True), alone)
+    assert np.abs(model.embed(raw) - alone).max() > 1e-4
+
+
+@pytest.mark.parametrize(("height", "width", "transform"), [(128, 128, {}), (64, 44, {"cutting": 0}), (64, 64, {})])
+def test_the_size_of_the_training_is_the_input_of_all(height, width, transform, change, checkpoint, sequences, caplog):
+    config = copy.deepcopy(load_checkpoint(checkpoint)["config"])
+    config["evaluator_cfg"]["transform"][0] |= transform
+    model = load(change(config=config, silhouettes=[height, width]), device="cpu")
+    assert not caplog.records
+    stored = np.stack([cv2.resize(picture, (height, height)) for picture in sequences[1]])
+    cut = (height - width) // 2
+    stored = stored[..., cut : height - cut]
+    seen = model.transform(torch.from_numpy(stored)[None])
+    assert seen.shape[-2:] == ((128, 88) if height == 128 else (64, 44))
+    expected = model.net(seen, reconstruct=False).embeddings.numpy()
+    np.testing.assert_allclose(model.embed(stored), expected, atol=1e-5)
+    square = np.pad(stored, ((0, 0), (0, 0), (cut, cut)))
+    raw = np.pad(square, ((0, 0), (4, 9), (20, 20)))
+    for same in (square, stored[..., (width - seen.shape[-1]) // 2 :][..., : seen.shape[-1]]):
+        np.testing.assert_allclose(model.embed(same), expected, atol=1e-5)
+    assert np.abs(model.embed(raw) - expected).max() < 0.2 * np.abs(expected).max()
+    found = model.reconstruct(raw)
+    assert found.silhouettes.shape[1:] == (height, width)
+    assert (model.fingerprint == load(change(config=config, silhouettes=[64, 64])).fingerprint) == (width == 64)
+
+
+def test_checkpoints_that_do_not_say_their_size(change, checkpoint, model, caplog):
+    found = load(change(silhouettes=None), device="cpu")
+    assert (found.size, found.fingerprint) == (model.size, model.fingerprint)
+    assert "does not say what size its silhouettes had: 64 x 64 px is expected" in caplog.text
+    caplog.clear()
+    config = copy.deepcopy(load_checkpoint(checkpoint)["config"])
+    config["evaluator_cfg"]["transform"][0]["img_w"] = 128  # as OpenGait's configs say it
+    assert str(load(change(silhouettes=None, config=config)).size) == "128 x 128"
+    assert not caplog.records
+
+
 def test_only_so_many_frames_are_looked_at(change, checkpoint, sequences):
     config = copy.deepcopy(load_checkpoint(checkpoint)["config"])
     config["evaluator_cfg"]["sampler"]["frames_all_limit"] = 2
@@ -92,7 +189,9 @@ def test_only_so_many_frames_are_looked_at(change, checkpoint, sequences):
     [
         (np.zeros((3, 64, 64), np.uint8), "black"),
         (np.zeros((0, 64, 64), np.uint8), "silhouettes are uint8"),
-        (np.ones((1, 3, 64, 64), np.uint8)[:, 0, 0], "silhouettes are uint8"),
+        (np.ones((64, 64, 64, 2), np.uint8), "silhouettes are uint8"),
+        (np.random.default_rng(0).integers(0, 256, (2, 80, 60), dtype=np.uint8), "grey pictures"),
+        (np.full((2, 64, 64), 255, np.uint8), "rectangle"),
         (np.full((2, 64, 64), np.nan), "nan"),
         (np.full((2, 64, 64), 24), "from 24 to 24"),
         (np.pad(np.full((2, 3, 3), 255, np.uint8), ((0, 0), (9, 9), (9, 9))), "in none of its 2 pictures"),

@@ -15,12 +15,14 @@ from opengait_meshgait.body.overlap import draw_meshes
 from opengait_meshgait.cli.main import main
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.inference import load, view
+from opengait_meshgait.inference.silhouettes import SilhouetteSize
 from opengait_meshgait.inference.view import read_input, reconstruct_frames, upright, write_view
 from opengait_meshgait.networks import load_checkpoint
 from opengait_meshgait.visual import frames as film_file
 from opengait_meshgait.visual.drawing import HEIGHT, LEFT, LINE, WIDTH
 from opengait_meshgait.visual.frames import draw_frame
 
+SIZE = SilhouetteSize(64, 64, 44)
 SEQUENCE = "0003/nm-01/090"
 
 
@@ -42,7 +44,7 @@ def test_upright():
 
 
 def test_what_is_seen(model, dataset):
-    sequence = read_input(dataset / SEQUENCE)
+    sequence = read_input(dataset / SEQUENCE, SIZE)
     assert sequence.name == "0003-nm-01-090"
     numbers = np.arange(len(sequence.silhouettes))
     shown = reconstruct_frames(model, sequence, numbers)
@@ -68,10 +70,10 @@ def test_what_is_seen(model, dataset):
 def test_frames_without_a_true_body(model, dataset, tmp_path):
     folder = tmp_path / "a" / "b" / "c"
     shutil.copytree(dataset / SEQUENCE, folder)
-    count = len(read_input(folder).silhouettes)
+    count = len(read_input(folder, SIZE).silhouettes)
     with (folder / "2-weights.pkl").open("wb") as file:
         pickle.dump(np.array([0.0] + [1.0] * (count - 1), np.float32), file)
-    shown = reconstruct_frames(model, read_input(folder), np.arange(count))
+    shown = reconstruct_frames(model, read_input(folder, SIZE), np.arange(count))
     assert (shown.name, shown.error(0)) == ("a-b-c", "")
     assert shown.error(1).endswith(" mm")
     assert np.isnan(shown.errors_mm[0])
@@ -84,7 +86,7 @@ def test_pages(checkpoint, dataset, tmp_path, capsys):
     assert run(checkpoint, dataset / SEQUENCE, tmp_path / "v.html") == 0
     out = capsys.readouterr().out
     page = (tmp_path / "v.html").read_text(encoding="utf-8")
-    frames = len(read_input(dataset / SEQUENCE).silhouettes)
+    frames = len(read_input(dataset / SEQUENCE, SIZE).silhouettes)
     assert f"0003-nm-01-090, {frames} frames, markers " in out
     # plotly.js is inside, and nothing is fetched.
     assert 3e6 < len(page) < 9e6
@@ -132,7 +134,7 @@ def test_films_without_a_writer(model, stack, tmp_path, monkeypatch):
 def test_sheets(model, dataset, stack, tmp_path, monkeypatch):
     monkeypatch.setattr(view, "_SHEET", 2)
     shown = write_view(model, dataset / SEQUENCE, tmp_path / "v.png")
-    assert list(shown.numbers) == [0, len(read_input(dataset / SEQUENCE).silhouettes) - 1]
+    assert list(shown.numbers) == [0, len(read_input(dataset / SEQUENCE, SIZE).silhouettes) - 1]
     # Silhouette, heatmaps, markers, and two meshes from two sides.
     expected = (7 * HEIGHT + 3 * LINE, LEFT + 2 * WIDTH, 3)
     assert cv2.imread(str(tmp_path / "v.png")).shape == expected
@@ -205,22 +207,22 @@ def test_wrong_wishes(checkpoint, stack, tmp_path, capsys, out, more, message):
 
 def test_wrong_sequences(dataset, tmp_path, sequences):
     with pytest.raises(UserError, match="holds 16 sequences .*name its folder"):
-        read_input(dataset)
+        read_input(dataset, SIZE)
     np.savez(tmp_path / "two.npz", ann=sequences[0], bob=sequences[1])
     with pytest.raises(UserError, match="holds 2 sequences .*a file of one"):
-        read_input(tmp_path / "two.npz")
+        read_input(tmp_path / "two.npz", SIZE)
     (tmp_path / "x").mkdir()
     (tmp_path / "x" / "0-sils.pkl").touch()
     with pytest.raises(UserError, match="empty"):
-        read_input(tmp_path / "x")
+        read_input(tmp_path / "x", SIZE)
     with (tmp_path / "x" / "0-sils.pkl").open("wb") as file:
         pickle.dump(np.pad(sequences[0], ((0, 0), (1, 1), (1, 1))), file)
-    with pytest.raises(UserError, match="expected 64 x 64"):
-        read_input(tmp_path / "x")
+    with pytest.raises(UserError, match="was trained on 64 x 64: prepare them with --size 64"):
+        read_input(tmp_path / "x", SIZE)
     with (tmp_path / "x" / "0-sils.pkl").open("wb") as file:
         pickle.dump(sequences[0], file)
     with (tmp_path / "x" / "1-joints.pkl").open("wb") as file:
         pickle.dump(np.ones((3, 24, 3), np.float32), file)
-    found = read_input(tmp_path / "x")
+    found = read_input(tmp_path / "x", SIZE)
     assert found.bodies is None
     assert "joints alone" in found.notes[0]
