@@ -118,10 +118,10 @@ def test_readme(folder, capsys):
     assert (folder / "walkers_lda.pt").exists()
     (folder / "C.pt").symlink_to(folder / "walkers_lda.pt")
     people = sorted(path for path in (folder / "output/walkers").iterdir() if path.is_dir())
-    (folder / "people").symlink_to(people[0].parent)
-    (folder / "gallery").mkdir()
-    for number, person in enumerate(people[:3], 1):
-        (folder / "gallery" / f"{number:04}").symlink_to(person)
+    for name, persons in (("gallery", people[:2]), ("people", people[2:])):
+        (folder / name).mkdir()
+        for person in persons:
+            (folder / name / person.name).symlink_to(person)
     sils = [read_pickle(next((person / "nm-02/090").glob("*sil*.pkl"))) for person in people[:2]]
     np.savez(folder / "visitors.npz", first=sils[0], second=sils[1])
     for arguments in map(meshgait, lines(section("README.md", "Around a trained model"))):
