@@ -4,6 +4,11 @@ from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.engine.schema import Config
 from opengait_meshgait.losses import BODY_TERMS, SILHOUETTE_TERM, LossSum, emitted_terms
 
+FROZEN_UNTAUGHT = (
+    "model_cfg.heatmap_cfg is frozen, and this training would begin with fresh weights: name a checkpoint in which 3D "
+    "is learned, trainer_cfg.restore_hint: FILE with restore_ckpt_strict: false, or set frozen: false."
+)
+
 
 def modalities(config: Config) -> int:
     """How many files of a sequence are read: 1 is silhouettes, 2 is silhouettes and bodies."""
@@ -40,6 +45,12 @@ def contradictions(config: Config, opengait: bool = False) -> list[str]:
         problems.append(
             f"trainer_cfg.sampler.sample_type: found {order}; heatmap_cfg.dilations looks at neighbouring frames, so "
             f"set {order.split('_')[0]}_ordered, or dilations: []."
+        )
+    heatmaps = model.heatmap_cfg or {}
+    if branch and heatmaps.get("frozen") and heatmaps.get("reads") != "backbone":
+        problems.append(
+            f"loss_cfg: {', '.join(branch)} would teach nothing, for heatmap_cfg is frozen; take them out, or set "
+            "frozen: false."
         )
     if branch and model.heatmap_cfg is None:
         problems.append(

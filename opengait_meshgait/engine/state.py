@@ -12,6 +12,7 @@ from torch import nn
 from opengait_meshgait.common.distributed import rank, wait_for_all
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.engine.checkpoint import Checkpoints, Say, other_body, other_size
+from opengait_meshgait.engine.checks import FROZEN_UNTAUGHT
 from opengait_meshgait.engine.config import make_config
 from opengait_meshgait.engine.optimization import take_moments
 from opengait_meshgait.engine.schema import Config
@@ -144,10 +145,13 @@ def restore(state: TrainingState, config: Config, about: Mapping[str, Any], chec
         say: tells the user.
 
     Raises:
-        UserError: the checkpoint is damaged, does not fit, or belongs to another run.
+        UserError: the checkpoint is damaged, does not fit, or belongs to another run; or there is none, and the
+            estimator's weights are frozen.
     """
     cfg = config.trainer_cfg
     if (start := find_start(cfg.restore_hint, checkpoints, say)) is None:
+        if (config.model_cfg.heatmap_cfg or {}).get("frozen"):
+            raise UserError(FROZEN_UNTAUGHT)
         return
     path, content, resumes = start
     if resumes:

@@ -73,6 +73,7 @@ class HeatmapEstimator(nn.Module):
             ``backbone``, the backbone's feature maps, at their resolution: 3D supervision teaches the backbone too.
         dilations: convolutions over time, one after the other, each over three frames that are so many apart; none
             makes the order of the frames meaningless.
+        frozen: keep weights and statistics as they begin: 3D that was learned before, see ``restore_hint``.
         in_channels: of what is read; the network knows it.
     """
 
@@ -89,13 +90,14 @@ class HeatmapEstimator(nn.Module):
         shrink: Count = 1,
         reads: Literal["silhouettes", "backbone"] = "silhouettes",
         dilations: Sequence[Count] = (),
+        frozen: bool = False,
         in_channels: int = 1,
     ):
         super().__init__()
         half, quarter, eighth = channels
         width = 2 * eighth
         self.markers, self.depth, self.depth_range = markers, depth, depth_range
-        self.shrink, self.reads = shrink, reads
+        self.shrink, self.reads, self.frozen = shrink, reads, frozen
         if reads == "silhouettes":
             stem = BasicConv2d(in_channels, half, 3, 2, 1), nn.BatchNorm2d(half), nn.ReLU(inplace=True)
             self.fine: nn.Module = nn.Sequential(*stem, BasicBlock(half, quarter, 2))
@@ -118,6 +120,11 @@ class HeatmapEstimator(nn.Module):
         nn.init.normal_(self.anchors.weight, std=0.001)
         for layer in (self.evidence, self.anchors):
             nn.init.zeros_(layer.bias)
+        self.requires_grad_(not frozen)
+
+    def train(self, mode: bool = True) -> "HeatmapEstimator":
+        """As of any module, but what is ``frozen`` always evaluates."""
+        return super().train(mode and not self.frozen)
 
     def extent(self, height: int, width: int) -> VolumeExtent:
         """The box that the volumes of ``height × width`` px span, be they silhouettes or maps of the same shape."""

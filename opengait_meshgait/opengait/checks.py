@@ -17,6 +17,7 @@ from opengait_meshgait.data import (
     SequenceTable,
     build_transforms,
 )
+from opengait_meshgait.engine.checks import FROZEN_UNTAUGHT
 from opengait_meshgait.engine.optimization import DEFAULTS, OPTIMIZERS, SCHEDULERS
 from opengait_meshgait.engine.schema import ModelCfg
 from opengait_meshgait.evaluation import METRICS, PROTOCOLS, split_Gait3D, split_indoor_dataset
@@ -63,6 +64,8 @@ def check(cfgs: Mapping[str, Any], training: bool, more_losses: Collection[str] 
             cfg = cfgs[section]
             given = {k: v for k, v in cfg.items() if k not in DEFAULTS or k in registry.known_arguments(cfg)}
             problems += sentences(registry.problems(given), section)
+        if (model.get("heatmap_cfg") or {}).get("frozen") and not trainer.get("restore_hint"):
+            problems.append(FROZEN_UNTAUGHT)
     if training and not problems:
         bodies = trains_with_bodies(cfgs)
         emitted = emitted_terms(model.get("heatmap_cfg") is not None, bodies)

@@ -378,11 +378,23 @@ def test_3d_first_and_then_recognition(raw, tmp_path):
     assert taught == {"HeatmapEstimator"}
     assert any("No loss of this config teaches recognition" in note for note in first.evaluations[-1]["notes"])
     raw["loss_cfg"], raw["model_cfg"]["Discriminant"] = losses, head
+    learned = {name: value for name, value in weights(first).items() if name.startswith("HeatmapEstimator.")}
+    frozen = copy.deepcopy(raw)
+    frozen["model_cfg"]["heatmap_cfg"]["frozen"] = True
+    with pytest.raises(UserError, match="marker, joint, mesh would teach nothing, for heatmap_cfg is frozen"):
+        run(frozen, tmp_path / "third")
+    frozen["loss_cfg"] = losses[:2]
+    with pytest.raises(UserError, match="would begin with fresh weights: name a checkpoint"):
+        run(frozen, tmp_path / "third")
+    frozen["trainer_cfg"] |= {"restore_hint": str(first.checkpoint), "restore_ckpt_strict": False}
+    third = weights(run(frozen, tmp_path / "third"))
+    assert_equal({name: third[name] for name in learned}, learned)
+    assert not torch.equal(third["FCs.fc_bin"], weights(first)["FCs.fc_bin"])
     raw["trainer_cfg"] |= {"restore_hint": str(first.checkpoint), "restore_ckpt_strict": False}
     raw["optimizer_cfg"]["lr"] = 1e-9
     second = run(raw, tmp_path / "second")
-    for name, value in weights(first).items():
-        if name.startswith("HeatmapEstimator.") and "running" not in name and "num_batches" not in name:
+    for name, value in learned.items():
+        if "running" not in name and "num_batches" not in name:
             torch.testing.assert_close(weights(second)[name], value, rtol=0, atol=1e-6)
 
 

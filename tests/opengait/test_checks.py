@@ -44,6 +44,7 @@ def test_a_good_config_passes(cfgs):
         ("evaluator_cfg", "transform", [{"type": "BaseSilTransfrom"}], "Did you mean 'BaseSilTransform' or"),
         ("trainer_cfg", "transform", [{"type": "BaseSilCuttingTransform"}], "two (silhouettes, then bodies)"),
         ("trainer_cfg", "sampler", {"sample_type": "fixed_orderd"}, "Did you mean 'fixed_ordered'"),
+        ("model_cfg", "heatmap_cfg", {"type": "HeatmapEstimator", "frozen": True}, "would begin with fresh weights"),
         ("model_cfg", "heatmap_cfg", None, "It compares predicted bodies: give the model a heatmap_cfg"),
     ],
 )
