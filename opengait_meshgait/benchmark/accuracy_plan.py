@@ -194,7 +194,8 @@ def _testing_hash(config: Config, split: str, on: Path | None, head: str) -> str
     content = config.evaluator_cfg.model_dump(exclude=_NOT_TESTING, exclude_defaults=True)
     others = [] if on is None else [_made(on)]
     labels = read_partition(config.data_cfg.dataset_partition, split)
-    return _hash([content, build.evaluator_arguments(config), labels, *others, head])
+    protocol, named = build.build_protocol(config)
+    return _hash([content, protocol.model_dump(), named, labels, *others, head])
 
 
 def _made(root: Path) -> Any:
@@ -254,12 +255,12 @@ def _check_split(config: Config, split: str) -> None:
             f"The partition {partition} has no VAL_SET, and what is chosen by TEST_SET cannot be tested by it. Make "
             "walkers with `meshgait walkers --val N`; with other data, move some ids of TRAIN_SET to a list VAL_SET."
         )
-    probes = build.evaluator_arguments(config).get("probes")
+    protocol, named = build.build_protocol(config)
     labels = read_partition(partition, split)
-    if probes is not None and not any(probe.startswith(f"{label}-") for probe in probes for label in labels):
+    if protocol.partition_key and not any(name.startswith(f"{label}-") for name in named for label in labels):
         raise UserError(
-            f"PROBE_SET in {partition} names no sequence of the {split} set: add some of its sequences, id-type-view, "
-            "or set evaluator_cfg.eval_func: evaluate_indoor_dataset."
+            f"{protocol.partition_key} in {partition} names no sequence of the {split} set: add some of its sequences, "
+            "id-type-view, or set evaluator_cfg.eval_func: evaluate_indoor_dataset."
         )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from opengait_meshgait.evaluation.bodies import LOW_IOU
 from opengait_meshgait.evaluation.comparison import MEAN, Difference, compare_conditions
-from opengait_meshgait.evaluation.evaluators import read_hits
+from opengait_meshgait.evaluation.results import read_hits
 
 MEASURES = ("Rank-1", "mAP")
 """What configs are compared by."""
@@ -66,8 +66,10 @@ Numbers = Mapping[str, Callable[[Mapping[str, Any]], float | None]]
 
 def figures(run: Mapping[str, Any]) -> Numbers:
     """The columns of recognition: how to read each from a run. They depend on the protocol only."""
-    conditions = [name.removesuffix("@R1") for name in run["metrics"] if name.endswith("@R1")]
-    columns: dict = {f"Rank-1 {c}": lambda run, c=c: run["metrics"][f"{c}@R1"] for c in conditions}
+    across = any(name.endswith("@R1") for name in run["metrics"])
+    rank1 = "@R1" if across else "@Rank-1"
+    conditions = [name.removesuffix(rank1) for name in run["metrics"] if name.endswith(rank1)]
+    columns: dict = {f"Rank-1 {c}": lambda run, c=c: run["metrics"][f"{c}{rank1}"] for c in conditions}
     if len(conditions) > 1:
         columns[MEAN] = lambda run: run["rank1"]
     columns |= {

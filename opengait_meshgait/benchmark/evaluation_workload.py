@@ -6,11 +6,10 @@ from typing import ClassVar
 import torch
 
 from opengait_meshgait.benchmark.interleaved import Workload
-from opengait_meshgait.evaluation.cross_view import evaluate_indoor_dataset
-from opengait_meshgait.evaluation.gait3d import evaluate_Gait3D
+from opengait_meshgait.evaluation import PROTOCOLS, evaluate_recognition
 
 GAIT3D, CROSS_VIEW = "evaluate_Gait3D", "evaluate_indoor_dataset"
-"""The tasks; each returns metrics in percent by name."""
+"""The tasks, by OpenGait's names; each returns metrics in percent by name."""
 # Standard deviation of a sequence around its identity, whose own is 1. With 4,096 numbers an embedding, Rank-1 among
 # 20,000 is then neither 0 nor 100 %.
 _NOISE = 4.5
@@ -73,9 +72,9 @@ class EvaluationCase:
 def evaluation_workload(case: EvaluationCase, device: torch.device) -> Workload:
     """This package's evaluators, ready to be timed."""
     embeddings = case.embeddings().to(device)
-    about = case.labels, case.types, case.views
+    about = embeddings, case.labels, case.types, case.views
     tasks = {
-        GAIT3D: lambda: evaluate_Gait3D(embeddings, *about, case.probe_names, case.metric).metrics,
-        CROSS_VIEW: lambda: evaluate_indoor_dataset(embeddings, *about, "OUMVLP", case.metric).metrics,
+        GAIT3D: lambda: evaluate_recognition(*about, PROTOCOLS["Gait3D"], case.probe_names, case.metric).metrics,
+        CROSS_VIEW: lambda: evaluate_recognition(*about, PROTOCOLS["OUMVLP"], metric=case.metric).metrics,
     }
     return Workload({}, tasks, device)

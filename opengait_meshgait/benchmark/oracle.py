@@ -18,8 +18,9 @@ from opengait_meshgait.engine import build
 from opengait_meshgait.engine.checkpoint import run_folder
 from opengait_meshgait.engine.schema import Config
 from opengait_meshgait.engine.testing import find_checkpoint
-from opengait_meshgait.evaluation import EVALUATORS
+from opengait_meshgait.evaluation import evaluate_recognition
 from opengait_meshgait.evaluation.bodies import point_errors
+from opengait_meshgait.evaluation.results import EvaluationResult
 from opengait_meshgait.networks import LDAHead, MeshGaitNet, load_checkpoint, load_weights
 from opengait_meshgait.recipe.preparation import BatchPreparation
 
@@ -166,9 +167,6 @@ def _row(
     }
 
 
-def _evaluate(features: Tensor, test: GaitDataset, config: Config) -> Any:
-    protocol: Sequence[Any] = (test.label_list, test.types_list, test.views_list)
-    arguments = build.evaluator_arguments(config)
-    return EVALUATORS.get(config.evaluator_cfg.eval_func)(
-        features, *protocol, metric=config.evaluator_cfg.metric, **arguments
-    )
+def _evaluate(features: Tensor, test: GaitDataset, config: Config) -> EvaluationResult:
+    sequences = (test.label_list, test.types_list, test.views_list)
+    return evaluate_recognition(features, *sequences, *build.build_protocol(config), metric=config.evaluator_cfg.metric)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from opengait_meshgait.benchmark.accuracy_tables import Contestant, Numbers, figures
-from opengait_meshgait.evaluation.evaluators import read_hits
+from opengait_meshgait.evaluation.results import read_hits
 
 _BY_VIEW = (("MPJPE", "bodies_by_view", "mpjpe_root_mm", " mm", 0), ("IoU", "iou_by_view", "iou", "", 2))
 _WEIGHED = ("bodies", "bodies_by_view", "iou", "iou_low_percent", "iou_by_view", "seconds_per_iteration")

@@ -1,5 +1,6 @@
 """Files and folders: written whole or not at all, read without running code."""
 
+import csv
 import glob
 import json
 import os
@@ -7,7 +8,7 @@ import pickle
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -79,6 +80,12 @@ def write_json(path: str | Path, content: Any) -> None:
     """Write ``content`` as indented JSON, atomically."""
     with atomic_path(path) as temporary:
         temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def write_csv(path: str | Path, rows: Iterable[Sequence[str]]) -> None:
+    """Write rows of a CSV file, atomically."""
+    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows(rows)
 
 
 def read_json(path: str | Path) -> Any:

@@ -4,6 +4,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from opengait_meshgait.body.files import load_body
@@ -81,8 +82,9 @@ def check_protocol(findings: Findings) -> str:
         table = SequenceTable(findings.sequences(split))
         share = collect(problems, build.split_test_set, findings.config, table)
         if share is not None:
-            probes = ", ".join(f"{len(indices):,} {name}" for name, indices in share.probes.items())
-            found.append(f"{SPLITS[split]}: {len(share.gallery):,} gallery sequences, probes: {probes}")
+            probes = ", ".join(f"{len(each.probes):,} {name}" for name, each in share.groups.items())
+            gallery = len({*np.concatenate([each.gallery for each in share.groups.values()]).tolist()})
+            found.append(f"{SPLITS[split]}: {gallery:,} gallery sequences, probes: {probes}")
             found += share.notes
     return unless(problems, f"{findings.config.evaluator_cfg.eval_func}, " + "; ".join(found))
 

@@ -12,8 +12,8 @@ from opengait_meshgait.common.files import read_json
 from opengait_meshgait.data import FrameSampling, GaitDataset, SequenceTable
 from opengait_meshgait.engine.checks import modalities
 from opengait_meshgait.engine.optimization import OPTIMIZERS, SCHEDULERS, build_named
-from opengait_meshgait.engine.schema import Config
-from opengait_meshgait.evaluation import Split, split_Gait3D, split_indoor_dataset
+from opengait_meshgait.engine.schema import EVAL_FUNCTIONS, Config
+from opengait_meshgait.evaluation import Protocol, Split, find_protocol, split_sequences
 from opengait_meshgait.losses import SILHOUETTE_TERM, LossSum, emitted_terms
 from opengait_meshgait.networks import MeshGaitNet
 from opengait_meshgait.recipe.preparation import BatchPreparation, check_class_num
@@ -113,26 +113,33 @@ def build_test_set(config: Config, split: str, with_bodies: bool) -> GaitDataset
 
 
 def split_test_set(config: Config, table: SequenceTable) -> Split:
-    """Gallery and probes among test sequences, by the protocol of ``eval_func``.
+    """Gallery and probes among test sequences, by the protocol of the config.
 
     Raises:
         UserError: the protocol cannot be applied.
     """
-    split = split_Gait3D if config.evaluator_cfg.eval_func == "evaluate_Gait3D" else split_indoor_dataset
-    return split(table.label_list, table.types_list, table.views_list, **evaluator_arguments(config))
+    return split_sequences(table.label_list, table.types_list, table.views_list, *build_protocol(config))
 
 
-def evaluator_arguments(config: Config) -> dict[str, Any]:
-    """What the evaluator of ``eval_func`` must know of the data set."""
-    if config.evaluator_cfg.eval_func != "evaluate_Gait3D":
-        return {"dataset": config.data_cfg.test_dataset_name or config.data_cfg.dataset_name}
-    partition = read_json(config.data_cfg.dataset_partition)
-    if not isinstance(partition, dict) or not isinstance(partition.get("PROBE_SET"), list):
+def build_protocol(config: Config) -> tuple[Protocol, list[str]]:
+    """The protocol of ``eval_func`` or else of ``test_dataset_name``, and the names that the partition has for it.
+
+    Raises:
+        UserError: there is no such protocol, its file cannot be used, or the partition has no such list.
+    """
+    data, function = config.data_cfg, config.evaluator_cfg.eval_func
+    protocol = find_protocol(EVAL_FUNCTIONS[function] or data.test_dataset_name or data.dataset_name)
+    key = protocol.partition_key
+    if key is None:
+        return protocol, []
+    partition = read_json(data.dataset_partition)
+    if not isinstance(partition, dict) or not isinstance(partition.get(key), list):
         raise UserError(
-            f"evaluate_Gait3D needs a list PROBE_SET (names id-type-view) in {config.data_cfg.dataset_partition}. Use "
-            "Gait3D's own partition, or eval_func: evaluate_indoor_dataset."
+            f"{protocol.name}'s protocol needs a list {key} (names id-type-view) in {data.dataset_partition}. Use "
+            f"{protocol.name}'s own partition, or eval_func: evaluate_indoor_dataset with the protocol of "
+            "test_dataset_name."
         )
-    return {"probes": partition["PROBE_SET"]}
+    return protocol, partition[key]
 
 
 def describe_data(dataset: SequenceTable) -> dict[str, Any]:

@@ -17,6 +17,15 @@ from opengait_meshgait.losses import LOSSES
 from opengait_meshgait.networks.registry import BACKBONES, ESTIMATORS, LAYERS
 
 Entry = dict[str, Any]
+EVAL_FUNCTIONS = {
+    "evaluate_indoor_dataset": None,
+    "evaluate_real_scene": None,
+    "evaluate_Gait3D": "Gait3D",
+    "evaluate_CCPG": "CCPG",
+    "evaluate_CCGR_MINI": "CCGR-MINI",
+    "GREW_submission": "GREW",
+}
+"""OpenGait's names for ``eval_func``, with the protocols they take; None: that of ``test_dataset_name``."""
 FOR_OPENGAIT = "opengait"
 """In the context of a validation: whether OpenGait is to read the config."""
 
@@ -112,7 +121,9 @@ class DataCfg(Section):
     cache: bool = Field(False, description="Keep what was read in memory.")
     remove_no_gallery: bool = Field(False, description="Has no effect; allowed because OpenGait's files have it.")
     test_dataset_name: str | None = Field(
-        None, description="Names the protocol of `evaluate_indoor_dataset`; null: the same as `dataset_name`."
+        None,
+        description="Names the protocol of `evaluate_indoor_dataset`: a data set's, or a YAML file of your own "
+        "([evaluation.md](evaluation.md)); null: the same as `dataset_name`.",
     )
 
 
@@ -144,8 +155,17 @@ class EvaluatorCfg(Section):
         "0: the newest.",
     )
     save_name: Name | None = Field(None, description="The run to test; null: `trainer_cfg.save_name`.")
-    eval_func: Literal["evaluate_indoor_dataset", "evaluate_Gait3D"] = Field(
-        "evaluate_indoor_dataset", description="The protocol: cross-view Rank-1 per condition, or Gait3D's."
+    eval_func: Literal[
+        "evaluate_indoor_dataset",
+        "evaluate_real_scene",
+        "evaluate_Gait3D",
+        "evaluate_CCPG",
+        "evaluate_CCGR_MINI",
+        "GREW_submission",
+    ] = Field(
+        "evaluate_indoor_dataset",
+        description="OpenGait's name of the evaluation. Those with a data set's name take its protocol, "
+        "`evaluate_indoor_dataset` and `evaluate_real_scene` that of `test_dataset_name`.",
     )
     metric: Literal["euc", "cos"] = Field(
         "euc", description="Distance of two embeddings: `euc`, Euclidean, or `cos`, cosine."

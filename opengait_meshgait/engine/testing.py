@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from opengait_meshgait.common.distributed import gather_to_rank0, processes, rank, world_size
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.common.files import read_json, write_json
+from opengait_meshgait.common.files import read_json, write_csv, write_json
 from opengait_meshgait.data import GaitDataset, InferenceSampler, make_loader
 from opengait_meshgait.engine import build
 from opengait_meshgait.engine.checkpoint import BEST, Checkpoints, other_body, other_size, run_folder
@@ -22,7 +22,7 @@ from opengait_meshgait.engine.config import require_config
 from opengait_meshgait.engine.overlap import FRAMES_DRAWN, body_to_draw, sequence_ious
 from opengait_meshgait.engine.progress import say
 from opengait_meshgait.engine.schema import Config
-from opengait_meshgait.evaluation import EVALUATORS, LOW_IOU, BodyErrors, body_errors, iou_metrics
+from opengait_meshgait.evaluation import LOW_IOU, BodyErrors, body_errors, evaluate_recognition, iou_metrics
 from opengait_meshgait.networks import MeshGaitNet, load_checkpoint, load_weights
 from opengait_meshgait.recipe.preparation import BatchPreparation
 
@@ -53,8 +53,9 @@ def evaluate(
     preparation: BatchPreparation,
     match: str | None = None,
     quiet: bool = False,
+    submission: Path | None = None,
 ) -> dict[str, Any]:
-    """Embed all sequences and apply the protocol of ``evaluator_cfg``.
+    """Embed all sequences and apply the protocol of the config.
 
     Args:
         net: on the device where to compute; left in evaluation mode.
@@ -63,11 +64,12 @@ def evaluate(
         preparation: of batches; without bodies in them there are no body errors, without ``supervision`` no meshes.
         match: the features to match, see :meth:`~opengait_meshgait.networks.MeshGaitNet.matched`.
         quiet: no progress bar.
+        submission: where to write the file for a benchmark's server, if the protocol has one.
 
     Returns:
         ``matched`` (``embeddings`` or ``lda``), ``metrics`` (percent), ``rank1`` (over all conditions), ``views`` and
         ``tables`` (percent by probe and gallery view, None where nothing was compared), ``notes``, ``probes`` (by
-        condition and ``id/type/view``: Rank-1 as :meth:`~opengait_meshgait.evaluation.evaluators.ProbeHits.texts`),
+        condition and ``id/type/view``: Rank-1 as :meth:`~opengait_meshgait.evaluation.results.ProbeHits.texts`),
         ``precisions`` (by condition, ``ap`` and ``inp`` of the probes in the order of ``probes``, 0…1, None where
         nothing was compared),
         ``sequences_with_bodies`` (how many have a true body in some frame; None where none is read), ``bodies`` (mm,
@@ -89,17 +91,20 @@ def evaluate(
     features = torch.empty(len(dataset), *shares[0].features[0].shape[1:])
     for share in shares:
         features[torch.cat(share.indices)] = torch.cat(share.features)
-    found = EVALUATORS.get(config.evaluator_cfg.eval_func)(
+    found = evaluate_recognition(
         features.to(next(net.parameters()).device),
         dataset.label_list,
         dataset.types_list,
         dataset.views_list,
+        *build.build_protocol(config),
         metric=config.evaluator_cfg.metric,
-        **build.evaluator_arguments(config),
     )
     notes = list(found.notes)
     if not net.recognises:
         notes.append("No loss of this config teaches recognition: how well its features match means nothing.")
+    if submission is not None and found.submission is not None:
+        write_csv(submission, found.submission)
+        notes.append(f"The file for the benchmark's server: {submission}")
     errors: dict[str, BodyErrors] = functools.reduce(_add, (share.errors for share in shares))
     ious: dict[str, list[float]] = functools.reduce(_add, (share.ious for share in shares))
     overlap = iou_metrics([iou for view in ious.values() for iou in view])
@@ -232,14 +237,16 @@ def test(
         dataset = build.build_test_set(config, split, preparation.with_bodies)
         if different := other_size(state, dataset.silhouette_size()):
             raise UserError(f"{source} cannot be tested. {different}")
-        result = evaluate(net.to(where), dataset, config, preparation, match, quiet)
+        iteration = state.get("iteration")
+        label = iteration if source.parent.parent == folder else source.stem
+        name = f"{split}-{label}{'-lda' if net.eval().matched(match) == 'lda' else ''}"
+        submission = folder / f"submission-{name}.csv"
+        result = evaluate(net.to(where), dataset, config, preparation, match, quiet, submission)
         if not result:
             return {}
-        result = {"split": split, "iteration": state.get("iteration"), "checkpoint": str(source), **result}
+        result = {"split": split, "iteration": iteration, "checkpoint": str(source), **result}
         result["notes"] += notes
-        label = result["iteration"] if source.parent.parent == folder else source.stem
-        head = "-lda" if result["matched"] == "lda" else ""
-        file = folder / f"results-{split}-{label}{head}.json"
+        file = folder / f"results-{name}.json"
         write_json(file, result)
         return {**result, "file": str(file)}
 

@@ -1,23 +1,22 @@
 """Pure functions from embeddings to recognition figures, and from bodies to millimetres."""
 
 from opengait_meshgait.evaluation.bodies import LOW_IOU, BodyErrors, body_errors, iou_metrics, point_errors
-from opengait_meshgait.evaluation.cross_view import PROTOCOLS, evaluate_indoor_dataset, split_indoor_dataset
-from opengait_meshgait.evaluation.evaluators import EVALUATORS, Split
-from opengait_meshgait.evaluation.gait3d import evaluate_Gait3D, split_Gait3D
+from opengait_meshgait.evaluation.protocols import PROTOCOLS, Protocol, find_protocol
+from opengait_meshgait.evaluation.recognition import evaluate_recognition
 from opengait_meshgait.evaluation.retrieval import METRICS
+from opengait_meshgait.evaluation.split import Split, split_sequences
 
 __all__ = [
-    "EVALUATORS",
     "LOW_IOU",
     "METRICS",
     "PROTOCOLS",
     "BodyErrors",
+    "Protocol",
     "Split",
     "body_errors",
-    "evaluate_Gait3D",
-    "evaluate_indoor_dataset",
+    "evaluate_recognition",
+    "find_protocol",
     "iou_metrics",
     "point_errors",
-    "split_Gait3D",
-    "split_indoor_dataset",
+    "split_sequences",
 ]

@@ -121,25 +121,38 @@ def retrieve(distance: torch.Tensor, match: torch.Tensor) -> Retrieval:
     return Retrieval(rank[end - count], ap, precision[end - 1])
 
 
+def nearest(distance: torch.Tensor, number: int) -> torch.Tensor:
+    """Places ``[b, number]`` int64 of the nearest gallery sequences, the nearest first."""
+    keys = _keys(distance, torch.arange(distance.shape[1], device=distance.device))
+    return keys.topk(number, largest=False).values & 0xFFFFFFFF
+
+
 def _in_order(distance: torch.Tensor, match: torch.Tensor) -> torch.Tensor:
     """``match [b, m]``, each row from the nearest gallery sequence to the farthest.
 
     Distance, place in the gallery and match are packed into one whole number, and these are sorted: twice as fast as
     sorting places by their distances.
     """
-    # Of finite floats without a negative zero, the bits are in order as whole numbers once those of negative ones are
-    # turned round.
-    bits = (distance.float() + 0.0).view(torch.int32)
-    bits ^= (bits >> 31) & torch.iinfo(torch.int32).max
-    keys = bits.long()
-    keys <<= 32
-    keys += 2 * torch.arange(distance.shape[1], device=distance.device)
+    keys = _keys(distance, 2 * torch.arange(distance.shape[1], device=distance.device))
     keys += match
     if keys.is_cpu:
         keys.numpy().sort(axis=1)  # many times as fast as PyTorch's here
     else:
         keys = keys.sort(dim=1).values
     return (keys & 1).bool()
+
+
+def _keys(distance: torch.Tensor, low: torch.Tensor) -> torch.Tensor:
+    """Whole numbers in the order of ``distance [b, m]`` and, where that is the same, of ``low [m]``, their lower 32
+    bits."""
+    # Of finite floats without a negative zero, the bits are in order as whole numbers once those of negative ones are
+    # turned round.
+    bits = (distance.float() + 0.0).view(torch.int32)
+    bits ^= (bits >> 31) & torch.iinfo(torch.int32).max
+    keys = bits.long()
+    keys <<= 32
+    keys += low
+    return keys
 
 
 def rank_k(ranks: torch.Tensor, k: int) -> float:

@@ -19,17 +19,21 @@ from opengait_meshgait.data import (
 )
 from opengait_meshgait.engine.checks import FROZEN_UNTAUGHT
 from opengait_meshgait.engine.optimization import DEFAULTS, OPTIMIZERS, SCHEDULERS
-from opengait_meshgait.engine.schema import ModelCfg
-from opengait_meshgait.evaluation import METRICS, PROTOCOLS, split_Gait3D, split_indoor_dataset
+from opengait_meshgait.engine.schema import EVAL_FUNCTIONS, ModelCfg
+from opengait_meshgait.evaluation import METRICS, PROTOCOLS, Protocol, find_protocol, split_sequences
 from opengait_meshgait.losses import BODY_TERMS, LOSSES, SILHOUETTE_TERM, LossSum, emitted_terms
 
 # Keys of our YAML files that only the embedded engine reads, with the value that means nothing.
 _EMBEDDED_ONLY = {"seed": 0, "clip_grad_norm": None, "save_every_minutes": None}
-# What `evaluate_indoor_dataset` of OpenGait knows besides our own protocols.
-_MORE_PROTOCOLS = ("CASIA-E", "SUSTech1K")
-# Where `evaluate_Gait3D` of OpenGait takes its probes from, whatever the config says, and how many ranks it reads.
-GAIT3D_PROBES = Path("datasets/Gait3D/Gait3D.json")
-_GAIT3D_RANKS = 10
+# The protocols that `evaluate_indoor_dataset` of OpenGait knows; to all others the function of this package is applied.
+_OF_OPENGAIT = ("CASIA-B", "CASIA-E", "OUMVLP", "SUSTech1K")
+_INDOOR, _OURS = "evaluate_indoor_dataset", "evaluate_walkers"
+# Where OpenGait's functions take names of sequences from, whatever the config says, and how many ranks they read.
+_NAMED_IN = {
+    "evaluate_Gait3D": Path("datasets/Gait3D/Gait3D.json"),
+    "evaluate_CCGR_MINI": Path("datasets/CCGR-MINI/CCGR-MINI.json"),
+}
+_RANKS_READ = 10
 
 
 def trains_with_bodies(cfgs: Mapping[str, Any]) -> bool:
@@ -77,11 +81,10 @@ def check(cfgs: Mapping[str, Any], training: bool, more_losses: Collection[str] 
     if not training or trainer["with_test"]:
         problems += _mistake("evaluator_cfg.transform", build_transforms, as_list(evaluator["transform"]), False)
         problems += _mistake("evaluator_cfg.sampler", FrameSampling.from_config, evaluator["sampler"])
-        metric, known = evaluator.get("metric", "euc"), {*PROTOCOLS, *_MORE_PROTOCOLS}
+        metric = evaluator.get("metric", "euc")
         if metric not in METRICS:
             problems.append(_listed("evaluator_cfg.metric", metric, METRICS))
-        if evaluator["eval_func"] == "evaluate_indoor_dataset" and _protocol(data) not in known:
-            problems.append(_listed("data_cfg.test_dataset_name", _protocol(data), known))
+        problems += _mistake("data_cfg.test_dataset_name", _protocol, cfgs)
     if problems:
         raise UserError("\n  ".join(["The config cannot be used:", *problems]))
 
@@ -102,9 +105,13 @@ def normalize(cfgs: dict[str, Any], training: bool, world_size: int) -> list[str
     if evaluator["sampler"]["batch_size"] != world_size:
         evaluator["sampler"]["batch_size"] = world_size
         notes.append(f"evaluator_cfg.sampler.batch_size is {world_size} now, the number of processes.")
-    if evaluator["eval_func"] == "evaluate_indoor_dataset" and _protocol(cfgs["data_cfg"]) == "Walkers":
-        evaluator["eval_func"] = "evaluate_walkers"
-        notes.append("evaluator_cfg.eval_func is evaluate_walkers now: OpenGait does not know that protocol.")
+    wanted = EVAL_FUNCTIONS.get(evaluator["eval_func"])
+    if wanted and evaluator["eval_func"] not in _NAMED_IN and _dataset(cfgs) != wanted:
+        cfgs["data_cfg"]["test_dataset_name"] = wanted
+        notes.append(f"data_cfg.test_dataset_name is {wanted} now: {evaluator['eval_func']} knows no other.")
+    if evaluator["eval_func"] == _INDOOR and _dataset(cfgs) not in _OF_OPENGAIT:
+        evaluator["eval_func"] = _OURS
+        notes.append(f"evaluator_cfg.eval_func is {_OURS} now: OpenGait does not know that protocol.")
     if training:
         if scheduler["scheduler"] == "OneCycleLR" and "total_steps" not in scheduler:
             scheduler["total_steps"] = trainer["total_iter"]
@@ -177,19 +184,19 @@ def check_test_set(cfgs: Mapping[str, Any], dataset: SequenceTable, root: str | 
     Raises:
         UserError: the protocol cannot be applied.
     """
-    function = cfgs["evaluator_cfg"]["eval_func"]
-    sequences = (dataset.label_list, dataset.types_list, dataset.views_list)
-    if function == "evaluate_Gait3D":
-        split = split_Gait3D(*sequences, read_json(Path(root, GAIT3D_PROBES))["PROBE_SET"])
-        if len(split.gallery) < _GAIT3D_RANKS:
-            raise UserError(
-                f"evaluate_Gait3D of OpenGait needs a gallery of {_GAIT3D_RANKS} sequences or more, and takes its "
-                f"probes from {GAIT3D_PROBES}; here are {len(split.gallery)}."
-            )
-        return list(split.notes)
-    if function in ("evaluate_indoor_dataset", "evaluate_walkers") and _protocol(cfgs["data_cfg"]) in PROTOCOLS:
-        return list(split_indoor_dataset(*sequences, _protocol(cfgs["data_cfg"])).notes)
-    return []
+    protocol, function = _protocol(cfgs), cfgs["evaluator_cfg"]["eval_func"]
+    if protocol is None:
+        return []
+    source = _NAMED_IN.get(function)
+    named = read_json(Path(root, source))[protocol.partition_key] if source else ()
+    split = split_sequences(dataset.label_list, dataset.types_list, dataset.views_list, protocol, named)
+    smallest = min(len(compared.gallery) for compared in split.groups.values())
+    if source and smallest < _RANKS_READ:
+        raise UserError(
+            f"{function} of OpenGait needs a gallery of {_RANKS_READ} sequences or more, and takes "
+            f"{protocol.partition_key} from {source}; here are {smallest}."
+        )
+    return list(split.notes)
 
 
 def foresee_test(cfgs: Mapping[str, Any]) -> list[str]:
@@ -202,9 +209,27 @@ def foresee_test(cfgs: Mapping[str, Any]) -> list[str]:
     return []
 
 
-def _protocol(data_cfg: Mapping[str, Any]) -> str:
-    """The name under which ``evaluate_indoor_dataset`` looks up galleries and probes."""
-    return data_cfg.get("test_dataset_name") or data_cfg["dataset_name"]
+def _protocol(cfgs: Mapping[str, Any]) -> Protocol | None:
+    """What ``eval_func`` applies; None where this package does not know it.
+
+    Raises:
+        UserError: there is no protocol of that name, or it is not to be had by this function.
+    """
+    function = cfgs["evaluator_cfg"]["eval_func"]
+    if EVAL_FUNCTIONS.get(function):
+        return PROTOCOLS[EVAL_FUNCTIONS[function]]
+    if function not in (_INDOOR, _OURS):
+        return None
+    protocol = find_protocol(_dataset(cfgs))
+    if protocol.partition_key:
+        others = ", ".join(name for name in _NAMED_IN if EVAL_FUNCTIONS[name] == protocol.name) or "none of OpenGait's"
+        raise UserError(f"{protocol.partition_key} of a partition is not told to {function}. eval_func: {others}.")
+    return protocol
+
+
+def _dataset(cfgs: Mapping[str, Any]) -> str:
+    """The name that OpenGait hands its evaluation."""
+    return cfgs["data_cfg"].get("test_dataset_name") or cfgs["data_cfg"]["dataset_name"]
 
 
 def _checkpoints(cfgs: Mapping[str, Any], name: str) -> Path:

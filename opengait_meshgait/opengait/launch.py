@@ -18,6 +18,7 @@ from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.common.interruption import Stopped
 from opengait_meshgait.engine.config import save_name
 from opengait_meshgait.engine.schema import Config
+from opengait_meshgait.evaluation.protocols import is_protocol_file
 from opengait_meshgait.opengait.checkout import Checkout
 from opengait_meshgait.opengait.checks import saved_iterations
 
@@ -126,6 +127,7 @@ def resolve_paths(cfgs: Mapping[str, Any], root: Path) -> dict[str, Any]:
     places = [(found["data_cfg"], key) for key in ("dataset_root", "dataset_partition")]
     places += [(found["model_cfg"].get("body_cfg") or {}, key) for key in ("body", "markers")]
     places += [(found[f"{section}_cfg"], "restore_hint") for section in ("trainer", "evaluator")]
+    places += [(found["data_cfg"], "test_dataset_name")] * is_protocol_file(found["data_cfg"].get("test_dataset_name"))
     for section, key in places:
         value = section.get(key)
         if isinstance(value, str):

@@ -17,7 +17,7 @@ from torch import nn
 from utils import get_msg_mgr
 
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.evaluation import evaluate_indoor_dataset
+from opengait_meshgait.evaluation import evaluate_recognition, find_protocol
 from opengait_meshgait.losses import JointLoss, MarkerLoss, MeshLoss, SilhouetteLoss
 from opengait_meshgait.networks.registry import BACKBONES, ESTIMATORS
 from opengait_meshgait.opengait.model import MeshGait
@@ -26,18 +26,19 @@ _OF_TORCHRUN = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"
 
 
 def evaluate_walkers(data: Mapping[str, Any], dataset: str, metric: str = "euc") -> dict[str, float]:
-    """Cross-view figures, in the form of OpenGait's evaluators.
+    """The figures of a protocol that OpenGait does not know, in the form of its evaluators.
 
     Args:
         data: ``embeddings [n, c, p]`` float32 with n ``labels``, ``types`` and ``views``.
-        dataset: a protocol of :data:`opengait_meshgait.evaluation.PROTOCOLS`.
+        dataset: names a protocol, see :func:`opengait_meshgait.evaluation.find_protocol`.
         metric: ``euc`` or ``cos``.
 
     Returns:
         ``scalar/test_accuracy/<name>``, percent.
     """
     features = torch.from_numpy(data["embeddings"])
-    result = evaluate_indoor_dataset(features, data["labels"], data["types"], data["views"], dataset, metric=metric)
+    sequences = (data["labels"], data["types"], data["views"])
+    result = evaluate_recognition(features, *sequences, find_protocol(dataset), metric=metric)
     figures = "\t".join(f"{name}: {value:.2f}%" for name, value in result.metrics.items())
     for line in (*result.notes, figures):
         get_msg_mgr().log_info(line)

@@ -186,6 +186,49 @@ def test_weights_of_another_network(raw, trained):
         run(raw, output)
 
 
+def test_one_test_identity_is_said(raw, trained, partition, tmp_path):
+    output = trained(raw)
+    content = json.loads(partition.read_text())
+    (tmp_path / "p.json").write_text(json.dumps({**content, "TEST_SET": content["TEST_SET"][:1]}))
+    raw["data_cfg"]["dataset_partition"] = str(tmp_path / "p.json")
+    result = run(raw, output)
+    assert result["rank1"] == 100.0
+    (note,) = (note for note in result["notes"] if "one identity" in note)
+    assert note in json.loads((output / "Tiny/MeshGait/Run/results-test-8-lda.json").read_text())["notes"]
+
+
+def test_ones_own_protocol(raw, trained, tmp_path):
+    (tmp_path / "mine.yaml").write_text("gallery: [nm-*]\nprobes: {bag: [bg-*]}\nfigures: [retrieval]")
+    raw["data_cfg"]["test_dataset_name"] = str(tmp_path / "mine.yaml")
+    assert run(raw, trained(raw))["metrics"].keys() == {
+        f"bag@{name}" for name in ("Rank-1", "Rank-5", "Rank-10", "mAP", "mINP")
+    }
+
+
+def test_submission_file(raw, trained, make_dataset, tmp_path):
+    content = json.loads(make_dataset(tmp_path / "grew", people=12, train=1).read_text())
+    for label in content["TEST_SET"]:
+        folder = tmp_path / "grew" / label
+        for old, new in (("nm-01", "01"), ("nm-02", "02")):
+            (folder / old).rename(folder / new)
+    probes = tmp_path / "grew" / "probe"
+    probes.mkdir()
+    (tmp_path / "grew" / "0001" / "bg-01").rename(probes / "03")
+    partition = tmp_path / "p.json"
+    partition.write_text(json.dumps({**content, "TEST_SET": [*content["TEST_SET"], "probe"]}))
+    raw["data_cfg"] |= {"dataset_root": str(tmp_path / "grew"), "dataset_partition": str(partition)}
+    raw["evaluator_cfg"]["eval_func"] = "GREW_submission"
+    output = trained(raw)
+    result = run(raw, output)
+    assert result["metrics"].keys() == {f"Rank-{k}" for k in (1, 5, 10, 20)} | {"mAP", "mINP"}
+    path = output / "Tiny/MeshGait/Run/submission-test-8-lda.csv"
+    assert result["notes"][0] == f"The file for the benchmark's server: {path}"
+    head, *rows = (line.split(",") for line in path.read_text().splitlines())
+    assert head == ["videoId", *(f"rank{k}" for k in range(1, 21))]
+    # By number, as the server knows people.
+    assert [row[0] for row in rows] == ["000", "090"] and {*rows[0][1:]} <= {str(i) for i in range(2, 13)}
+
+
 def test_gait3d_protocol(raw, trained, partition, tmp_path):
     output = trained(raw)
     content = json.loads(partition.read_text())

@@ -16,15 +16,16 @@ def rng():
 
 @pytest.fixture
 def opengait(monkeypatch, load_opengait):
-    """OpenGait's modules ``metric`` and ``evaluator``, on the CPU, with ties in gallery order.
+    """OpenGait's modules ``metric`` and ``evaluator``, on the CPU, with ties in gallery order, and what they ``said``.
 
     Its own order of ties is left to an unstable sort; everything else is as it stands.
     """
-    log = SimpleNamespace(log_info=lambda *_: None)
+    said = []
+    log = SimpleNamespace(log_info=said.append)
     utils = {"is_tensor": torch.is_tensor, "mkdir": os.makedirs, "get_msg_mgr": lambda: log}
     monkeypatch.setattr(torch.Tensor, "cuda", lambda self: self)
     metric, evaluator = load_opengait("evaluation", utils, "metric", "evaluator")
     stable = SimpleNamespace(**vars(np))
     stable.argsort = functools.partial(np.argsort, kind="stable")
     monkeypatch.setattr(metric, "np", stable)
-    return SimpleNamespace(metric=metric, evaluator=evaluator)
+    return SimpleNamespace(metric=metric, evaluator=evaluator, said=said)

@@ -12,7 +12,7 @@ from opengait_meshgait.body.layout import ROOT_TURN
 from opengait_meshgait.engine import testing as engine_test
 from opengait_meshgait.engine.config import make_config
 from opengait_meshgait.engine.training import train
-from opengait_meshgait.evaluation import EVALUATORS, evaluate_indoor_dataset
+from opengait_meshgait.evaluation import evaluate_recognition
 from opengait_meshgait.inference import load
 from opengait_meshgait.networks import load_checkpoint
 
@@ -128,13 +128,13 @@ def engine_embeddings(checkpoint, make_raw, tmp_path_factory):
     """What the engine compares when it tests that model: names ``id/type/view``, and embeddings [8, c, p]."""
     caught = {}
 
-    def catch(embeddings, labels, types, views, **options):
+    def catch(embeddings, labels, types, views, *protocol, **options):
         caught["names"] = [f"{label}/{kind}/{view}" for label, kind, view in zip(labels, types, views)]
         caught["embeddings"] = embeddings.numpy()
-        return evaluate_indoor_dataset(embeddings, labels, types, views, **options)
+        return evaluate_recognition(embeddings, labels, types, views, *protocol, **options)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(EVALUATORS.entries, "evaluate_indoor_dataset", catch)
+        patch.setattr(engine_test, "evaluate_recognition", catch)
         engine_test.test(make_config(make_raw()), str(checkpoint), "cpu", True, tmp_path_factory.mktemp("test"))
     return caught["names"], caught["embeddings"]
 

@@ -1,33 +1,13 @@
-"""What the evaluators share: the split into gallery and probes, their checks, and what an evaluation returns."""
+"""What an evaluation returns: figures, and what they are made of."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
-import torch
-
-from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.common.registry import Registry
-
-EVALUATORS = Registry("evaluator")
 
 _MARKS = {0.0: "0", 1.0: "1"}
 _NOT_COMPARED = "-"
-
-
-class Split(NamedTuple):
-    """Who is compared with whom.
-
-    Attributes:
-        gallery: indices of the gallery's sequences, in the order given.
-        probes: indices of the probes, by condition.
-        notes: what was left out, one sentence each.
-    """
-
-    gallery: np.ndarray
-    probes: Mapping[str, np.ndarray]
-    notes: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -59,6 +39,20 @@ class ProbeHits:
         }
 
 
+class Figures(NamedTuple):
+    """What is found of one group of probes.
+
+    Attributes:
+        metrics: percent by name, such as ``R1``.
+        tables: as those of :class:`EvaluationResult`.
+        hits: of single probes.
+    """
+
+    metrics: Mapping[str, float]
+    tables: Mapping[str, np.ndarray]
+    hits: ProbeHits
+
+
 @dataclass(frozen=True)
 class EvaluationResult:
     """The figures of one evaluation.
@@ -70,6 +64,7 @@ class EvaluationResult:
         tables: percent by name, ``[probe view, gallery view]``, NaN where nothing was there to compare.
         notes: what was left out, one sentence each.
         hits: Rank-1, AP and INP of single probes, by condition.
+        submission: rows of the file that a benchmark's server scores, the first one the header; None without one.
     """
 
     metrics: Mapping[str, float]
@@ -78,40 +73,10 @@ class EvaluationResult:
     tables: Mapping[str, np.ndarray] = field(default_factory=dict)
     notes: Sequence[str] = ()
     hits: Mapping[str, ProbeHits] = field(default_factory=dict)
+    submission: Sequence[Sequence[str]] | None = None
 
 
 def read_hits(texts: Iterable[str]) -> np.ndarray:
     """``[q, g]`` float32 from what :meth:`ProbeHits.texts` gave."""
     values = {mark: hit for hit, mark in _MARKS.items()} | {_NOT_COMPARED: np.nan}
     return np.array([[values[mark] for mark in text] for text in texts], dtype=np.float32)
-
-
-def as_strings(values: Sequence) -> np.ndarray:
-    """Labels, types or views as an array of strings ``[n]``."""
-    return np.asarray([str(value) for value in values], dtype=np.str_)
-
-
-def as_numbers(values: Sequence) -> torch.Tensor:
-    """Labels as numbers ``[n]`` int64: equal where the labels are equal."""
-    return torch.from_numpy(np.unique(as_strings(values), return_inverse=True)[1])
-
-
-def check_embeddings(embeddings: torch.Tensor, labels: Sequence, types: Sequence, views: Sequence) -> None:
-    """Refuse what cannot be compared.
-
-    Raises:
-        ValueError: the embeddings are not ``[n, c, p]``, or there are not as many labels, types and views.
-        UserError: an embedding is NaN or infinite.
-    """
-    if embeddings.ndim != 3:
-        raise ValueError(f"expected embeddings [n, c, p], got {[*embeddings.shape]}")
-    counts = [len(labels), len(types), len(views)]
-    if counts != [len(embeddings)] * 3:
-        raise ValueError(f"expected {len(embeddings)} labels, types and views, got {counts}")
-    bad = (~embeddings.isfinite().all(2).all(1)).nonzero().flatten().tolist()
-    if bad:
-        first = "-".join(str(part[bad[0]]) for part in (labels, types, views))
-        raise UserError(
-            f"The embeddings of {len(bad)} of {len(embeddings)} sequences are NaN or infinite, first that of {first}. "
-            "Test another checkpoint, or without enable_float16."
-        )

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.evaluation import PROTOCOLS, evaluate_Gait3D, evaluate_indoor_dataset
-from opengait_meshgait.evaluation.evaluators import ProbeHits, read_hits
+from opengait_meshgait.evaluation import PROTOCOLS, evaluate_recognition
+from opengait_meshgait.evaluation.results import ProbeHits, read_hits
 
 TYPES, VIEWS = ["nm-01", "nm-02", "bg-01", "cl-01", "cl-02"], ["000", "090", "180"]
 
@@ -29,7 +29,7 @@ def test_cross_view_equals_loops(present, seed):
     # Small whole numbers: ties abound, and their distances are exact.
     embeddings = torch.randint(3, (len(rows), 2, 1), generator=torch.Generator().manual_seed(seed)).float()
     try:
-        result = evaluate_indoor_dataset(embeddings, labels, types, views, "Walkers", chunk=3)
+        result = evaluate_recognition(embeddings, labels, types, views, PROTOCOLS["Walkers"], chunk=3)
     except UserError:
         return
     for condition, found in result.hits.items():
@@ -59,7 +59,7 @@ def test_gait3d_equals_loops(seed):
     types, views = ["c"] * 40, [f"s{i}" for i in range(40)]
     embeddings = torch.randint(3, (40, 2, 1), generator=rng).float()
     probes = [f"{labels[i]}-c-s{i}" for i in range(0, 40, 3)]
-    result = evaluate_Gait3D(embeddings, labels, types, views, probes, chunk=4)
+    result = evaluate_recognition(embeddings, labels, types, views, PROTOCOLS["Gait3D"], probes, chunk=4)
     gallery = [i for i in range(40) if i % 3]
     expected = [i for i in range(0, 40, 3) if labels[i] in {labels[j] for j in gallery}]
     (found,) = result.hits.values()
