@@ -1,6 +1,6 @@
 """``meshgait bench oracle``: what recognition would gain from truer virtual markers, and in which way truer."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 

@@ -1,6 +1,8 @@
 """A dataset in OpenGait's layout, checked before the training starts."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -9,25 +11,27 @@ from tqdm import tqdm
 
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.data.collate import FrameSampling, GaitSequence
-from opengait_meshgait.data.layout import SequenceInfo, find_sequences, list_problems, read_partition
+from opengait_meshgait.data.layout import SequenceInfo, check_alike, find_sequences, list_problems, read_partition
 from opengait_meshgait.data.reader import Arrays, read_sequence, usable_bodies
+from opengait_meshgait.data.several import as_several
 
 
 class SequenceTable:
     """Sequences, and who and what they show.
 
     Args:
-        seqs: in any order.
+        parts: the sequences of each data set, in any order; of different ids.
 
     Attributes:
         seqs: one :class:`SequenceInfo` a sequence, in that order.
         label_list, types_list, views_list: id, type and view of each sequence.
         label_set: the ids, sorted.
+        label_sets: those of each data set, sorted.
         indices_dict: the places of each id's sequences.
     """
 
-    def __init__(self, seqs: list[SequenceInfo]):
-        self.seqs = seqs
+    def __init__(self, *parts: list[SequenceInfo]):
+        self.seqs = seqs = [*chain.from_iterable(parts)]
         self.label_list = [info.label for info in seqs]
         self.types_list = [info.type for info in seqs]
         self.views_list = [info.view for info in seqs]
@@ -35,6 +39,7 @@ class SequenceTable:
         self.indices_dict: dict[str, list[int]] = {label: [] for label in self.label_set}
         for index, label in enumerate(self.label_list):
             self.indices_dict[label].append(index)
+        self.label_sets = [sorted({info.label for info in part}) for part in parts]
 
     def __len__(self) -> int:
         return len(self.seqs)
@@ -45,8 +50,9 @@ class GaitDataset(SequenceTable, Dataset):
 
     Args:
         data_cfg: the YAML's ``data_cfg``. Read here are ``dataset_root`` (``root/id/type/view/*.pkl``),
-            ``dataset_partition``, ``data_in_use`` (which of a folder's pickles, sorted, may be used) and ``cache``
-            (read all sequences now and keep them; forked worker processes share them).
+            ``dataset_partition``, ``data_in_use`` (which of a folder's pickles, sorted, may be used), ``cache`` (read
+            all sequences now and keep them; forked worker processes share them) and ``others``, further data sets to
+            train on (:mod:`~opengait_meshgait.data.several`): labels are ``<dataset_name>-<id>`` then, as in OpenGait.
         split: ``train``, ``val`` or ``test``: the partition's ``TRAIN_SET``, ``VAL_SET`` or ``TEST_SET``.
         with_bodies: whether to read bodies and their weights besides the silhouettes.
         frames: which frames of a sequence to take.
@@ -59,11 +65,14 @@ class GaitDataset(SequenceTable, Dataset):
     """
 
     def __init__(self, data_cfg: Mapping[str, Any], split: str, with_bodies: bool, frames: FrameSampling):
-        labels = read_partition(data_cfg["dataset_partition"], split)
-        super().__init__(find_sequences(data_cfg["dataset_root"], labels, with_bodies, data_cfg.get("data_in_use")))
+        several = as_several(data_cfg) if split == "train" else [data_cfg]
+        found = [_find(cfg, split, with_bodies, named=len(several) > 1) for cfg in several]
+        super().__init__(*found)
         self.frames = frames
         self._places = {label: place for place, label in enumerate(self.label_set)}
         self._cache: dict[int, Arrays] | None = {} if data_cfg.get("cache") else None
+        if len(several) > 1:
+            _check_alike(self, found, with_bodies)
         if self._cache is not None:
             check_sequences(self)
 
@@ -109,6 +118,31 @@ class GaitDataset(SequenceTable, Dataset):
             index=index,
             seed=seed,
             name=info.name,
+        )
+
+
+def _find(data_cfg: Mapping[str, Any], split: str, with_bodies: bool, named: bool) -> list[SequenceInfo]:
+    """The sequences of one data set's split; ``named``: the labels with its name."""
+    labels = read_partition(data_cfg["dataset_partition"], split)
+    found = find_sequences(data_cfg["dataset_root"], labels, with_bodies, data_cfg.get("data_in_use"))
+    return [replace(info, label=f"{data_cfg['dataset_name']}-{info.label}") for info in found] if named else found
+
+
+def _check_alike(dataset: GaitDataset, found: Sequence[list[SequenceInfo]], with_bodies: bool) -> None:
+    """Make sure that the sequences of several data sets can be in one batch, as they are where the LDA head is fitted.
+
+    Raises:
+        UserError: silhouettes of different sizes, or bodies of different kinds.
+    """
+    if with_bodies:
+        check_alike(dataset.seqs)
+    first = [sum(map(len, found[:place])) for place in range(len(found))]
+    sizes = {dataset.seqs[index].name: dataset.load(index)[0].shape[1:] for index in first}
+    if len({*sizes.values()}) > 1:
+        listed = ", ".join(f"{name} {height}×{width}" for name, (height, width) in sizes.items())
+        raise UserError(
+            f"The silhouettes of data_cfg's data sets differ in size (height×width): {listed}. Prepare them alike "
+            "(meshgait prepare)."
         )
 
 

@@ -26,6 +26,8 @@ class TripletSampler(Sampler[list[Key]]):
     A run that starts at iteration i draws what a run from 0 would have drawn from i on, whatever the number of workers,
     and the processes of a distributed run share out the batch that one process would have drawn.
 
+    Of several data sets, each batch is from one, drawn as :func:`shares_of_batches` says.
+
     Args:
         dataset: what to draw from.
         batch_size: [P, K]. A person with fewer than K sequences gives some of them more than once.
@@ -54,10 +56,12 @@ class TripletSampler(Sampler[list[Key]]):
         people, each = batch_size
         if people < 2:
             raise UserError(f"batch_size {list(batch_size)} asks for one id a batch; triplets need two or more.")
-        if people > len(dataset.label_set):
+        fewest = min(dataset.label_sets, key=len)
+        if people > len(fewest):
+            which = f" with {fewest[0]}" * (len(dataset.label_sets) > 1 and bool(fewest))
             raise UserError(
-                f"batch_size {list(batch_size)} asks for {people} ids a batch, and the dataset has "
-                f"{len(dataset.label_set)}. Lower the first number."
+                f"batch_size {list(batch_size)} asks for {people} ids a batch, and the dataset{which} has "
+                f"{len(fewest)}. Lower the first number."
             )
         if people * each % world_size:
             raise UserError(
@@ -68,14 +72,17 @@ class TripletSampler(Sampler[list[Key]]):
         self.people, self.each = people, each
         self.batch_shuffle = batch_shuffle
         self.seed, self.start = seed, start
+        self.shares = shares_of_batches(dataset)
         self.rank, self.world_size = rank, world_size
 
     def batch(self, iteration: int) -> list[Key]:
         """The whole batch of one iteration, for all processes together."""
         rng = np.random.default_rng([self.seed, iteration])
         indices = []
-        for label in rng.permutation(len(self.dataset.label_set))[: self.people]:
-            own = self.dataset.indices_dict[self.dataset.label_set[label]]
+        several = len(self.shares) > 1
+        labels = self.dataset.label_sets[rng.choice(len(self.shares), p=self.shares) if several else 0]
+        for label in rng.permutation(len(labels))[: self.people]:
+            own = self.dataset.indices_dict[labels[label]]
             indices += [own[i] for i in rng.choice(len(own), self.each, replace=len(own) < self.each)]
         seeds = rng.integers(2**63, size=len(indices))
         keys = list(zip(indices, seeds.tolist()))
@@ -84,6 +91,14 @@ class TripletSampler(Sampler[list[Key]]):
     def __iter__(self) -> Iterator[list[Key]]:
         for iteration in itertools.count(self.start):
             yield self.batch(iteration)[self.rank :: self.world_size]
+
+
+def shares_of_batches(dataset: SequenceTable) -> np.ndarray:
+    """Of several data sets, how large a share of the batches each gives, ``[data sets]``: the cube roots of their
+    numbers of sequences, scaled to a sum of 1, as in OpenGait."""
+    sizes = [sum(len(dataset.indices_dict[label]) for label in labels) for labels in dataset.label_sets]
+    roots = np.cbrt(np.asarray(sizes, dtype=np.float64))
+    return roots / roots.sum()
 
 
 class InferenceSampler(Sampler[list[Key]]):

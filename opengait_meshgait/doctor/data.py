@@ -1,9 +1,11 @@
 """What the doctor asks of a config and of the data that it names."""
 
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -14,6 +16,7 @@ from opengait_meshgait.common.files import read_json
 from opengait_meshgait.data import build_transforms
 from opengait_meshgait.data.layout import SPLITS, SequenceInfo, Survey, read_partition, survey_sequences
 from opengait_meshgait.data.reader import read_sequence
+from opengait_meshgait.data.several import as_several
 from opengait_meshgait.doctor.preflight import NotApplicable, collect, unless
 from opengait_meshgait.engine import build
 from opengait_meshgait.engine.config import config_source, load_config, make_config
@@ -41,6 +44,7 @@ class Findings:
         overrides: of ``--set``.
         opengait: the checkout that is to train; None for the embedded engine.
         surveys: of the dataset's folder, by split.
+        train_parts: the usable training sequences of each data set.
         config, sample, body: absent until their check has passed.
         network: None where it or its optimizer cannot be built.
     """
@@ -49,6 +53,7 @@ class Findings:
     overrides: list[str]
     opengait: str | None
     surveys: dict[str, Survey] = field(default_factory=dict)
+    train_parts: list[list[SequenceInfo]] = field(default_factory=list)
     config: Config = field(init=False)
     sample: Sample = field(init=False)
     body: BodyModel = field(init=False)
@@ -67,6 +72,11 @@ class Findings:
             return load_supervision(**body_cfg) if build.needs_body(self.config) else None
         except UserError:
             return None
+
+    @cached_property
+    def data_sets(self) -> list[dict[str, Any]]:
+        """All that are trained on, the first one first."""
+        return as_several(self.config.data_cfg.model_dump())
 
     @property
     def processes(self) -> int:
@@ -99,8 +109,11 @@ def check_keys(findings: Findings) -> str:
 
 
 def check_root(findings: Findings) -> str:
-    """The dataset's folder."""
-    root = Path(findings.config.data_cfg.dataset_root)
+    """The dataset's folder, or those of several."""
+    return "; ".join(_describe_root(Path(data["dataset_root"])) for data in findings.data_sets)
+
+
+def _describe_root(root: Path) -> str:
     try:
         if not root.is_dir():
             near = [path.name for path in root.parent.glob("*") if path.is_dir()]
@@ -130,10 +143,34 @@ def check_partition(findings: Findings) -> str:
         try:
             labels = read_partition(data.dataset_partition, split)
             findings.surveys[split] = survey_sequences(data.dataset_root, labels, bodies, data.data_in_use)
+            if split == "train":
+                _add_others(findings, bodies)
         except UserError as error:
             problems.append(str(error))
     found = collect(problems, check_identities, findings.surveys, findings.config.model_cfg.SeparateBNNecks.class_num)
     return unless(problems, f"{data.dataset_partition}: {found}")
+
+
+def _add_others(findings: Findings, bodies: bool) -> None:
+    """Put the training sequences of further data sets to those of the first, all under labels of their own."""
+    surveys, several = [findings.surveys["train"]], findings.data_sets
+    for data in several[1:]:
+        labels = read_partition(data["dataset_partition"], "train")
+        surveys.append(survey_sequences(data["dataset_root"], labels, bodies, data["data_in_use"]))
+    if len(several) > 1:
+        surveys = [_named(survey, data["dataset_name"]) for survey, data in zip(surveys, several)]
+    findings.train_parts = [survey.found for survey in surveys]
+    lists = {key.name: [getattr(survey, key.name) for survey in surveys] for key in fields(Survey)}
+    findings.surveys["train"] = Survey(**{name: [*chain.from_iterable(each)] for name, each in lists.items()})
+
+
+def _named(survey: Survey, name: str) -> Survey:
+    """A survey with the data set's name in front of ids."""
+    found = [replace(info, label=f"{name}-{info.label}") for info in survey.found]
+    problems, present, absent = (
+        [f"{name}-{each}" for each in part] for part in (survey.problems, survey.present, survey.absent)
+    )
+    return Survey(found, problems, present, absent, survey.folders)
 
 
 def check_modalities(findings: Findings) -> str:

@@ -22,7 +22,7 @@ from opengait_meshgait.engine.state import check_same_run, find_start
 from opengait_meshgait.networks import MeshGaitNet, load_weights
 from opengait_meshgait.opengait.attach import is_attached
 from opengait_meshgait.opengait.checkout import Checkout
-from opengait_meshgait.opengait.checks import check, check_test_set, normalize
+from opengait_meshgait.opengait.checks import check, check_test_set, normalize, with_one_data_cfg
 from opengait_meshgait.opengait.launch import spelled_out
 
 
@@ -65,7 +65,8 @@ def check_network(findings: Findings) -> str:
 
 def check_batches(findings: Findings) -> str:
     """The size of a batch against ids and their sequences."""
-    table = SequenceTable(findings.sequences("train"))
+    findings.sequences("train")
+    table = SequenceTable(*findings.train_parts)
     sampler = TripletSampler(table, findings.config.trainer_cfg.sampler.batch_size, world_size=findings.processes)
     few = [label for label, own in table.indices_dict.items() if len(own) < sampler.each]
     found = f"{sampler.people} of {len(table.label_set):,} ids with {sampler.each} sequences each"
@@ -190,7 +191,7 @@ def check_opengait_packages(findings: Findings) -> str:
 
 def check_config(findings: Findings) -> str:
     """What OpenGait would accept silently, and what will be corrected."""
-    cfgs, losses = spelled_out(findings.config), Checkout(findings.opengait).losses()
+    cfgs, losses = with_one_data_cfg(spelled_out(findings.config)), Checkout(findings.opengait).losses()
     problems: list[str] = []
     for training in (True, False):
         collect(problems, check, cfgs, training, losses)
@@ -201,6 +202,6 @@ def check_config(findings: Findings) -> str:
 def check_test(findings: Findings) -> str:
     """Gallery and probes as its evaluators take them."""
     table = SequenceTable(findings.sequences("test"))
-    cfgs = spelled_out(findings.config)
+    cfgs = with_one_data_cfg(spelled_out(findings.config))
     notes = check_test_set(cfgs, table, Checkout(findings.opengait).root)
     return "; ".join([f"{cfgs['evaluator_cfg']['eval_func']} can work on {len(table):,} sequences", *notes])

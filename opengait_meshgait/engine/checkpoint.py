@@ -28,7 +28,7 @@ BEST = "best.json"
 
 def run_folder(config: Config, output: str | Path, training: bool) -> Path:
     """``output/<dataset_name>/<model>/<save_name>``, where a run keeps what it writes."""
-    return Path(output) / config.data_cfg.dataset_name / config.model_cfg.model / save_name(config, training)
+    return Path(output) / config.data_cfg.run_name / config.model_cfg.model / save_name(config, training)
 
 
 class Checkpoints:

@@ -30,6 +30,13 @@ def contradictions(config: Config, opengait: bool = False) -> list[str]:
         wrong_use = f"the losses {', '.join(bodily)} compare with bodies, so set [true, true]"
     if wrong_use:
         problems.append(f"data_cfg.data_in_use: found {data.data_in_use}; {wrong_use}.")
+    for other in data.others:
+        if sum(other["data_in_use"] or [True]) != in_use:
+            problems.append(
+                f"data_cfg: {other['dataset_name']} has data_in_use {other['data_in_use']} and {data.dataset_name} has "
+                f"{data.data_in_use}. Use the same kinds of files of all: silhouettes, or silhouettes and bodies "
+                "(meshgait prepare --bodies none writes empty ones)."
+            )
     for name, section in (("trainer_cfg", trainer), ("evaluator_cfg", evaluator)):
         if not wrong_use and len(section.transform) != in_use:
             problems.append(

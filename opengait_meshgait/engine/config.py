@@ -9,6 +9,7 @@ import yaml
 from opengait_meshgait.common.configs import parse_yaml, read_config
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.common.validation import refuse, shown, validate
+from opengait_meshgait.data.several import as_one
 from opengait_meshgait.engine.checks import contradictions
 from opengait_meshgait.engine.schema import FOR_OPENGAIT, Config
 
@@ -43,7 +44,10 @@ def make_config(raw: Mapping[str, Any], source: str = "the config", opengait: bo
     Raises:
         UserError: a key, type or combination that cannot work; all are listed.
     """
-    config = validate(Config, dict(raw), source, {FOR_OPENGAIT: opengait})
+    raw = dict(raw)
+    if "data_cfg" in raw:
+        raw["data_cfg"] = as_one(raw["data_cfg"])
+    config = validate(Config, raw, source, {FOR_OPENGAIT: opengait})
     refuse(source, contradictions(config, opengait))
     return config
 

@@ -9,8 +9,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
 
 from opengait_meshgait.common.registry import Registry
-from opengait_meshgait.common.validation import Section, as_list, mistake, raise_inside
+from opengait_meshgait.common.validation import Section, as_list, mistake, problems_of, raise_inside
 from opengait_meshgait.data.augment_cfg import AugmentCfg
+from opengait_meshgait.data.several import joined_name
 from opengait_meshgait.data.transforms import TRANSFORMS
 from opengait_meshgait.engine.optimization import OPTIMIZERS, SCHEDULERS, with_defaults
 from opengait_meshgait.losses import LOSSES
@@ -101,8 +102,8 @@ class FrameCfg(Section):
     frames_all_limit: Positive | None = Field(None, description="Under `all`, at most so many frames; null: all.")
 
 
-class DataCfg(Section):
-    """The data set."""
+class DataSetCfg(Section):
+    """A data set."""
 
     dataset_name: Name = Field(description="Name of the data set; the first folder under `output/`.")
     dataset_root: str = Field(description="Folder that holds `id/type/view/*.pkl`.")
@@ -125,6 +126,28 @@ class DataCfg(Section):
         description="Names the protocol of `evaluate_indoor_dataset`: a data set's, or a YAML file of your own "
         "([evaluation.md](evaluation.md)); null: the same as `dataset_name`.",
     )
+
+
+def _data_set(entry: Entry) -> Entry:
+    """A further data set, with defaults; its name in front of what is wrong."""
+    raise_inside(problems_of(DataSetCfg, entry))
+    return DataSetCfg(**entry).model_dump()
+
+
+class DataCfg(DataSetCfg):
+    """The data set, or the first of several."""
+
+    others: list[Annotated[Entry, AfterValidator(_data_set)]] = Field(
+        [],
+        description="Further data sets to train on. In a file, `data_cfg` is the list of all, as in OpenGait: labels "
+        "become `<dataset_name>-<id>`, each batch is from one of them, the first one is tested, and its `num_workers` "
+        "and `cache` count.",
+    )
+
+    @property
+    def run_name(self) -> str:
+        """The first folder under `output/`: the name of the data set, or of all, joined."""
+        return joined_name([self.dataset_name, *(other["dataset_name"] for other in self.others)])
 
 
 class InferenceSamplerCfg(FrameCfg):
@@ -341,7 +364,7 @@ class TrainerCfg(Section):
 class Config(Section):
     """One YAML file."""
 
-    data_cfg: DataCfg = Field(description="The data set.")
+    data_cfg: DataCfg = Field(description="The data set, or a list of several to train on.")
     model_cfg: ModelCfg = Field(description="The network.")
     loss_cfg: LossEntries = Field(
         [{"type": "TripletLoss", "log_prefix": "triplet", "loss_term_weight": 1.0, "margin": 0.2}],

@@ -126,7 +126,7 @@ _FREE = (
     "evaluator_cfg",
     "model_cfg.body_cfg",
     *(f"data_cfg.{key}" for key in ("dataset_root", "dataset_partition", "num_workers", "cache")),
-    *(f"data_cfg.{key}" for key in ("remove_no_gallery", "test_dataset_name")),
+    *(f"data_cfg.{key}" for key in ("remove_no_gallery", "test_dataset_name", "others")),
     *(f"trainer_cfg.{key}" for key in ("total_iter", "log_iter", "save_iter", "with_test", "restore_hint")),
     "trainer_cfg.save_every_minutes",
     *(f"trainer_cfg.{key}" for key in ("restore_ckpt_strict", "optimizer_reset", "scheduler_reset")),

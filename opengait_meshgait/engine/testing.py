@@ -225,6 +225,8 @@ def test(
         config = _with_head(config, state)
         preparation = build.build_preparation(config, training=False)
         notes = []
+        if config.data_cfg.others:
+            notes.append(f"Tested on {config.data_cfg.dataset_name}, the first data set of data_cfg.")
         if preparation.supervision is None:
             preparation.supervision, reason = body_to_draw(config, state)
             notes += [reason] if reason else []

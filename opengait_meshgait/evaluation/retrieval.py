@@ -121,7 +121,7 @@ def retrieve(distance: torch.Tensor, match: torch.Tensor) -> Retrieval:
     return Retrieval(rank[end - count], ap, precision[end - 1])
 
 
-def nearest(distance: torch.Tensor, number: int) -> torch.Tensor:
+def nearest_places(distance: torch.Tensor, number: int) -> torch.Tensor:
     """Places ``[b, number]`` int64 of the nearest gallery sequences, the nearest first."""
     keys = _keys(distance, torch.arange(distance.shape[1], device=distance.device))
     return keys.topk(number, largest=False).values & 0xFFFFFFFF

@@ -187,7 +187,7 @@ def _meaningless(
         np.unique(views[compared.gallery], return_counts=True)[1].max() if by_view else len(compared.gallery)
         for compared in groups.values()
     )
-    certain = [f"Rank-{k}" for k in protocol.ranks_of(protocol.figures[0]) if 1 < k and choice <= k]
+    certain = [f"Rank-{k}" for k in protocol.ranks_of(protocol.figures[0]) if k > 1 and choice <= k]
     if not certain:
         return []
     return [

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from opengait_meshgait.evaluation.results import Figures, ProbeHits
-from opengait_meshgait.evaluation.retrieval import Retrieval, distance_blocks, nearest, rank_k, retrieve
+from opengait_meshgait.evaluation.retrieval import Retrieval, distance_blocks, nearest_places, rank_k, retrieve
 from opengait_meshgait.evaluation.split import Compared
 
 
@@ -57,4 +57,4 @@ def nearest_sequences(embeddings: torch.Tensor, compared: Compared, number: int,
     """Indices ``[q, number]`` of the gallery sequences that are nearest to each probe, the nearest first."""
     gallery, probe = compared
     blocks = distance_blocks(embeddings[probe], embeddings[gallery], metric, chunk)
-    return gallery[np.concatenate([nearest(block, number).cpu().numpy() for _, block in blocks])]
+    return gallery[np.concatenate([nearest_places(block, number).cpu().numpy() for _, block in blocks])]

@@ -17,6 +17,7 @@ from opengait_meshgait.data import (
     SequenceTable,
     build_transforms,
 )
+from opengait_meshgait.data.several import as_one, joined_name
 from opengait_meshgait.engine.checks import FROZEN_UNTAUGHT
 from opengait_meshgait.engine.optimization import DEFAULTS, OPTIMIZERS, SCHEDULERS
 from opengait_meshgait.engine.schema import EVAL_FUNCTIONS, ModelCfg
@@ -34,6 +35,27 @@ _NAMED_IN = {
     "evaluate_CCGR_MINI": Path("datasets/CCGR-MINI/CCGR-MINI.json"),
 }
 _RANKS_READ = 10
+DATA_SETS = "data_sets"
+"""The key of all data sets of a training in the ``data_cfg`` of the first."""
+
+
+def with_one_data_cfg(cfgs: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of a config whose ``data_cfg``, if it is a list, is one mapping: that of the first data set, under the
+    name of OpenGait's folder for all of them, with the list under :data:`DATA_SETS`.
+
+    Raises:
+        UserError: the list cannot be used.
+    """
+    first, several = as_one(cfgs["data_cfg"]), as_list(cfgs["data_cfg"])
+    if len(several) > 1:
+        names = [data["dataset_name"] for data in several]
+        first = {"test_dataset_name": names[0], **several[0], "dataset_name": joined_name(names), DATA_SETS: several}
+    return {**cfgs, "data_cfg": first}
+
+
+def data_sets(data_cfg: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a :class:`~opengait_meshgait.data.GaitDataset` reads, from a ``data_cfg`` of :func:`with_one_data_cfg`."""
+    return as_one(data_cfg.get(DATA_SETS)) or data_cfg
 
 
 def trains_with_bodies(cfgs: Mapping[str, Any]) -> bool:
@@ -233,10 +255,15 @@ def _dataset(cfgs: Mapping[str, Any]) -> str:
 
 
 def _checkpoints(cfgs: Mapping[str, Any], name: str) -> Path:
-    return Path("output", cfgs["data_cfg"]["dataset_name"], cfgs["model_cfg"]["model"], name, "checkpoints")
+    folder = joined_name([data["dataset_name"] for data in as_list(cfgs["data_cfg"])])
+    return Path("output", folder, cfgs["model_cfg"]["model"], name, "checkpoints")
 
 
 def _modalities(cfgs: Mapping[str, Any]) -> list[str]:
+    each = {data["dataset_name"]: data.get("data_in_use") for data in cfgs["data_cfg"].get(DATA_SETS, [])}
+    if len({sum(use or [True]) for use in each.values()}) > 1:
+        listed = ", ".join(f"{use} of {name}" for name, use in each.items())
+        return [f"data_cfg.data_in_use: found {listed}; use the same kinds of files of all data sets."]
     in_use = cfgs["data_cfg"].get("data_in_use")
     if in_use is not None and not (isinstance(in_use, list) and all(isinstance(use, bool) for use in in_use)):
         return [

@@ -16,6 +16,7 @@ import yaml
 import opengait_meshgait
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.common.interruption import Stopped
+from opengait_meshgait.data.several import as_one, as_several
 from opengait_meshgait.engine.config import save_name
 from opengait_meshgait.engine.schema import Config
 from opengait_meshgait.evaluation.protocols import is_protocol_file
@@ -65,6 +66,8 @@ def spelled_out(config: Config) -> dict[str, Any]:
     cfgs["evaluator_cfg"]["save_name"] = save_name(config, training=False)
     # OpenGait would take CASIA-B where nothing is written.
     cfgs["data_cfg"]["test_dataset_name"] = config.data_cfg.test_dataset_name or config.data_cfg.dataset_name
+    several = as_several(cfgs["data_cfg"])
+    cfgs["data_cfg"] = several if len(several) > 1 else several[0]
     return cfgs
 
 
@@ -124,15 +127,17 @@ def resolve_paths(cfgs: Mapping[str, Any], root: Path) -> dict[str, Any]:
     A relative path is looked up in the working directory first, then in the checkout.
     """
     found = copy.deepcopy(dict(cfgs))
-    places = [(found["data_cfg"], key) for key in ("dataset_root", "dataset_partition")]
+    several = as_several(as_one(found["data_cfg"]))
+    places = [(data, key) for data in several for key in ("dataset_root", "dataset_partition")]
     places += [(found["model_cfg"].get("body_cfg") or {}, key) for key in ("body", "markers")]
     places += [(found[f"{section}_cfg"], "restore_hint") for section in ("trainer", "evaluator")]
-    places += [(found["data_cfg"], "test_dataset_name")] * is_protocol_file(found["data_cfg"].get("test_dataset_name"))
+    places += [(data, "test_dataset_name") for data in several if is_protocol_file(data.get("test_dataset_name"))]
     for section, key in places:
         value = section.get(key)
         if isinstance(value, str):
             candidates = [Path(value).expanduser().absolute(), root / value]
             section[key] = str(next((path for path in candidates if path.exists()), candidates[0]))
+    found["data_cfg"] = several if len(several) > 1 else several[0]
     return found
 
 

@@ -1,12 +1,15 @@
 """The model that OpenGait builds, trains and tests: its ``BaseModel`` around this package's network."""
 
 import copy
+import itertools
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import data.sampler as samplers
+import numpy as np
 import torch
 import torch.distributed as dist
 from modeling import losses
@@ -21,7 +24,7 @@ from opengait_meshgait.common.interruption import Interruptible
 from opengait_meshgait.common.validation import as_list
 from opengait_meshgait.data import Batch, FrameSampling, GaitDataset
 from opengait_meshgait.data.collate import collate
-from opengait_meshgait.data.loader import Key
+from opengait_meshgait.data.loader import Key, shares_of_batches
 from opengait_meshgait.losses import loss_inputs
 from opengait_meshgait.networks import fitting_weights
 from opengait_meshgait.opengait import checks
@@ -33,24 +36,31 @@ Inputs = tuple[list[Any], Tensor, list[str], list[str], Tensor | None]
 
 
 class SeededBatches(Sampler[list[Key]]):
-    """The batches of one of OpenGait's samplers, each index with the seed of what is drawn for it.
+    """The batches of OpenGait's samplers, one for each data set, each index with the seed of what is drawn for it.
 
     Args:
-        sampler: yields lists of indices; has ``batch_size``.
+        samplers: yield lists of indices; have ``batch_size``. Of several, each batch is from one, the same in all
+            processes.
         training: draw new seeds for every batch; otherwise the index is the seed.
+        shares: how often each of several is drawn, with a sum of 1.
     """
 
-    def __init__(self, sampler: Any, training: bool):
-        self.sampler, self.training = sampler, training
-        self.batch_size = sampler.batch_size
+    def __init__(self, samplers: Sequence[Any], training: bool, shares: np.ndarray):
+        self.samplers, self.training, self.shares = samplers, training, shares
+        self.batch_size = samplers[0].batch_size
 
     def __len__(self) -> int:
-        return len(self.sampler)
+        return len(self.samplers[0])
 
     def __iter__(self) -> Iterator[list[Key]]:
-        for indices in self.sampler:
+        for indices in self.samplers[0] if len(self.samplers) == 1 else self._in_turns():
             seeds = torch.randint(2**62, (len(indices),)).tolist() if self.training else indices
             yield list(zip(indices, seeds))
+
+    def _in_turns(self) -> Iterator[list[int]]:
+        batches = [iter(sampler) for sampler in self.samplers]
+        for number in itertools.count():
+            yield next(batches[np.random.default_rng(number).choice(len(batches), p=self.shares)])
 
 
 class MeshGait(BaseModel):
@@ -61,12 +71,13 @@ class MeshGait(BaseModel):
     silhouettes alone.
 
     Args:
-        cfgs: the merged config; values that cannot work are normalized in it.
+        cfgs: the merged config; values that cannot work are normalized in it. ``data_cfg`` may be a list of data sets.
         training: whether to train, or to test.
     """
 
     def __init__(self, cfgs: dict[str, Any], training: bool):
         try:
+            cfgs = checks.with_one_data_cfg(cfgs)
             checks.check(cfgs, training, dir(losses))
             notes = checks.normalize(cfgs, training, dist.get_world_size())
             if not training:
@@ -132,7 +143,8 @@ class MeshGait(BaseModel):
         """OpenGait's sampler over this package's reader, which tells files apart by their names."""
         cfg = self.cfgs["trainer_cfg" if train else "evaluator_cfg"]["sampler"]
         bodies = train and self.prepare.with_bodies
-        dataset = GaitDataset(data_cfg, "train" if train else "test", bodies, FrameSampling.from_config(cfg))
+        frames = FrameSampling.from_config(cfg)
+        dataset = GaitDataset(checks.data_sets(data_cfg), "train" if train else "test", bodies, frames)
         notes = [] if train else checks.check_test_set(self.cfgs, dataset)
         if train:
             classes = self.cfgs["model_cfg"]["SeparateBNNecks"]["class_num"]
@@ -143,10 +155,13 @@ class MeshGait(BaseModel):
         for note in notes:
             self.msg_mgr.log_info(f"MeshGait: {note}")
         Sampler = get_attr_from([samplers], cfg["type"])
-        sampler = Sampler(dataset, **get_valid_args(Sampler, cfg, [*cfg]))
+        arguments = get_valid_args(Sampler, cfg, [*cfg])
+        # OpenGait's sampler draws from the labels that it is shown.
+        views = [SimpleNamespace(label_set=own, indices_dict=dataset.indices_dict) for own in dataset.label_sets]
+        each = [Sampler(view if len(views) > 1 else dataset, **arguments) for view in views]
         return DataLoader(
             dataset,
-            batch_sampler=SeededBatches(sampler, train),
+            batch_sampler=SeededBatches(each, train, shares_of_batches(dataset)),
             collate_fn=partial(collate, packed=dataset.frames.length != "fixed"),
             num_workers=data_cfg["num_workers"],
             pin_memory=torch.cuda.is_available(),

@@ -23,6 +23,7 @@ class People:
         self.indices_dict = {label: [] for label in self.label_set}
         for index, label in enumerate(self.label_list):
             self.indices_dict[label].append(index)
+        self.label_sets = [self.label_set]
 
     def __len__(self):
         return len(self.label_list)

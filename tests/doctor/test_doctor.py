@@ -257,6 +257,36 @@ def test_people_of_the_test_in_the_training(data, raw, doctor):
     assert "2 of 5 classes" in outcomes["partition"][1]
 
 
+def test_several_data_sets(data, raw, doctor):
+    shutil.copytree(data, "more")
+    more = {
+        **raw["data_cfg"],
+        "dataset_name": "More",
+        "dataset_root": "more",
+        "dataset_partition": "more/partition.json",
+    }
+    raw["data_cfg"] = [raw["data_cfg"], more]
+    raw["model_cfg"]["SeparateBNNecks"]["class_num"] = 4
+    status, outcomes, _ = doctor()
+    assert status == 0, outcomes
+    assert outcomes["data root"][1] == "data, 4 folders; more, 4 folders"
+    assert "4 in TRAIN_SET, 2 in TEST_SET" in outcomes["partition"][1]
+    assert outcomes["modalities"][1].endswith("24 with silhouettes, 24 with body parameters")
+    partition(Path("more"), TRAIN_SET=["0001"])
+    assert "asks for 2 ids a batch, and the dataset with More-0001 has 1" in doctor()[1]["training batches"][1]
+    more["dataset_root"] = "mroe"
+    status, outcomes, _ = doctor()
+    assert status == 1 and "mroe is not a folder" in outcomes["data root"][1]
+
+
+def test_one_test_identity_is_told(data, doctor):
+    content = json.loads((data / "partition.json").read_text())
+    partition(data, TEST_SET=content["TEST_SET"][:1])
+    status, outcomes, _ = doctor()
+    assert status == 0
+    assert "The gallery holds one identity only" in outcomes["test protocol"][1]
+
+
 def test_sequences_without_bodies(data, wrong):
     (first(data) / "1-smpls.pkl").unlink()
     text = wrong("modalities")

@@ -208,7 +208,7 @@ def test_defaults_are_not_shared(raw):
         ("trainer_cfg.transform", [{"type": "NoOperation"}], "trainer_cfg.transform: found 1; expected 2"),
         ("trainer_cfg.save_name", "a/b", "trainer_cfg.save_name: found 'a/b'"),
         ("evaluator_cfg.metric", "cosine", "evaluator_cfg.metric: found 'cosine' (text); expected 'euc' or 'cos'"),
-        ("evaluator_cfg.eval_func", "rank", "expected 'evaluate_indoor_dataset' or 'evaluate_Gait3D'"),
+        ("evaluator_cfg.eval_func", "rank", "expected 'evaluate_indoor_dataset', 'evaluate_real_scene', "),
         ("model_cfg", None, "model_cfg: found null; expected a mapping"),
         ("model_cfg.heatmap_cfg.in_channels", 7, "heatmap_cfg.in_channels: the network fills it in: take it out"),
         ("model_cfg.HeatmapFeatures.in_channels", 7, "HeatmapFeatures.in_channels: the network fills it in"),

@@ -5,7 +5,9 @@ import pytest
 import torch
 import yaml
 
+from opengait_meshgait.common.configs import compose
 from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.engine.schema import EVAL_FUNCTIONS
 from opengait_meshgait.evaluation import PROTOCOLS, evaluate_recognition, find_protocol, split_sequences
 
 
@@ -30,7 +32,8 @@ def chosen(types, protocol, views=("000", "090")):
 
 
 def test_types_of_casia_e():
-    types = [f"{h}-{scene}-{kind}-1" for h in "HL" for scene in ("scene1", "scene2", "scene3_s") for kind in ("nm", "cl")]
+    scenes = ("scene1", "scene2", "scene3_s")
+    types = [f"{h}-{scene}-{kind}-1" for h in "HL" for scene in scenes for kind in ("nm", "cl")]
     found = chosen(types, PROTOCOLS["CASIA-E"], ("000", "090", "270"))
     gallery = ["H-scene1-nm-1", "L-scene1-nm-1"]
     assert found == {
@@ -146,3 +149,10 @@ def test_no_submission_without_probes_or_gallery_enough():
     result = evaluate_recognition(torch.arange(8.0).reshape(8, 1, 1), labels, types, views, PROTOCOLS["GREW"])
     assert result.submission is None
     assert result.notes[-1].startswith("No submission file: the test set has 0 sequences of type 03 to be named, and 8")
+
+
+def test_every_shipped_config_has_a_protocol():
+    for name in ("casiab", "casiae", "ccpg", "fvg", "gait3d", "grew", "oumvlp", "sustech1k", "walkers"):
+        found = compose(name)
+        function = found["evaluator_cfg"]["eval_func"]
+        assert (EVAL_FUNCTIONS[function] or found["data_cfg"]["test_dataset_name"]) in PROTOCOLS, name

@@ -197,6 +197,23 @@ def test_two_processes(python, tiny_config, write):
     assert "Iteration 00002" in said and figures(said)
 
 
+def test_two_data_sets(main, tiny_config, write):
+    config = tiny_config()
+    # The same people under another name are others.
+    more = {**config["data_cfg"], "dataset_name": "More", "test_dataset_name": "OUMVLP"}
+    config["data_cfg"] = [config["data_cfg"], more]
+    config["model_cfg"]["SeparateBNNecks"]["class_num"] = 8
+    config["trainer_cfg"] |= {"save_name": "Several", "total_iter": 4}
+    config["evaluator_cfg"]["save_name"] = "Several"
+    path = write(config)
+    said = main(path, "train")
+    assert "Iteration 00004" in said and "eval_func is evaluate_walkers now" in said
+    assert "output/Walkers_More/MeshGait/Several/checkpoints/Several-00004.pt" in main(path, "test")
+    config["data_cfg"].append(more)
+    said = main(write(config), "train", status=1)
+    assert "data_cfg: More stands several times in the list" in said and "Traceback" not in said
+
+
 @pytest.fixture
 def silhouettes(tiny_config):
     """A config of OpenGait's own GaitBase."""
