@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from opengait_meshgait.evaluation.results import Figures, ProbeHits
-from opengait_meshgait.evaluation.retrieval import NEVER, distance_blocks, first_match, rank_k, retrieve
+from opengait_meshgait.evaluation.retrieval import NEVER, count_before, distance_blocks, find_matches, rank_k, retrieve
 from opengait_meshgait.evaluation.split import Compared
 
 
@@ -49,18 +49,22 @@ def cross_view_figures(
     probe = compared.probes
     gallery = compared.gallery[np.argsort(views[compared.gallery], kind="stable")]
     bounds = np.searchsorted(views[gallery], np.arange(number + 1))
-    gallery_view = torch.from_numpy(views[gallery]).to(embeddings.device)
     compares = ~np.eye(number, dtype=bool) & (np.diff(bounds) > 0)
+    slices = [(view, int(start), int(end)) for view, (start, end) in enumerate(zip(bounds, bounds[1:])) if start < end]
+    gallery_view = torch.from_numpy(views[gallery]).to(embeddings.device)
 
     rank = torch.full((len(probe), number), NEVER)
     ap, inp = (torch.zeros(len(probe), dtype=torch.float64) for _ in range(2))
     for rows, block in distance_blocks(embeddings[probe], embeddings[gallery], metric, chunk):
-        match = labels[probe[rows], None] == labels[gallery]
-        for column, (start, end) in enumerate(zip(bounds, bounds[1:])):
-            if start < end:
-                rank[rows, column] = first_match(block[:, start:end], match[:, start:end]).cpu()
-        probe_view = torch.from_numpy(views[probe[rows]]).to(block.device)
-        ap[rows], inp[rows] = _precisions(block, match, probe_view[:, None] == gallery_view)
+        matches = find_matches(block, labels[probe[rows], None] == labels[gallery])
+        match_view, probe_view = gallery_view[matches.places], torch.from_numpy(views[probe[rows]]).to(block.device)
+        elsewhere = torch.zeros_like(matches.places)
+        for view, start, end in slices:
+            before = count_before(block[:, start:end], matches, start)
+            rank[rows, view] = retrieve(before, matches.there & (match_view == view)).rank
+            elsewhere += before * (probe_view != view)[:, None]
+        # Of all other views together.
+        _, ap[rows], inp[rows] = retrieve(elsewhere, matches.there & (match_view != probe_view[:, None]))
     tables = {}
     for k in ranks:
         table = np.full((number, number), np.nan)
@@ -78,22 +82,6 @@ def cross_view_figures(
         metrics[name] = 100 * float(np.mean(by_view))
     found = np.where(compares[views[probe]], rank.numpy() < 1, np.float32("nan"))
     return Figures(metrics, tables, ProbeHits(probe, found.astype(np.float32), ap.numpy(), inp.numpy()))
-
-
-def _precisions(
-    distance: torch.Tensor, match: torch.Tensor, same_view: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """``[b]`` float64 on the CPU: average precision and inverse negative penalty of each probe, over the gallery of
-    other views; 0 where it has no match there."""
-    match = match & ~same_view
-    known = match.any(1)
-    ap, inp = (torch.zeros(len(distance), dtype=torch.float64) for _ in range(2))
-    if known.any():
-        # The farthest of all cost no precision: what is not compared goes there.
-        distance = distance[known].masked_fill(same_view[known], torch.inf)
-        found = retrieve(distance, match[known])
-        ap[known.cpu()], inp[known.cpu()] = found.ap, found.inp
-    return ap, inp
 
 
 def _mean_without_diagonal(table: np.ndarray) -> float:

@@ -3,10 +3,10 @@
 Of gallery sequences at the same distance, the one that stands first in the gallery ranks first, whatever the device.
 """
 
-import functools
 from collections.abc import Iterator
 from typing import NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 
@@ -17,6 +17,7 @@ CHUNK = 256
 """Probes in a block: with 20,000 gallery sequences a block takes 20 MB."""
 NEVER = torch.iinfo(torch.int64).max
 """The rank of a match that is not in the gallery: no Rank-k reaches it."""
+_TILE = 1024  # gallery sequences at a time on a CPU: with CHUNK probes, 1 MB, which stays in its cache
 
 
 def distance_blocks(
@@ -25,8 +26,8 @@ def distance_blocks(
     """Distances of ``chunk`` probes after the other to the whole gallery.
 
     ``euc`` is the Euclidean distance averaged over the parts, ``cos`` one minus the cosine averaged over the parts, as
-    in OpenGait. Computed in float32 on the embeddings' device, one part at a time: besides the embeddings only a few
-    matrices ``[chunk, m]`` are ever held.
+    in OpenGait. Computed in float32 on the embeddings' device; besides a copy of the embeddings only a few matrices
+    ``[chunk, m]`` are ever held.
 
     Args:
         probes, gallery: ``[n, c, p]`` and ``[m, c, p]``.
@@ -44,39 +45,113 @@ def distance_blocks(
         raise UserError(f"Unknown metric '{metric}'. {did_you_mean(str(metric), METRICS)}")
     if probes.ndim != 3 or gallery.ndim != 3 or probes.shape[1:] != gallery.shape[1:]:
         raise ValueError(f"expected [n, c, p] and [m, c, p], got {[*probes.shape]} and {[*gallery.shape]}")
-    # One matrix a part: [p, n, c] and [p, m, c].
-    probes, gallery = (x.float().permute(2, 0, 1).contiguous() for x in (probes, gallery))
-    if metric == "cos":
-        probes, gallery = F.normalize(probes, dim=2), F.normalize(gallery, dim=2)
-    squares = [x.square().sum(2) for x in (probes, gallery)]
-    if metric == "euc":
-        probes = probes * -2
-    for start in range(0, probes.shape[1], chunk):
-        rows = slice(start, min(start + chunk, probes.shape[1]))
-        pairs = zip(probes[:, rows], gallery, squares[0][:, rows], squares[1])
-        block = functools.reduce(torch.Tensor.add_, (_part(*pair, metric) for pair in pairs))
-        yield rows, block.div_(len(probes))
+    number = len(probes)
+    blocks = _cosine(probes, gallery, chunk) if metric == "cos" else _euclidean(probes, gallery, chunk)
+    for start, block in zip(range(0, number, chunk), blocks):
+        yield slice(start, min(start + chunk, number)), block
 
 
-def _part(
-    x: torch.Tensor, y: torch.Tensor, x_squares: torch.Tensor, y_squares: torch.Tensor, metric: str
-) -> torch.Tensor:
-    """One part's distances ``[b, t]``, from products of ``[b, c]`` and ``[t, c]`` and from the sums of squares."""
-    products = x @ y.T
-    if metric == "cos":
-        return products.neg_().add_(1)
-    return products.add_(x_squares[:, None]).add_(y_squares).relu_().sqrt_()
+def _cosine(probes: torch.Tensor, gallery: torch.Tensor, chunk: int) -> Iterator[torch.Tensor]:
+    parts = probes.shape[2]
+    # One product for all parts.
+    x, y = (F.normalize(each.float(), dim=1).flatten(1) for each in (probes, gallery))
+    for rows in x.split(chunk):
+        yield (rows @ y.T).div_(-parts).add_(1)
+
+
+def _euclidean(probes: torch.Tensor, gallery: torch.Tensor, chunk: int) -> Iterator[torch.Tensor]:
+    # Two more channels, so that a matrix product gives squared distances: -2 xy + |x|² 1 + 1 |y|².
+    x, y = _with_squares(probes, -2.0), _with_squares(gallery, 1.0)
+    x[..., -1], y[..., -2] = 1.0, 1.0
+    width = _TILE if x.device.type == "cpu" else len(gallery)
+    space = torch.empty(chunk * width, device=x.device)
+    for rows in x.split(chunk, dim=1):
+        block = torch.zeros(rows.shape[1], len(gallery), device=x.device)
+        for start, columns in zip(range(0, len(gallery), width), y.split(width, dim=1)):
+            size = rows.shape[1], columns.shape[1]
+            part = space[: size[0] * size[1]].view(size)
+            total = block[:, start : start + size[1]]
+            for own, others in zip(rows, columns):
+                torch.mm(own, others.T, out=part)
+                total += part.clamp_(min=0).sqrt_()
+        yield block.div_(len(x))
+
+
+def _with_squares(embeddings: torch.Tensor, scale: float) -> torch.Tensor:
+    """``scale`` times the embeddings and, in both of two more channels, their sums of squares: ``[p, n, c + 2]``."""
+    number, channels, parts = embeddings.shape
+    found = torch.empty(parts, number, channels + 2, device=embeddings.device)
+    found[..., :channels] = embeddings.permute(2, 0, 1)
+    found[..., channels:] = found[..., :channels].square().sum(2, keepdim=True)
+    found[..., :channels] *= scale
+    return found
+
+
+class Matches(NamedTuple):
+    """The gallery sequences of the probes' identities, ``[b, k]`` with as many columns as the most of a probe.
+
+    Attributes:
+        places: int64, in the gallery, ascending; behind the last one anything.
+        there: bool, whether there is so many a match.
+        distance: of them; -inf where there is none.
+    """
+
+    places: torch.Tensor
+    there: torch.Tensor
+    distance: torch.Tensor
+
+
+def find_matches(distance: torch.Tensor, match: torch.Tensor) -> Matches:
+    """The matches of the probes of a block.
+
+    Args:
+        distance: ``[b, m]``, without NaN.
+        match: ``[b, m]`` bool, which gallery sequences are of the probe's identity.
+    """
+    probe, place = match.nonzero(as_tuple=True)
+    count = torch.bincount(probe, minlength=len(match))
+    there = torch.arange(max(count.tolist(), default=0), device=count.device) < count[:, None]
+    places = torch.zeros(there.shape, dtype=torch.int64, device=count.device)
+    places[there] = place
+    return Matches(places, there, distance.gather(1, places).masked_fill_(~there, -torch.inf))
+
+
+def count_before(distance: torch.Tensor, matches: Matches, start: int = 0) -> torch.Tensor:
+    """How many gallery sequences come before each match: they are nearer or, at the same distance, stand earlier.
+
+    Args:
+        distance: ``[b, s]``, to the sequences that are counted.
+        matches: of the same probes.
+        start: the place in the gallery of the first column of ``distance``.
+
+    Returns:
+        ``[b, k]`` int64; anything where there is no match.
+    """
+    if distance.is_cpu:
+        ordered = torch.from_numpy(np.sort(distance.numpy(), axis=1))  # many times as fast as PyTorch's here
+    else:
+        ordered = distance.sort(dim=1).values
+    before = torch.searchsorted(ordered, matches.distance)
+    inside = (matches.places >= start) & (matches.places < start + distance.shape[1])
+    ties = torch.searchsorted(ordered, matches.distance, right=True) - before - inside.long()
+    tied, match = ((ties > 0) & matches.there).nonzero(as_tuple=True)
+    if len(tied):
+        place = torch.arange(start, start + distance.shape[1], device=distance.device)
+        earlier = place < matches.places[tied, match, None]
+        before[tied, match] += (earlier & (distance[tied] == matches.distance[tied, match, None])).sum(1)
+    return before
 
 
 class Retrieval(NamedTuple):
     """Figures of the probes of a block.
 
     Attributes:
-        rank: ``[b]`` int64, how many wrong gallery sequences come before the first right one.
+        rank: ``[b]`` int64, how many wrong gallery sequences come before the first right one; :data:`NEVER` where no
+            sequence is right.
         ap: ``[b]`` float64, average precision: the mean, over the right sequences, of the share of right ones up to
-            there.
+            there; 0 without any.
         inp: ``[b]`` float64, inverse negative penalty (Ye et al., "Deep Learning for Person Re-identification: A
-            Survey and Outlook", 2021): the share of right sequences up to the last right one.
+            Survey and Outlook", 2021): the share of right sequences up to the last right one; 0 without any.
     """
 
     rank: torch.Tensor
@@ -84,75 +159,25 @@ class Retrieval(NamedTuple):
     inp: torch.Tensor
 
 
-def first_match(distance: torch.Tensor, match: torch.Tensor) -> torch.Tensor:
-    """How many gallery sequences come before the first right one; no sorting.
-
-    Args:
-        distance: ``[b, m]``, without NaN.
-        match: ``[b, m]`` bool, which gallery sequences are of the probe's identity.
-
-    Returns:
-        ``[b]`` int64 from 0, :data:`NEVER` where no sequence matches. Rank-k is the share that is below k.
-    """
-    nearest, column = distance.masked_fill(~match, torch.inf).min(1, keepdim=True)
-    earlier = torch.arange(distance.shape[1], device=distance.device) < column
-    before = (distance < nearest) | (distance == nearest) & earlier
-    return before.sum(1).masked_fill(~match.any(1), NEVER)
-
-
-def retrieve(distance: torch.Tensor, match: torch.Tensor) -> Retrieval:
+def retrieve(ranks: torch.Tensor, there: torch.Tensor) -> Retrieval:
     """Rank of the first match, average precision and inverse negative penalty, on the CPU whatever the device.
 
     Args:
-        distance, match: as for :func:`first_match`; at least one match a probe.
-
-    Raises:
-        ValueError: a probe has no match.
+        ranks: ``[b, k]``, how many gallery sequences come before each match.
+        there: ``[b, k]`` bool, whether there is so many a match.
     """
-    hits = _in_order(distance, match)
-    probe, rank = (index.cpu() for index in hits.nonzero(as_tuple=True))
-    count = torch.bincount(probe, minlength=len(distance))
-    if not count.all():
-        raise ValueError(f"expected a match for each of {len(distance)} probes, got {int((count == 0).sum())} without")
-    end = count.cumsum(0)
-    ordinal = torch.arange(len(probe)) - (end - count)[probe] + 1
-    precision = ordinal.double() / (rank + 1)
-    ap = torch.zeros(len(distance), dtype=torch.float64).index_add_(0, probe, precision) / count
-    return Retrieval(rank[end - count], ap, precision[end - 1])
+    ranks = ranks.masked_fill(~there, NEVER).sort(dim=1).values.cpu()
+    count = there.sum(1).cpu()
+    ordinal = torch.arange(1, ranks.shape[1] + 1, dtype=torch.float64)
+    precision = torch.where(ordinal <= count[:, None], ordinal / (ranks.double() + 1), 0.0)
+    last = precision.gather(1, (count[:, None] - 1).clamp(min=0))[:, 0] if ranks.shape[1] else count.double()
+    first = ranks[:, 0] if ranks.shape[1] else torch.full_like(count, NEVER)
+    return Retrieval(first, precision.sum(1) / count.clamp(min=1), last)
 
 
 def nearest_places(distance: torch.Tensor, number: int) -> torch.Tensor:
     """Places ``[b, number]`` int64 of the nearest gallery sequences, the nearest first."""
-    keys = _keys(distance, torch.arange(distance.shape[1], device=distance.device))
-    return keys.topk(number, largest=False).values & 0xFFFFFFFF
-
-
-def _in_order(distance: torch.Tensor, match: torch.Tensor) -> torch.Tensor:
-    """``match [b, m]``, each row from the nearest gallery sequence to the farthest.
-
-    Distance, place in the gallery and match are packed into one whole number, and these are sorted: twice as fast as
-    sorting places by their distances.
-    """
-    keys = _keys(distance, 2 * torch.arange(distance.shape[1], device=distance.device))
-    keys += match
-    if keys.is_cpu:
-        keys.numpy().sort(axis=1)  # many times as fast as PyTorch's here
-    else:
-        keys = keys.sort(dim=1).values
-    return (keys & 1).bool()
-
-
-def _keys(distance: torch.Tensor, low: torch.Tensor) -> torch.Tensor:
-    """Whole numbers in the order of ``distance [b, m]`` and, where that is the same, of ``low [m]``, their lower 32
-    bits."""
-    # Of finite floats without a negative zero, the bits are in order as whole numbers once those of negative ones are
-    # turned round.
-    bits = (distance.float() + 0.0).view(torch.int32)
-    bits ^= (bits >> 31) & torch.iinfo(torch.int32).max
-    keys = bits.long()
-    keys <<= 32
-    keys += low
-    return keys
+    return distance.sort(dim=1, stable=True).indices[:, :number]
 
 
 def rank_k(ranks: torch.Tensor, k: int) -> float:

@@ -6,7 +6,15 @@ import numpy as np
 import torch
 
 from opengait_meshgait.evaluation.results import Figures, ProbeHits
-from opengait_meshgait.evaluation.retrieval import Retrieval, distance_blocks, nearest_places, rank_k, retrieve
+from opengait_meshgait.evaluation.retrieval import (
+    Retrieval,
+    count_before,
+    distance_blocks,
+    find_matches,
+    nearest_places,
+    rank_k,
+    retrieve,
+)
 from opengait_meshgait.evaluation.split import Compared
 
 
@@ -42,8 +50,9 @@ def retrieval_figures(
         if other_views:
             own = match & (view[probe[rows], None] == view[gallery])
             # Behind all others, they cost nothing.
-            block, match = block.masked_fill(own, torch.inf), match & ~own
-        blocks.append(retrieve(block, match))
+            block, match = block.masked_fill_(own, torch.inf), match & ~own
+        matches = find_matches(block, match)
+        blocks.append(retrieve(count_before(block, matches), matches.there))
     if not blocks:
         return Figures({}, {}, ProbeHits(probe, np.empty((0, 1), np.float32), np.empty(0), np.empty(0)))
     found = Retrieval(*(torch.cat(column) for column in zip(*blocks)))

@@ -201,7 +201,7 @@ def test_a_mistake_in_the_config_hides_only_what_needs_it(data, wrong):
         ("network and losses", "optimizer_cfg.lr=-1", "AdamW refuses"),
         ("partition", "model_cfg.SeparateBNNecks.class_num=1", "Set class_num: 2."),
         ("training batches", "trainer_cfg.sampler.batch_size=[3,2]", "asks for 3 ids a batch, and the dataset has 2"),
-        ("test protocol", "data_cfg.test_dataset_name=CASIA-C", "Did you mean 'CASIA-B'?"),
+        ("test protocol", "data_cfg.test_dataset_name=Walker", "Did you mean 'Walkers'?"),
     ],
 )
 def test_settings_that_cannot_work(data, wrong, name, change, message):

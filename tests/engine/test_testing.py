@@ -57,6 +57,7 @@ def test_result(raw, trained):
     assert [*by_view] == ["000", "090"]
     # As many frames in each view: the figure of all is the mean.
     assert result["bodies"]["mpjpe_mm"] == pytest.approx(sum(view["mpjpe_mm"] for view in by_view.values()) / 2)
+    assert result.pop("file") == str(folder / "results-test-8-lda.json")
     assert json.loads((folder / "results-test-8-lda.json").read_text()) == result
 
 
