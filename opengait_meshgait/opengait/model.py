@@ -181,7 +181,7 @@ class MeshGait(BaseModel):
         """
         (sils, targets), labels, _, _, seqL = inputs
         output = self.recognise(sils, seqL=seqL, reconstruct=self.training)
-        result = {"training_feat": {}, "visual_summary": {}, "inference_feat": {}}
+        result: dict[str, dict[str, Any]] = {"training_feat": {}, "visual_summary": {}, "inference_feat": {}}
         if self.training:
             seen = silhouettes_of_meshes(sils, output, self.prepare.supervision, self.terms)
             terms = loss_inputs(output, labels, targets, self.iteration, seen)
