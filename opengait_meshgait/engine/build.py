@@ -13,7 +13,7 @@ from opengait_meshgait.data import FrameSampling, GaitDataset, SequenceTable
 from opengait_meshgait.engine.checks import modalities
 from opengait_meshgait.engine.optimization import OPTIMIZERS, SCHEDULERS, build_named
 from opengait_meshgait.engine.schema import EVAL_FUNCTIONS, Config
-from opengait_meshgait.evaluation import Protocol, Split, find_protocol, split_sequences
+from opengait_meshgait.evaluation import Protocol, Split, find_protocol, split_gallery
 from opengait_meshgait.losses import SILHOUETTE_TERM, LossSum, emitted_terms
 from opengait_meshgait.networks import MeshGaitNet
 from opengait_meshgait.recipe.preparation import BatchPreparation, check_class_num
@@ -118,7 +118,7 @@ def split_test_set(config: Config, table: SequenceTable) -> Split:
     Raises:
         UserError: the protocol cannot be applied.
     """
-    return split_sequences(table.label_list, table.types_list, table.views_list, *build_protocol(config))
+    return split_gallery(table.label_list, table.types_list, table.views_list, *build_protocol(config))
 
 
 def build_protocol(config: Config) -> tuple[Protocol, list[str]]:

@@ -4,7 +4,7 @@ from opengait_meshgait.evaluation.bodies import LOW_IOU, BodyErrors, body_errors
 from opengait_meshgait.evaluation.protocols import PROTOCOLS, Protocol, find_protocol
 from opengait_meshgait.evaluation.recognition import evaluate_recognition
 from opengait_meshgait.evaluation.retrieval import METRICS
-from opengait_meshgait.evaluation.split import Split, split_sequences
+from opengait_meshgait.evaluation.split import Split, split_gallery
 
 __all__ = [
     "LOW_IOU",
@@ -18,5 +18,5 @@ __all__ = [
     "find_protocol",
     "iou_metrics",
     "point_errors",
-    "split_sequences",
+    "split_gallery",
 ]

@@ -11,7 +11,7 @@ from opengait_meshgait.evaluation.cross_view import cross_view_figures
 from opengait_meshgait.evaluation.protocols import ACROSS_VIEWS, ONE_GROUP, RETRIEVAL, Protocol
 from opengait_meshgait.evaluation.results import EvaluationResult, Figures, ProbeHits
 from opengait_meshgait.evaluation.retrieval import CHUNK
-from opengait_meshgait.evaluation.split import Compared, as_strings, has_match, of_types, split_sequences
+from opengait_meshgait.evaluation.split import Compared, as_strings, has_match, of_types, split_gallery
 from opengait_meshgait.evaluation.whole_gallery import nearest_sequences, retrieval_figures
 
 _SUBMITTED = 20  # identities a probe that GREW's server asks for
@@ -31,7 +31,7 @@ def evaluate_recognition(
 
     Args:
         embeddings: ``[n, c, p]`` on any device.
-        labels, types, views, protocol, named: as for :func:`~opengait_meshgait.evaluation.split.split_sequences`, which
+        labels, types, views, protocol, named: as for :func:`~opengait_meshgait.evaluation.split.split_gallery`, which
             says when nothing can be evaluated.
         metric: ``euc`` or ``cos``.
         chunk: probes compared at a time.
@@ -47,7 +47,7 @@ def evaluate_recognition(
         ValueError: shapes that do not belong together.
     """
     check_embeddings(embeddings, labels, types, views)
-    groups, notes = split_sequences(labels, types, views, protocol, named)
+    groups, notes = split_gallery(labels, types, views, protocol, named)
     across, names = ACROSS_VIEWS in protocol.figures, protocol.views_of(as_strings(views))
     used = np.unique(np.concatenate([np.concatenate(compared) for compared in groups.values()]))
     view_names, inverse = np.unique(names[used], return_inverse=True)

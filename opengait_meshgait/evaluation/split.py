@@ -29,7 +29,7 @@ class Split(NamedTuple):
     notes: Sequence[str]
 
 
-def split_sequences(
+def split_gallery(
     labels: Sequence, types: Sequence, views: Sequence, protocol: Protocol, named: Collection[str] = ()
 ) -> Split:
     """Gallery and probes among test sequences.

@@ -21,7 +21,7 @@ from opengait_meshgait.data.several import as_one, joined_name
 from opengait_meshgait.engine.checks import FROZEN_UNTAUGHT
 from opengait_meshgait.engine.optimization import DEFAULTS, OPTIMIZERS, SCHEDULERS
 from opengait_meshgait.engine.schema import EVAL_FUNCTIONS, ModelCfg
-from opengait_meshgait.evaluation import METRICS, PROTOCOLS, Protocol, find_protocol, split_sequences
+from opengait_meshgait.evaluation import METRICS, PROTOCOLS, Protocol, find_protocol, split_gallery
 from opengait_meshgait.losses import BODY_TERMS, LOSSES, SILHOUETTE_TERM, LossSum, emitted_terms
 
 # Keys of our YAML files that only the embedded engine reads, with the value that means nothing.
@@ -211,7 +211,7 @@ def check_test_set(cfgs: Mapping[str, Any], dataset: SequenceTable, root: str | 
         return []
     source = _NAMED_IN.get(function)
     named = read_json(Path(root, source))[protocol.partition_key] if source else ()
-    split = split_sequences(dataset.label_list, dataset.types_list, dataset.views_list, protocol, named)
+    split = split_gallery(dataset.label_list, dataset.types_list, dataset.views_list, protocol, named)
     smallest = min(len(compared.gallery) for compared in split.groups.values())
     if source and smallest < _RANKS_READ:
         raise UserError(

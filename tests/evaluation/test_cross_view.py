@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.evaluation import PROTOCOLS, evaluate_recognition, find_protocol, split_sequences
+from opengait_meshgait.evaluation import PROTOCOLS, evaluate_recognition, find_protocol, split_gallery
 
 
 def sequences(dataset_types, ids, views):
@@ -218,7 +218,7 @@ def test_metric_and_scale(rng):
 def test_nothing_to_evaluate(rows, dataset, message):
     columns = [*zip(*rows)] or [(), (), ()]
     with pytest.raises(UserError, match=message):
-        split_sequences(*columns, find_protocol(dataset))
+        split_gallery(*columns, find_protocol(dataset))
     with pytest.raises(UserError, match=message):
         evaluate(torch.zeros(len(rows), 2, 1), *columns, dataset)
 

@@ -8,7 +8,7 @@ import yaml
 from opengait_meshgait.common.configs import compose
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.engine.schema import EVAL_FUNCTIONS
-from opengait_meshgait.evaluation import PROTOCOLS, evaluate_recognition, find_protocol, split_sequences
+from opengait_meshgait.evaluation import PROTOCOLS, evaluate_recognition, find_protocol, split_gallery
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def chosen(types, protocol, views=("000", "090")):
     """Types of gallery and probes by group, of one person who walks all types in all views."""
     rows = [("1", kind, view) for kind in types for view in views]
     labels, kinds, seen = zip(*rows)
-    groups = split_sequences(labels, kinds, seen, protocol).groups
+    groups = split_gallery(labels, kinds, seen, protocol).groups
     return {name: tuple(sorted({kinds[i] for i in side}) for side in each) for name, each in groups.items()}
 
 
@@ -41,7 +41,7 @@ def test_types_of_casia_e():
         "CL": (gallery, [f"{h}-{scene}-cl-1" for h in "HL" for scene in ("scene2", "scene3_s")]),
     }
     rows = [("1", kind, view) for kind in types for view in ("000", "090", "270")]
-    split = split_sequences(*zip(*rows), PROTOCOLS["CASIA-E"])
+    split = split_gallery(*zip(*rows), PROTOCOLS["CASIA-E"])
     used = np.concatenate([np.concatenate(each) for each in split.groups.values()])
     assert {rows[i][2] for i in used} == {"000", "090"}
 
@@ -139,9 +139,9 @@ def test_no_such_file(tmp_path):
 def test_one_identity_is_said_whatever_the_protocol(own):
     for protocol in (PROTOCOLS["Walkers"], own(gallery=["nm-01"], probes=["nm-02"], figures=["retrieval"])):
         case = (["7"] * 4, ["nm-01", "nm-01", "nm-02", "nm-02"], ["0", "1"] * 2)
-        assert split_sequences(*case, protocol).notes[-1].startswith("The gallery holds one identity only (7): ")
+        assert split_gallery(*case, protocol).notes[-1].startswith("The gallery holds one identity only (7): ")
         more = (["7"] * 4 + ["8"], ["nm-01", "nm-01", "nm-02", "nm-02", "nm-01"], ["0", "1"] * 2 + ["0"])
-        assert not any("one identity" in note for note in split_sequences(*more, protocol).notes)
+        assert not any("one identity" in note for note in split_gallery(*more, protocol).notes)
 
 
 def test_no_submission_without_probes_or_gallery_enough():

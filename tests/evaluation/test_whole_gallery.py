@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.evaluation import PROTOCOLS, evaluate_recognition, split_sequences
+from opengait_meshgait.evaluation import PROTOCOLS, evaluate_recognition, split_gallery
 
 
 def evaluate(embeddings, labels, types, views, probes, **more):
@@ -119,7 +119,7 @@ def test_order_and_chunks_and_scale_do_not_matter():
 def test_nothing_to_evaluate(rows, probes, message):
     columns = [*zip(*rows)] or [(), (), ()]
     with pytest.raises(UserError, match=message):
-        split_sequences(*columns, PROTOCOLS["Gait3D"], probes)
+        split_gallery(*columns, PROTOCOLS["Gait3D"], probes)
     with pytest.raises(UserError, match=message):
         evaluate(torch.zeros(len(rows), 2, 1), *columns, probes)
 
