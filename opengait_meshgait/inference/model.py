@@ -4,7 +4,7 @@ import functools
 import hashlib
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +22,12 @@ from opengait_meshgait.inference.silhouettes import (
     split_sequences,
 )
 from opengait_meshgait.networks import SILHOUETTE_SIZE, MeshGaitNet, Reconstruction
+from opengait_meshgait.networks.chunks import FRAMES_AT_ONCE
 from opengait_meshgait.recipe.training_step import reconstruction
 
 STATURE = 1.7
 """Assumed height of a person, m."""
 logger = logging.getLogger(__name__)
-# Bounds the memory: the first layer of ResNet9 alone takes 0.7 MB a frame.
-_FRAMES_AT_ONCE = 256
 
 
 @dataclass(frozen=True)
@@ -57,12 +56,6 @@ class BodySequence:
     faces: np.ndarray | None
     heatmaps: np.ndarray | None
     stature: float
-
-    def at(self, frames: np.ndarray) -> "BodySequence":
-        """The bodies of some frames: ``frames``, int [m], count those of this sequence from 0."""
-        arrays = ("silhouettes", "frames", "markers", "joints", "vertices", "heatmaps")
-        chosen = {name: None if getattr(self, name) is None else getattr(self, name)[frames] for name in arrays}
-        return replace(self, **chosen)
 
     def metres(self, points: np.ndarray) -> np.ndarray:
         """Markers, joints or vertices, crop heights -> m, with the same axes and origin.
@@ -163,13 +156,20 @@ class GaitModel:
         return found
 
     @torch.inference_mode()
-    def reconstruct(self, sils: Any, stature: float = STATURE, heatmaps: bool = False) -> BodySequence:
+    def reconstruct(
+        self,
+        sils: Any,
+        stature: float = STATURE,
+        heatmaps: bool = False,
+        shown: Sequence[int] | np.ndarray | None = None,
+    ) -> BodySequence:
         """The bodies in one sequence.
 
         Args:
             sils: ``[s, h, w]``, normalised or raw, as for :meth:`embed`.
             stature: the person's height, m, which only :meth:`BodySequence.metres` uses.
             heatmaps: return the heatmaps too, some 0.4 MB a frame.
+            shown: the bodies of these frames alone, counted from 0; None: of all.
 
         Raises:
             UserError: the network has no heatmap branch, the sequence cannot be used, or the body here is not the one
@@ -180,13 +180,16 @@ class GaitModel:
         found = normalize_sequence(sils, self.size)
         pictures, frames = found.pictures, found.frames
         seen = self.transform(torch.from_numpy(pictures).to(self.device))
-        # All frames at once: each is estimated with a view to the others.
-        output = self.net(seen[None], reconstruct=True)
-        volumes, markers = output.heatmaps[0], output.markers[0]
+        # All frames are looked at: each is estimated with a view to the others.
+        chosen = np.arange(len(pictures)) if shown is None else np.asarray(shown)
+        # One at least: a network does not draw nothing.
+        drawn = torch.from_numpy(chosen if heatmaps else chosen[:1]).to(self.device)
+        output = self.net(seen[None], reconstruct=True, shown=drawn)
+        volumes, markers = output.heatmaps[0], output.markers[0, torch.from_numpy(chosen).to(self.device)]
         vertices, joints = (None, None) if self._reconstruction is None else self._reconstruction(markers)
         return BodySequence(
-            pictures,
-            frames,
+            pictures[chosen],
+            frames[chosen],
             _array(markers),
             _array(joints),
             _array(vertices),
@@ -246,7 +249,7 @@ def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
     batch: list[int] = []
     frames = 0
     for place in sorted(range(len(lengths)), key=lengths.__getitem__):
-        if batch and frames + lengths[place] > _FRAMES_AT_ONCE:
+        if batch and frames + lengths[place] > FRAMES_AT_ONCE:
             yield batch
             batch, frames = [], 0
         batch.append(place)

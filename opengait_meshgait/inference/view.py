@@ -140,7 +140,7 @@ def reconstruct_frames(model: GaitModel, sequence: InputSequence, frames: np.nda
         UserError: the network has no heatmap branch, or the body here is not the one of the training.
     """
     # The whole sequence: what a frame shows depends on the others.
-    found = model.reconstruct(sequence.silhouettes, heatmaps=True).at(frames)
+    found = model.reconstruct(sequence.silhouettes, heatmaps=True, shown=frames)
     seen = model.transform(torch.from_numpy(found.silhouettes))
     extent = model.net.HeatmapEstimator.extent(*seen.shape[-2:])
     meshes = [None] * len(frames) if found.vertices is None else found.vertices

@@ -9,6 +9,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from opengait_meshgait.networks.blocks import BasicBlock, BasicConv2d
+from opengait_meshgait.networks.chunks import in_chunks
 from opengait_meshgait.networks.layers import each_frame, frame_at, pool_sequences
 from opengait_meshgait.networks.registry import ESTIMATORS, Count, ThreeCounts
 from opengait_meshgait.networks.soft_argmax import VolumeExtent
@@ -150,21 +151,38 @@ class HeatmapEstimator(nn.Module):
             ``[n, s, K, D, h, w]``, fp32, each marker's volume summing to 1. h = ceil(H / shrink), of silhouettes a
             quarter of that; w alike.
         """
-        x = frames.flatten(0, 1)
-        extent = self.extent(*x.shape[-2:])
-        if self.shrink > 1:
-            x = F.avg_pool2d(x, self.shrink, ceil_mode=True, count_include_pad=False)
-        fine = self.fine(x)
-        coarse = self.coarse(fine)
-        described = self.describe(F.adaptive_avg_pool2d(coarse, _LAYOUT).flatten(1)).unflatten(0, frames.shape[:2])
+        volumes = self.draw(self.extent(*frames.shape[-2:]), *self.look(frames, seqL))
+        return volumes.unflatten(0, frames.shape[:2])
+
+    def look(self, frames: Tensor, seqL: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """What is known of each frame before its volumes, by far larger, are drawn; arguments as :meth:`forward`.
+
+        Returns:
+            Of all m frames fine maps ``[m, c, h, w]``, coarse maps ``[m, c', h / 2, w / 2]``, and vectors ``[m, c'']``
+            that know the sequence.
+        """
+        fine, coarse, described = in_chunks(self._encode, frames.flatten(0, 1), whole=self.training)
+        described = described.unflatten(0, frames.shape[:2])
         for convolution in self.times:
             described = convolution(described, seqL)
         whole = torch.cat([pool_sequences(described, seqL, pool) for pool in _POOLS], dim=-1)
         related = self.relate(torch.cat([described, each_frame(whole, described, seqL)], dim=-1)).flatten(0, 1)
+        return fine, coarse, related
+
+    def draw(self, extent: VolumeExtent, fine: Tensor, coarse: Tensor, related: Tensor) -> Tensor:
+        """The volumes ``[m, K, D, h, w]``, which span ``extent``, of frames that :meth:`look` has seen."""
         context = F.interpolate(self.lateral(coarse), size=fine.shape[-2:]) + self.spread(related)[..., None, None]
         maps = self.merge(F.relu(fine + context))
         volumes = self._logits(maps, self.anchors(related), extent).flatten(2).softmax(-1)
-        return volumes.unflatten(2, (self.depth, *maps.shape[-2:])).unflatten(0, frames.shape[:2])
+        return volumes.unflatten(2, (self.depth, *maps.shape[-2:]))
+
+    def _encode(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Fine and coarse maps of frames ``[m, c, H, W]``, and a vector for each of them alone."""
+        if self.shrink > 1:
+            x = F.avg_pool2d(x, self.shrink, ceil_mode=True, count_include_pad=False)
+        fine = self.fine(x)
+        coarse = self.coarse(fine)
+        return fine, coarse, self.describe(F.adaptive_avg_pool2d(coarse, _LAYOUT).flatten(1))
 
     def _logits(self, maps: Tensor, anchors: Tensor, extent: VolumeExtent) -> Tensor:
         """Evidence plus the logarithms of Gaussian balls, up to a constant in each volume, which a softmax takes away.

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.networks.chunks import in_chunks
 from opengait_meshgait.networks.registry import LAYERS
 
 
@@ -255,7 +256,7 @@ class FrameBackbone(PartBackbone):
     def with_maps(self, frames: Tensor, seqL: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """As :meth:`PartBackbone.with_maps`; packed frames all at once, because none knows of another."""
         flat = frames.flatten(0, 1)
-        maps = self.forward_block(flat)
+        (maps,) = in_chunks(lambda some: (self.forward_block(some),), flat, whole=self.training)
         if not isinstance(maps, Tensor) or maps.dim() != 4 or len(maps) != len(flat):
             found = list(maps.shape) if isinstance(maps, Tensor) else type(maps).__name__
             raise UserError(

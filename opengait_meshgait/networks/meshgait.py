@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -9,13 +10,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from opengait_meshgait.common.errors import UserError, did_you_mean
+from opengait_meshgait.networks.chunks import in_chunks
 from opengait_meshgait.networks.estimator import HeatmapEstimator
 from opengait_meshgait.networks.heatmap_features import build_fusion
 from opengait_meshgait.networks.layers import FrameBackbone, HorizontalPooling, PackSequence, PartBackbone
 from opengait_meshgait.networks.lda_head import LDAHead
 from opengait_meshgait.networks.reconstruction import Reconstruction
 from opengait_meshgait.networks.registry import BACKBONES, ESTIMATORS, LAYERS
-from opengait_meshgait.networks.soft_argmax import soft_argmax
+from opengait_meshgait.networks.soft_argmax import VolumeExtent, soft_argmax
 
 SILHOUETTE_SIZE = (64, 44)
 """Rows and columns of the silhouettes that gait models see."""
@@ -115,7 +117,13 @@ class MeshGaitNet(nn.Module):
         if self.HeatmapEstimator and reconstruction is not None:
             self._know_body(self.HeatmapEstimator, reconstruction, markers)
 
-    def forward(self, sils: Tensor, seqL: Tensor | None = None, reconstruct: bool | None = None) -> MeshGaitOutput:
+    def forward(
+        self,
+        sils: Tensor,
+        seqL: Tensor | None = None,
+        reconstruct: bool | None = None,
+        shown: Tensor | None = None,
+    ) -> MeshGaitOutput:
         """Recognise, and reconstruct where asked to.
 
         Args:
@@ -124,6 +132,7 @@ class MeshGaitNet(nn.Module):
             seqL: int ``[1, n]``, lengths of the packed sequences.
             reconstruct: return heatmaps, markers and, where the network has a ``reconstruction``, joints and vertices.
                 By default in training only. Packed frames stay packed: n is 1 then.
+            shown: of a single sequence, return the heatmaps of these frames alone, int ``[m]``; None: of all.
 
         Raises:
             ValueError: ``sils`` or ``seqL`` has another shape.
@@ -140,12 +149,18 @@ class MeshGaitNet(nn.Module):
         body, markers = {}, None
         if estimator is not None and (self.sees_body or reconstruct):
             seen = maps if reads_maps else frames
-            heatmaps = estimator(seen, seqL)
-            markers = soft_argmax(heatmaps, estimator.extent(*seen.shape[-2:]))
-            if self.HeatmapFeatures is not None and recognise:
-                features = self.HeatmapFeatures(heatmaps.flatten(0, 1)).unflatten(0, heatmaps.shape[:2])
-                parts = self.Fusion(parts, self.HPP(self.TP(features, seqL)))
+            extent, looked = estimator.extent(*seen.shape[-2:]), estimator.look(seen, seqL)
+            # Volumes are by far the largest tensors: they are kept where they are asked for.
+            keep = reconstruct and shown is None
+            read = partial(self._read, estimator, extent, recognise, keep)
+            found = in_chunks(read, *looked, whole=self.training)
+            markers, *features = (values.unflatten(0, seen.shape[:2]) for values in found)
+            heatmaps = features.pop() if keep else None
+            if features:
+                parts = self.Fusion(parts, self.HPP(self.TP(features[0], seqL)))
             if reconstruct:
+                if shown is not None:
+                    heatmaps = estimator.draw(extent, *(each[shown] for each in looked))[None]
                 body = {"heatmaps": heatmaps, "markers": markers}
                 if self.reconstruction is not None:
                     body["vertices"], body["joints"] = self.reconstruction(markers)
@@ -156,6 +171,17 @@ class MeshGaitNet(nn.Module):
         head = self.Discriminant
         lda = None if head is None or head.training or not head.fitted else head(embeddings, markers, seqL)
         return MeshGaitOutput(embeddings, logits, lda, **body)
+
+    def _read(
+        self, estimator: HeatmapEstimator, extent: VolumeExtent, recognise: bool, keep: bool, *looked: Tensor
+    ) -> list[Tensor]:
+        """Of frames that the estimator has looked at: markers ``[m, K, 3]``; to ``recognise``, the features of their
+        heatmaps where the network has such; to ``keep``, heatmaps ``[m, K, D, h, w]``."""
+        heatmaps = estimator.draw(extent, *looked)
+        found = [soft_argmax(heatmaps, extent)]
+        if self.HeatmapFeatures is not None and recognise:
+            found.append(self.HeatmapFeatures(heatmaps))
+        return [*found, heatmaps] if keep else found
 
     def matched(self, match: str | None = None) -> str:
         """The features to be matched, by their name in :class:`MeshGaitOutput`.

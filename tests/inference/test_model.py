@@ -47,13 +47,13 @@ def test_batches_and_order_change_nothing(model, sequences, monkeypatch):
     alone = np.concatenate([model.embed(one) for one in sequences])
     np.testing.assert_allclose(together, alone, atol=1e-5)
     np.testing.assert_allclose(model.embed(sequences[::-1]), together[::-1], atol=1e-5)
-    monkeypatch.setattr(model_file, "_FRAMES_AT_ONCE", 4)
+    monkeypatch.setattr(model_file, "FRAMES_AT_ONCE", 4)
     np.testing.assert_allclose(model.embed(sequences), together, atol=1e-5)
     assert np.abs(together[0] - together[5]).max() > 1e-3
 
 
 def test_batches_hold_all_and_not_too_much(monkeypatch):
-    monkeypatch.setattr(model_file, "_FRAMES_AT_ONCE", 10)
+    monkeypatch.setattr(model_file, "FRAMES_AT_ONCE", 10)
     lengths = [3, 7, 2, 90, 1, 3, 10]
     batches = list(model_file._batches(lengths))
     assert sorted(sum(batches, [])) == list(range(7))
@@ -235,13 +235,30 @@ def test_bodies(model, sequences):
     output = model.net(seen, reconstruct=True)
     np.testing.assert_allclose(found.markers, output.markers[0], atol=1e-6)
     np.testing.assert_allclose(body.J_regressor.numpy() @ found.vertices, found.joints, atol=1e-4)
-    some = found.at(np.array([2, 5]))
+    some = model.reconstruct(sils, heatmaps=True, shown=[2, 5])
     np.testing.assert_array_equal(some.frames, [2, 5])
-    np.testing.assert_array_equal(some.vertices, found.vertices[[2, 5]])
+    np.testing.assert_array_equal(some.silhouettes, sils[[2, 5]])
+    for name in ("heatmaps", "markers", "joints", "vertices"):
+        np.testing.assert_allclose(getattr(some, name), getattr(found, name)[[2, 5]], atol=1e-5)
     again = model.reconstruct(sils)
     np.testing.assert_allclose(again.vertices, found.vertices, atol=1e-5)
     assert again.heatmaps is None
-    assert again.at(np.array([1])).heatmaps is None
+
+
+def test_long_sequences_are_read_in_chunks(model, sequences, monkeypatch):
+    long = np.concatenate(sequences)
+    whole, bodies = model.embed(long), model.reconstruct(long, heatmaps=True)
+    monkeypatch.setattr("opengait_meshgait.networks.chunks.FRAMES_AT_ONCE", 3)
+    largest = []
+    draw = model.net.HeatmapEstimator.draw
+    monkeypatch.setattr(
+        model.net.HeatmapEstimator, "draw", lambda *given: largest.append(len(given[1])) or draw(*given)
+    )
+    np.testing.assert_allclose(model.embed(long), whole, atol=1e-5)
+    some = model.reconstruct(long, heatmaps=True, shown=[4, 1])
+    assert max(largest) == 3 < len(long)
+    for name in ("heatmaps", "markers", "vertices"):
+        np.testing.assert_allclose(getattr(some, name), getattr(bodies, name)[[4, 1]], atol=1e-5)
 
 
 def test_bodies_of_raw_pictures_know_their_frames(model, sequences):

@@ -48,7 +48,7 @@ def test_what_is_seen(model, dataset):
     assert sequence.name == "0003-nm-01-090"
     numbers = np.arange(len(sequence.silhouettes))
     shown = reconstruct_frames(model, sequence, numbers)
-    np.testing.assert_array_equal([frame.silhouette for frame in shown.frames], sequence.silhouettes)
+    np.testing.assert_array_equal([frame.silhouette for frame in shown.frames], sequence.silhouettes.pictures)
     with (dataset / SEQUENCE / "1-smpls.pkl").open("rb") as file:
         targets = model.body(torch.from_numpy(pickle.load(file))[None])
     markers = np.stack([frame.markers for frame in shown.frames])
@@ -60,7 +60,7 @@ def test_what_is_seen(model, dataset):
     assert shown.frames[0].extent.half_width == 44 / 128
     vertices = torch.from_numpy(np.stack([frame.vertices for frame in shown.frames]))
     drawn = draw_meshes(vertices, model.body.body.faces, 64, 44).numpy()
-    seen = sequence.silhouettes[:, :, 10:54] > 127
+    seen = sequence.silhouettes.pictures[:, :, 10:54] > 127
     np.testing.assert_allclose(shown.ious, (drawn & seen).sum((1, 2)) / (drawn | seen).sum((1, 2)))
     last = reconstruct_frames(model, sequence, numbers[-1:])
     np.testing.assert_allclose(last.frames[0].markers, markers[-1], atol=1e-6)
