@@ -129,6 +129,8 @@ def test_shipped_baselines_differ_only_in_the_heatmap_branch(name):
 def test_experiments_compare_networks_of_equal_cost_and_budget():
     configs = {name: load_config(name) for name in CONFIG_NAMES if name.startswith(("walkers_small", "walkers_full"))}
     for name, config in configs.items():
+        if name.endswith("_bodies"):
+            continue  # no network that is compared, but what others begin with
         ours = configs["_".join(name.split("_")[:2])]
         assert config.optimizer_cfg == ours.optimizer_cfg and config.scheduler_cfg == ours.scheduler_cfg
         assert config.trainer_cfg.total_iter == ours.trainer_cfg.total_iter

@@ -70,7 +70,7 @@ def test_a_checkpoint_names_the_body_and_holds_none_of_it(raw, tmp_path):
     raw["model_cfg"]["Discriminant"]["components"] = 100  # or its own arrays are as long as a body's
     state = load_checkpoint(run(raw, tmp_path).checkpoint)
     assert state.keys() == {
-        "model", "optimizer", "scheduler", "scaler", "iteration", "seed", "config", "body", "data",
+        "model", "optimizer", "scheduler", "scaler", "iteration", "seed", "config", "body", "data", "silhouettes",
     }  # fmt: skip
     assert state["body"].keys() == {"name", "fingerprint"}
     largest = max(max(value.shape, default=0) for value in state["model"].values())

@@ -128,7 +128,7 @@ def test_what_the_file_does_not_hold(exported, model):
     assert not [tensor.name for tensor in tensors if "BNNecks" in tensor.name]
     classifier = sum(values.numel() for values in model.net.BNNecks.state_dict().values())
     network = sum(values.numel() for values in model.net.state_dict().values())
-    assert sum(np.prod(tensor.dims) for tensor in tensors) < network - classifier + 200
+    assert sum(np.prod(tensor.dims) for tensor in tensors) < network - classifier + 300
 
 
 def test_short_sequences_fail_where_they_would_be_wrong():

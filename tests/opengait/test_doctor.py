@@ -1,5 +1,6 @@
 """`meshgait doctor --opengait ROOT`: what a checkout lacks, and what OpenGait would take otherwise than it is meant."""
 
+import re
 import shutil
 import subprocess
 
@@ -91,7 +92,7 @@ def test_what_a_checkout_lacks(doctor, landmarks, monkeypatch):
     (landmarks / "opengait/main.py").unlink()
     status, lines = doctor()
     assert (status, failed(lines)) == (1, ["device", "OpenGait checkout"])
-    assert all("needs 17, OpenGait checkout" in lines[name] for name in OURS[1:])
+    assert all(re.search(r"needs \d+, OpenGait checkout", lines[name]) for name in OURS[1:])
 
 
 def test_a_real_checkout(pristine, cpu, tiny_config, write, tmp_path):
