@@ -69,7 +69,7 @@ def test_grew_says_itself_who_is_trained_on(tmp_path):
     assert partition == {"TRAIN_SET": ["00001train", "00002train"], "TEST_SET": ["00001", "probe"]}
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(st.integers(3, 60), st.floats(0, 1, exclude_min=True, exclude_max=True), st.booleans())
 def test_everyone_is_trained_on_or_tested(tmp_path_factory, number, share, by_number):
     people = [f"{n}" for n in range(number)]
