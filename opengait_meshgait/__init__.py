@@ -20,11 +20,13 @@ __all__ = ["__version__", "load", "load_config", "test", "train"]
 __version__ = "0.1.0"
 
 
-def load(checkpoint: str | Path, config: str | Path | None = None, device: str = "auto") -> GaitModel:
+def load(
+    checkpoint: str | Path, config: str | Path | None = None, device: str = "auto", precision: str = "auto"
+) -> GaitModel:
     """A trained model: see :func:`opengait_meshgait.inference.loading.load`."""
     from opengait_meshgait.inference.loading import load
 
-    return load(checkpoint, config, device)
+    return load(checkpoint, config, device, precision)
 
 
 def load_config(

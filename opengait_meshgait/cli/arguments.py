@@ -54,6 +54,16 @@ def add_device(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_precision(parser: argparse.ArgumentParser, default: str | None, otherwise: str) -> None:
+    """``--precision``; ``otherwise`` says what holds without it."""
+    parser.add_argument(
+        "--precision",
+        choices=["auto", "fp32", "bf16", "fp16"],
+        default=default,
+        help=f"auto takes 16 bits where the device is faster with them (default: {otherwise})",
+    )
+
+
 def add_model(parser: argparse.ArgumentParser) -> None:
     """``--ckpt`` and ``--cfgs`` of a trained model."""
     parser.add_argument("--ckpt", required=True, metavar="C.pt", help="checkpoint, of this package or of OpenGait")

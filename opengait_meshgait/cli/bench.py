@@ -185,6 +185,35 @@ def _speed(arguments: argparse.Namespace) -> str:
     return bench_speed(arguments.cfgs, arguments.set, *measured, arguments.opengait, arguments.models)
 
 
+def _memory_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--cfgs", required=True, nargs="+", metavar="FILE", help="YAML files")
+    add_set(parser, "change keys of all files: model_cfg.backbone_cfg.recompute=true")
+    parser.add_argument(
+        "--batch",
+        type=positive(1),
+        nargs=2,
+        metavar=("P", "K"),
+        help="people, and sequences of each (default: as each config says)",
+    )
+    parser.add_argument("--frames", type=positive(1), help="of a sequence (default: as each config says)")
+    parser.add_argument(
+        "--gpus",
+        type=positive(1),
+        nargs="+",
+        default=[1, 2, 4, 8],
+        metavar="N",
+        help="so many share a batch (default: 1 2 4 8)",
+    )
+    add_out_folder(parser, OUT, "memory.json and memory.md")
+
+
+def _memory(arguments: argparse.Namespace) -> str:
+    from opengait_meshgait.benchmark.memory import bench_memory
+
+    batch = None if arguments.batch is None else tuple(arguments.batch)
+    return bench_memory(arguments.cfgs, arguments.set, batch, arguments.frames, arguments.gpus, arguments.out)
+
+
 def _evaluation_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--opengait", type=Path, metavar="ROOT", help="the checkout to compare with")
     parser.add_argument("--probes", type=positive(10), default=5000, help="default: %(default)s")
@@ -260,6 +289,14 @@ BENCHMARKS = {
         "machine meets all alike; figures are medians over rounds, × is the median over rounds of the time divided by "
         "that of the first row.",
         _speed_arguments,
+    ),
+    "memory": (
+        _memory,
+        "peak memory of a training step on each GPU, traced without a GPU",
+        "Run a training step of each config on tensors that have shapes and no values, and add up what they would "
+        "occupy: the peak on each of the GPUs that share the batch. Left out are what cuDNN takes for its work, what "
+        "PyTorch keeps of freed memory, and the computation of targets.",
+        _memory_arguments,
     ),
     "evaluation": (
         _evaluation,

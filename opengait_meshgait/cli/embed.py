@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from opengait_meshgait.cli.arguments import add_device, add_model, check_out
+from opengait_meshgait.cli.arguments import add_device, add_model, add_precision, check_out
 
 
 def parser(prog: str) -> argparse.ArgumentParser:
@@ -29,6 +29,7 @@ def parser(prog: str) -> argparse.ArgumentParser:
         help="keep the largest connected part of each raw picture alone: without specks, and without other people",
     )
     add_device(result)
+    add_precision(result, "auto", "auto")
     return result
 
 
@@ -38,12 +39,13 @@ def run(arguments: argparse.Namespace) -> int:
     from opengait_meshgait.inference import load
     from opengait_meshgait.inference.embeddings import embed_to_file
 
-    model = load(arguments.ckpt, arguments.cfgs, arguments.device)
+    model = load(arguments.ckpt, arguments.cfgs, arguments.device, arguments.precision)
     done = embed_to_file(model, arguments.source, arguments.out, largest=arguments.largest)
     channels, parts = model.embedding_shape
     print(
         f"{arguments.out}: {done.sequences} sequences of {done.people} people, {channels} x {parts} numbers each, by "
-        f"model {model.fingerprint}; {done.seconds:.1f} s ({done.sequences / done.seconds:.1f} sequences/s)"
+        f"model {model.fingerprint} in {model.precision}; {done.seconds:.1f} s "
+        f"({done.sequences / done.seconds:.1f} sequences/s)"
     )
     for remark in done.remarks:
         print(f"Note: {remark}")

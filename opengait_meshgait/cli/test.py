@@ -4,7 +4,14 @@ import argparse
 from collections.abc import Mapping
 from typing import Any
 
-from opengait_meshgait.cli.arguments import add_config, add_device, add_processes, in_processes, iteration
+from opengait_meshgait.cli.arguments import (
+    add_config,
+    add_device,
+    add_precision,
+    add_processes,
+    in_processes,
+    iteration,
+)
 from opengait_meshgait.common.errors import UserError
 
 
@@ -21,6 +28,7 @@ def parser(prog: str) -> argparse.ArgumentParser:
         choices=["embeddings", "lda"],
         help="features to match: the network's embeddings, or the LDA head's (default: lda where it is fitted)",
     )
+    add_precision(result, None, "as evaluator_cfg.enable_float16 says")
     add_processes(result)
     return result
 
@@ -35,12 +43,14 @@ def run(arguments: argparse.Namespace) -> int:
 
         if arguments.match:
             raise UserError("OpenGait matches lda where a head is fitted: leave out --match, or --opengait.")
+        if arguments.precision:
+            raise UserError("OpenGait takes evaluator_cfg.enable_float16: leave out --precision, or --opengait.")
         return hand_over(arguments.opengait, config, "test", arguments.device, arguments.nproc, arguments.iter)
     if (status := in_processes(arguments)) is not None:
         return status
     from opengait_meshgait.engine.testing import test
 
-    result = test(config, arguments.iter, arguments.device, match=arguments.match)
+    result = test(config, arguments.iter, arguments.device, match=arguments.match, precision=arguments.precision)
     if result:
         print("\n".join(table(result)))
         print(f"Wrote {result['file']}")
@@ -58,5 +68,5 @@ def table(result: Mapping[str, Any]) -> list[str]:
         figures.append(("iou_low", f"{result['iou_low_percent']:6.1f} %"))
     width = max(len(name) for name, _ in figures)
     sequences = f"{result['sequences']} sequences of the {result['split']} set"
-    head = f"{result['checkpoint']}, {sequences}, matched: {result['matched']}"
+    head = f"{result['checkpoint']}, {sequences}, matched: {result['matched']}, {result['precision']}"
     return [head, *(f"  {name:<{width}}  {value}" for name, value in figures), *result["notes"]]

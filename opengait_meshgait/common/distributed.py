@@ -44,6 +44,24 @@ def half_precision(device: torch.device) -> torch.dtype | None:
     return torch.bfloat16 if able.get("avx512_bf16") or able.get("amx_bf16") else None
 
 
+PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+"""What ``--precision`` names besides ``auto``."""
+
+
+def pick_precision(name: str, device: torch.device) -> str:
+    """The key of :data:`PRECISIONS` that ``name`` means; ``auto``: 16 bits where ``device`` is faster with them.
+
+    Raises:
+        UserError: float16 on a CPU, which computes in it more slowly and less exactly than in the others.
+    """
+    if name == "fp16" and device.type == "cpu":
+        raise UserError("--precision fp16 is for GPUs. On a CPU take fp32, or bf16 where the processor has it (auto).")
+    if name != "auto":
+        return name
+    half = half_precision(device)
+    return next(key for key, dtype in PRECISIONS.items() if dtype is (half or torch.float32))
+
+
 def rank() -> int:
     """This process's number; 0 when it is the only one."""
     return dist.get_rank() if _joined() else 0

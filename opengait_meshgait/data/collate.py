@@ -120,7 +120,7 @@ class Batch:
         bodies: float32, cam 3, pose 72 (rad), betas 10, [n, s, 85], or joints, m, [n, s, 24, 3]; packed as the
             silhouettes; or None.
         weights: how much each body counts, float32 [n, s], 0…1, packed as the silhouettes; None: all fully.
-        seqL: the lengths of packed sequences, int64 [1, n], or None.
+        seqL: the lengths of packed sequences, int64 [1, n], always on the CPU, or None.
         labels: people, int64 [n].
         types: walking conditions, n of them.
         views: views, n of them.
@@ -144,7 +144,8 @@ class Batch:
     def to(self, device: torch.device | str) -> "Batch":
         """This batch with its tensors on ``device``; the way to a GPU does not block where they are pinned."""
         to_gpu = torch.device(device).type == "cuda"
-        return self._map(lambda tensor: tensor.to(device, non_blocking=to_gpu))
+        # Lengths are read here: from a GPU they would have to be waited for.
+        return replace(self._map(lambda tensor: tensor.to(device, non_blocking=to_gpu)), seqL=self.seqL)
 
     def pin_memory(self) -> "Batch":
         """This batch with its tensors in page-locked memory."""

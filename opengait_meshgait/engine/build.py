@@ -17,7 +17,7 @@ from opengait_meshgait.evaluation import Protocol, Split, find_protocol, split_g
 from opengait_meshgait.losses import SILHOUETTE_TERM, LossSum, emitted_terms
 from opengait_meshgait.networks import MeshGaitNet
 from opengait_meshgait.recipe.preparation import BatchPreparation, check_class_num
-from opengait_meshgait.recipe.training_step import fit_lda, network_to_train
+from opengait_meshgait.recipe.training_step import fit_lda, network_to_train, reconstruction
 
 
 def uses_bodies(config: Config) -> bool:
@@ -50,7 +50,7 @@ def build_preparation(config: Config, training: bool) -> BatchPreparation:
 def build_network(config: Config, supervision: BodySupervision | None) -> MeshGaitNet:
     """The network of ``model_cfg``, ready for ``loss_cfg``; with ``supervision``, it can reconstruct bodies."""
     terms = [str(loss.get("log_prefix")) for loss in config.loss_cfg]
-    return network_to_train(config.model_cfg.model_dump(exclude_none=True), supervision, terms)
+    return network_to_train(config.model_cfg.model_dump(exclude_none=True), reconstruction(supervision), terms)
 
 
 def build_losses(config: Config) -> LossSum:

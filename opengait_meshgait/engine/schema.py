@@ -166,7 +166,9 @@ class InferenceSamplerCfg(FrameCfg):
 class EvaluatorCfg(Section):
     """Testing."""
 
-    enable_float16: bool = Field(False, description="Half precision on CUDA; the CPU always computes in float32.")
+    enable_float16: bool = Field(
+        False, description="float16 on CUDA, bfloat16 on CPUs that compute in it, else float32."
+    )
     restore_ckpt_strict: bool = Field(
         True,
         description="Refuse a checkpoint that lacks weights or has others. false: those of another name or shape are "

@@ -12,7 +12,14 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from opengait_meshgait.common.distributed import gather_to_rank0, processes, rank, world_size
+from opengait_meshgait.common.distributed import (
+    PRECISIONS,
+    gather_to_rank0,
+    pick_precision,
+    processes,
+    rank,
+    world_size,
+)
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.common.files import read_json, write_csv, write_json
 from opengait_meshgait.data import GaitDataset, InferenceSampler, make_loader
@@ -23,7 +30,7 @@ from opengait_meshgait.engine.overlap import FRAMES_DRAWN, body_to_draw, sequenc
 from opengait_meshgait.engine.progress import say
 from opengait_meshgait.engine.schema import Config
 from opengait_meshgait.evaluation import LOW_IOU, BodyErrors, body_errors, evaluate_recognition, iou_metrics
-from opengait_meshgait.networks import MeshGaitNet, load_checkpoint, load_weights
+from opengait_meshgait.networks import MeshGaitNet, Recognition, load_checkpoint, load_weights
 from opengait_meshgait.recipe.preparation import BatchPreparation
 
 
@@ -54,6 +61,7 @@ def evaluate(
     match: str | None = None,
     quiet: bool = False,
     submission: Path | None = None,
+    precision: str | None = None,
 ) -> dict[str, Any]:
     """Embed all sequences and apply the protocol of the config.
 
@@ -65,11 +73,13 @@ def evaluate(
         match: the features to match, see :meth:`~opengait_meshgait.networks.MeshGaitNet.matched`.
         quiet: no progress bar.
         submission: where to write the file for a benchmark's server, if the protocol has one.
+        precision: ``auto``, ``fp32``, ``bf16`` or ``fp16``; None: as ``evaluator_cfg.enable_float16`` says.
 
     Returns:
-        ``matched`` (``embeddings`` or ``lda``), ``metrics`` (percent), ``rank1`` (over all conditions), ``views`` and
-        ``tables`` (percent by probe and gallery view, None where nothing was compared), ``notes``, ``probes`` (by
-        condition and ``id/type/view``: Rank-1 as :meth:`~opengait_meshgait.evaluation.results.ProbeHits.texts`),
+        ``precision`` (``fp32``, ``bf16`` or ``fp16``), ``matched`` (``embeddings`` or ``lda``), ``metrics`` (percent),
+        ``rank1`` (over all conditions), ``views`` and ``tables`` (percent by probe and gallery view, None where nothing
+        was compared), ``notes``, ``probes`` (by condition and ``id/type/view``: Rank-1 as
+        :meth:`~opengait_meshgait.evaluation.results.ProbeHits.texts`),
         ``precisions`` (by condition, ``ap`` and ``inp`` of the probes in the order of ``probes``, 0…1, None where
         nothing was compared),
         ``sequences_with_bodies`` (how many have a true body in some frame; None where none is read), ``bodies`` (mm,
@@ -85,7 +95,10 @@ def evaluate(
     """
     began = time.monotonic()
     matched = net.eval().matched(match)
-    shares = gather_to_rank0(_embed(net, dataset, config, preparation, matched, quiet))
+    precision = precision or ("auto" if config.evaluator_cfg.enable_float16 else "fp32")
+    precision = pick_precision(precision, next(net.parameters()).device)
+    recognise = Recognition(net, PRECISIONS[precision])
+    shares = gather_to_rank0(_embed(recognise, dataset, config, preparation, matched, quiet))
     if shares is None:
         return {}
     features = torch.empty(len(dataset), *shares[0].features[0].shape[1:])
@@ -119,6 +132,7 @@ def evaluate(
     bodies = functools.reduce(operator.add, errors.values()) if errors else None
     places = [f"{info.label}/{info.type}/{info.view}" for info in dataset.seqs]
     return {
+        "precision": precision,
         "matched": matched,
         "metrics": dict(found.metrics),
         "rank1": found.rank1,
@@ -143,25 +157,23 @@ def evaluate(
 
 @torch.no_grad()
 def _embed(
-    net: MeshGaitNet,
+    recognise: Recognition,
     dataset: GaitDataset,
     config: Config,
     preparation: BatchPreparation,
     matched: str,
     quiet: bool,
 ) -> _Share:
-    cfg, device = config.evaluator_cfg, next(net.parameters()).device
-    with_mesh = net.reconstruction is not None and preparation.supervision is not None
+    cfg, device = config.evaluator_cfg, next(recognise.net.parameters()).device
+    with_mesh = recognise.net.reconstruction is not None and preparation.supervision is not None
     sampler = InferenceSampler(dataset, cfg.sampler.batch_size, rank(), world_size())
     loader = make_loader(dataset, sampler, config.data_cfg.num_workers, pin_memory=device.type == "cuda")
-    half = cfg.enable_float16 and device.type == "cuda"
     share = _Share()
     silent = True if quiet or rank() else None
     for number, batch in enumerate(tqdm(loader, "testing", leave=False, dynamic_ncols=True, disable=silent)):
         batch = batch.to(device)
-        with torch.autocast(device.type, dtype=torch.float16, enabled=half):
-            sils = preparation.for_test(batch)
-            output = net(sils, seqL=batch.seqL, reconstruct=with_mesh)
+        sils = preparation.for_test(batch)
+        output = recognise(sils, batch.seqL, reconstruct=with_mesh)
         share.indices.append(batch.indices.cpu())
         share.features.append(getattr(output, matched).float().cpu())
         if with_mesh:
@@ -178,7 +190,8 @@ def _embed(
             for view in sorted(set(batch.views)):
                 pairs = zip(sampler.first_time[number], batch.views)
                 chosen = torch.tensor([new and seen == view for new, seen in pairs], device=device)
-                chosen = chosen[:, None] if batch.seqL is None else chosen.repeat_interleave(batch.seqL[0])[None]
+                lengths = None if batch.seqL is None else batch.seqL[0].to(device)
+                chosen = chosen[:, None] if lengths is None else chosen.repeat_interleave(lengths)[None]
                 weights = {key: getattr(targets, key) * chosen for key in ("joint_weights", "mesh_weights")}
                 share.errors = _add(share.errors, {view: body_errors(output, replace(targets, **weights))})
     return share
@@ -197,6 +210,7 @@ def test(
     output: str | Path = "output",
     split: str = "test",
     match: str | None = None,
+    precision: str | None = None,
 ) -> dict[str, Any]:
     """Test a checkpoint and write ``results-<split>-<iteration>.json`` into its run's folder; ``…-lda.json`` if the
     features of the LDA head were matched.
@@ -209,6 +223,7 @@ def test(
         output: the folder of all runs.
         split: ``test`` for the partition's ``TEST_SET``, ``val`` for its ``VAL_SET``.
         match: ``embeddings``, or ``lda``, the features of the LDA head; None: ``lda`` where it is fitted.
+        precision: ``auto``, ``fp32``, ``bf16`` or ``fp16``; None: as ``evaluator_cfg.enable_float16`` says.
 
     Returns:
         ``split``, ``iteration``, ``checkpoint`` and what :func:`~opengait_meshgait.engine.testing.evaluate` returns,
@@ -243,7 +258,7 @@ def test(
         label = iteration if source.parent.parent == folder else source.stem
         name = f"{split}-{label}{'-lda' if net.eval().matched(match) == 'lda' else ''}"
         submission = folder / f"submission-{name}.csv"
-        result = evaluate(net.to(where), dataset, config, preparation, match, quiet, submission)
+        result = evaluate(net.to(where), dataset, config, preparation, match, quiet, submission, precision)
         if not result:
             return {}
         result = {"split": split, "iteration": iteration, "checkpoint": str(source), **result}

@@ -24,7 +24,7 @@ from opengait_meshgait.engine.state import TrainingState, restore, set_aside
 from opengait_meshgait.engine.testing import evaluate
 from opengait_meshgait.losses import NonFiniteLossError
 from opengait_meshgait.recipe.preparation import check_training_data
-from opengait_meshgait.recipe.training_step import StepResult, TrainingStep
+from opengait_meshgait.recipe.training_step import StepResult, TrainingStep, frozen_weights
 from opengait_meshgait.visual.figures import training_picture
 
 
@@ -73,6 +73,8 @@ class Trainer:
         if rank() == 0:
             self.checkpoints.sweep()
 
+        if note := frozen_weights(net):
+            self.say(note)
         for line in describe_training(folder, net, self.train_set, (self.split, self.test_set), device, half):
             self.say(line)
         if fresh:
@@ -221,7 +223,7 @@ class Trainer:
             return
         found = f"No loss depends on {len(names)} weights of the network, {names[0]} among them"
         if world_size() > 1 and not self.cfg.find_unused_parameters:
-            raise UserError(f"{found}. Take them out of the network, or set trainer_cfg.find_unused_parameters: true.")
+            raise UserError(f"{found}. Take them out of the network, or freeze them (requires_grad_(False)).")
         self.say(f"{found}: they stay as they are.")
 
     def _training_mode(self) -> None:

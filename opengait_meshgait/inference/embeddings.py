@@ -91,9 +91,8 @@ def embed_to_file(
         frames: list[InputSilhouettes] = []
         blocks = _blocks(model, sources, largest, frames, bar)
         try:
-            write_embeddings(
-                out, blocks, (len(sources), *model.embedding_shape), texts, model.fingerprint, model.metric
-            )
+            about = {"model": model.fingerprint, "metric": model.metric, "precision": model.precision}
+            write_embeddings(out, blocks, (len(sources), *model.embedding_shape), texts, **about)
         except OSError as error:
             raise UserError(f"Cannot write {out}: {error.strerror}.") from error
     remarks = describe_frames(texts["names"], frames)
@@ -107,6 +106,7 @@ def write_embeddings(
     texts: Mapping[str, Sequence[str]],
     model: str,
     metric: str,
+    precision: str = "fp32",
 ) -> None:
     """Write a file of embeddings, atomically, and never hold more of them than a block.
 
@@ -117,6 +117,7 @@ def write_embeddings(
         texts: ``names``, ``labels``, ``types`` and ``views``, n of each.
         model: fingerprint of the model.
         metric: ``euc`` or ``cos``.
+        precision: in which they were computed, ``fp32``, ``bf16`` or ``fp16``.
     """
     header = {"descr": "<f4", "fortran_order": False, "shape": tuple(shape)}
     with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
@@ -124,7 +125,7 @@ def write_embeddings(
             np.lib.format.write_array_header_1_0(entry, header)
             for block in blocks:
                 entry.write(np.ascontiguousarray(block, "<f4").data)
-        for name, value in {**texts, "model": model, "metric": metric}.items():
+        for name, value in {**texts, "model": model, "metric": metric, "precision": precision}.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
                 np.lib.format.write_array(entry, np.asarray(value, np.str_), allow_pickle=False)
 

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from opengait_meshgait.body.supervision import BodySupervision, load_supervision
+from opengait_meshgait.common.distributed import PRECISIONS
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.data import build_transforms
 from opengait_meshgait.data.transforms import Transform
@@ -21,7 +22,7 @@ from opengait_meshgait.inference.silhouettes import (
     normalize_sequence,
     split_sequences,
 )
-from opengait_meshgait.networks import SILHOUETTE_SIZE, MeshGaitNet, Reconstruction
+from opengait_meshgait.networks import SILHOUETTE_SIZE, MeshGaitNet, Recognition, Reconstruction
 from opengait_meshgait.networks.chunks import FRAMES_AT_ONCE
 from opengait_meshgait.recipe.training_step import reconstruction
 
@@ -83,9 +84,17 @@ class GaitModel:
             it is the transform's ``img_w`` then, or 64 x 64 px with a warning.
         transform: uint8 [..., h, w] of that size to what ``net`` takes.
         frames_limit: so many frames of a sequence are looked at, the first ones; None: all.
+        precision: ``fp32``, ``bf16`` or ``fp16``, in which :meth:`embed` computes.
     """
 
-    def __init__(self, net: MeshGaitNet, config: Mapping[str, Any], state: Mapping[str, Any], source: str | Path):
+    def __init__(
+        self,
+        net: MeshGaitNet,
+        config: Mapping[str, Any],
+        state: Mapping[str, Any],
+        source: str | Path,
+        precision: str = "fp32",
+    ):
         evaluator = config.get("evaluator_cfg") or {}
         transforms = evaluator.get("transform") or {"type": "BaseSilCuttingTransform"}
         transforms = [transforms] if isinstance(transforms, dict) else transforms
@@ -100,6 +109,8 @@ class GaitModel:
         self.fingerprint = _fingerprint(net, self.transform, self.size)
         self.matched = net.matched()
         self.embedding_shape = net.feature_shape(self.matched)
+        self.precision = precision
+        self._recognise = Recognition(net, PRECISIONS[precision])
         self._trained_with = state.get("body", {})
 
     def _size(self, trained: Sequence[int] | None) -> SilhouetteSize:
@@ -145,7 +156,7 @@ class GaitModel:
         for places in _batches([len(one) for one in pictures]):
             packed = torch.from_numpy(np.concatenate([pictures[place] for place in places])[None])
             lengths = torch.tensor([[len(pictures[place]) for place in places]])
-            output = self.net(self.transform(packed.to(self.device)), seqL=lengths, reconstruct=False)
+            output = self._recognise(self.transform(packed.to(self.device)), lengths)
             found[places] = getattr(output, self.matched).float().cpu().numpy()
         bad = np.flatnonzero(~np.isfinite(found).all((1, 2)))
         if len(bad):

@@ -5,6 +5,7 @@ from opengait_meshgait.losses.cross_entropy import CrossEntropyLoss
 from opengait_meshgait.losses.points import JointLoss, MarkerLoss, MeshLoss
 from opengait_meshgait.losses.registry import (
     BODY_TERMS,
+    COMPARED,
     LOSSES,
     RECOGNITION_TERMS,
     SILHOUETTE_TERM,
@@ -16,6 +17,7 @@ from opengait_meshgait.losses.triplet import TripletLoss
 
 __all__ = [
     "BODY_TERMS",
+    "COMPARED",
     "LOSSES",
     "RECOGNITION_TERMS",
     "SILHOUETTE_TERM",

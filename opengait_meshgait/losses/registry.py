@@ -28,6 +28,16 @@ ARGUMENTS = {
 }
 """What the losses of each term are called with."""
 
+COMPARED = {
+    "triplet": "embeddings",
+    "softmax": "logits",
+    "joint": "joints",
+    "marker": "markers",
+    "mesh": "vertices",
+    SILHOUETTE_TERM: "vertices",
+}
+"""Which output of the network each term looks at."""
+
 
 def emitted_terms(heatmaps: bool, bodies: bool) -> tuple[str, ...]:
     """What a network emits in training.

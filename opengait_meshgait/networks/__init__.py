@@ -14,6 +14,7 @@ from opengait_meshgait.networks.estimator import HeatmapEstimator
 from opengait_meshgait.networks.heatmap_features import HeatmapFeatures
 from opengait_meshgait.networks.lda_head import LDAHead
 from opengait_meshgait.networks.meshgait import MATCHED, SILHOUETTE_SIZE, MeshGaitNet, MeshGaitOutput
+from opengait_meshgait.networks.recognition import Recognition
 from opengait_meshgait.networks.reconstruction import Reconstruction
 from opengait_meshgait.networks.registry import BACKBONES
 from opengait_meshgait.networks.soft_argmax import VolumeExtent, soft_argmax
@@ -33,6 +34,7 @@ __all__ = [
     "MeshGaitNet",
     "MeshGaitOutput",
     "Plain",
+    "Recognition",
     "Reconstruction",
     "ResNet9",
     "SwinGait",

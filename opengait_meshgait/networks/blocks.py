@@ -3,9 +3,13 @@
 Frames are ``[n, c, h, w]``; sequences are ``[n, s, c, h, w]`` between all blocks.
 """
 
+from collections.abc import Callable
+
+import torch
 from torch import Tensor, nn
 
 from opengait_meshgait.networks.layers import SetBlockWrapper
+from opengait_meshgait.networks.packing import keep
 
 
 class BasicConv2d(nn.Module):
@@ -47,6 +51,8 @@ class BasicBlock(nn.Module):
     """
 
     expansion, dimensions = 1, 2
+    normalized = (("conv1", "bn1"), ("conv2", "bn2"))
+    """Convolutions, and the batch normalisation that follows each at once."""
 
     def __init__(self, in_channels: int, channels: int, stride: int = 1):
         super().__init__()
@@ -69,6 +75,7 @@ class Bottleneck(nn.Module):
     """
 
     expansion = 4
+    normalized = (*BasicBlock.normalized, ("conv3", "bn3"))
 
     def __init__(self, in_channels: int, channels: int, stride: int = 1):
         super().__init__()
@@ -92,9 +99,17 @@ class BasicBlock3D(BasicBlock):
 
     dimensions = 3
 
-    def forward(self, x: Tensor) -> Tensor:
-        """``[n, s, in_channels, h, w]`` to ``[n, s, channels, ceil(h / stride), ceil(w / stride)]``."""
-        return super().forward(x.transpose(1, 2)).transpose(1, 2)
+    def forward(self, x: Tensor, held: Tensor | None = None) -> Tensor:
+        """``[n, s, in_channels, h, w]`` to ``[n, s, channels, ceil(h / stride), ceil(w / stride)]``.
+
+        Args:
+            x: the sequences.
+            held: bool ``[s]``, false for places that hold no frame; None: all do.
+        """
+        x = keep(x, held, 1).transpose(1, 2)
+        y = self.relu(self.bn1(self.conv1(x)))
+        y = self.bn2(self.conv2(keep(y, held, 2)))
+        return self.relu(y + self.downsample(x)).transpose(1, 2)
 
 
 class BasicBlockP3D(nn.Module):
@@ -103,6 +118,8 @@ class BasicBlockP3D(nn.Module):
     Between the two 3×3 convolutions over single frames, one over three frames is added to what passes through.
     Arguments as :class:`BasicBlock`.
     """
+
+    normalized = (("shortcut3d", "sbn"),)
 
     def __init__(self, in_channels: int, channels: int, stride: int = 1):
         super().__init__()
@@ -113,10 +130,10 @@ class BasicBlockP3D(nn.Module):
         self.relu = nn.ReLU(inplace=True)
         self.downsample = _shortcut(3, in_channels, channels, stride)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """``[n, s, in_channels, h, w]`` to ``[n, s, channels, ceil(h / stride), ceil(w / stride)]``."""
+    def forward(self, x: Tensor, held: Tensor | None = None) -> Tensor:
+        """As :class:`BasicBlock3D`."""
         y = self.conv1(x)
-        y = self.relu(y + self.sbn(self.shortcut3d(y.transpose(1, 2))).transpose(1, 2))
+        y = self.relu(y + self.sbn(self.shortcut3d(keep(y, held, 1).transpose(1, 2))).transpose(1, 2))
         return self.relu(self.conv2(y) + self.downsample(x.transpose(1, 2)).transpose(1, 2))
 
 
@@ -135,9 +152,32 @@ def residual_stage(mode: str, in_channels: int, channels: int, blocks: int, stri
     Maps ``[n, s, in_channels, h, w]`` to ``[n, s, channels, ceil(h / stride), ceil(w / stride)]``.
     """
     block = RESIDUAL_BLOCKS[mode]
-    first = block(in_channels, channels, stride)
-    stage = nn.Sequential(first, *(block(channels, channels) for _ in range(blocks - 1)))
-    return SetBlockWrapper(stage) if mode == "2d" else stage
+    all_blocks = [block(in_channels, channels, stride), *(block(channels, channels) for _ in range(blocks - 1))]
+    return SetBlockWrapper(nn.Sequential(*all_blocks)) if mode == "2d" else TimeStage(*all_blocks)
+
+
+class TimeStage(nn.Sequential):
+    """Blocks over whole sequences, one after the other."""
+
+    def forward(self, x: Tensor, held: Tensor | None = None) -> Tensor:
+        """As :class:`BasicBlock3D`."""
+        for block in self:
+            x = block(x, held)
+        return x
+
+
+def by_strips(convolution: Callable[[Tensor], Tensor], x: Tensor, rows: int) -> Tensor:
+    """A convolution, of stride 1 and padded, over strips of ``x [n, c, ..., h, w]`` that do not see each other.
+
+    Args:
+        convolution: for single maps, or for sequences of them.
+        x: maps.
+        rows: of a strip; those that are left over make one more.
+    """
+    height = x.shape[-2]
+    strips = x[..., : height - height % rows, :].unflatten(-2, (-1, rows)).movedim(-3, 1)
+    made = convolution(strips.flatten(0, 1)).unflatten(0, strips.shape[:2]).movedim(1, -3).flatten(-3, -2)
+    return torch.cat([made, convolution(x[..., -(height % rows) :, :])], dim=-2) if height % rows else made
 
 
 def xavier_convolutions(net: nn.Module) -> None:

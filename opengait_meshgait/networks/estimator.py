@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from opengait_meshgait.networks.blocks import BasicBlock, BasicConv2d
 from opengait_meshgait.networks.chunks import in_chunks
-from opengait_meshgait.networks.layers import each_frame, frame_at, pool_sequences
+from opengait_meshgait.networks.packing import Lengths, each_frame, max_over_time, mean_over_time, neighbours
 from opengait_meshgait.networks.registry import ESTIMATORS, Count, ThreeCounts
 from opengait_meshgait.networks.soft_argmax import VolumeExtent
 
@@ -24,7 +24,6 @@ _BEYOND = 3
 # in the crop something is, few enough for a linear layer.
 _LAYOUT = (4, 3)
 _MIDDLE = (0.0, 0.5, 0.0)  # of the crop
-_POOLS = (lambda frames: frames.mean(1), lambda frames: frames.amax(1))  # what a frame learns of its sequence
 
 
 class TimeConvolution(nn.Module):
@@ -43,10 +42,10 @@ class TimeConvolution(nn.Module):
         nn.init.zeros_(self.add.weight)
         nn.init.zeros_(self.add.bias)
 
-    def forward(self, x: Tensor, seqL: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, seqL: Lengths = None) -> Tensor:
         """``[n, s, c]``, or packed ``[1, sum of lengths, c]``, to the same shape."""
-        around = [frame_at(x, step, seqL) for step in (-self.dilation, 0, self.dilation)]
-        return x + self.add(F.relu(self.look(torch.cat(around, dim=-1))))
+        around = neighbours(x, self.dilation, seqL).flatten(2)
+        return x + self.add(F.relu(self.look(around)))
 
 
 @ESTIMATORS.register
@@ -139,7 +138,7 @@ class HeatmapEstimator(nn.Module):
         """
         self.anchors.bias.copy_((points - points.new_tensor(_MIDDLE)).flatten())
 
-    def forward(self, frames: Tensor, seqL: Tensor | None = None) -> Tensor:
+    def forward(self, frames: Tensor, seqL: Lengths = None) -> Tensor:
         """Frames to heatmaps.
 
         Args:
@@ -154,7 +153,7 @@ class HeatmapEstimator(nn.Module):
         volumes = self.draw(self.extent(*frames.shape[-2:]), *self.look(frames, seqL))
         return volumes.unflatten(0, frames.shape[:2])
 
-    def look(self, frames: Tensor, seqL: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+    def look(self, frames: Tensor, seqL: Lengths = None) -> tuple[Tensor, Tensor, Tensor]:
         """What is known of each frame before its volumes, by far larger, are drawn; arguments as :meth:`forward`.
 
         Returns:
@@ -165,15 +164,18 @@ class HeatmapEstimator(nn.Module):
         described = described.unflatten(0, frames.shape[:2])
         for convolution in self.times:
             described = convolution(described, seqL)
-        whole = torch.cat([pool_sequences(described, seqL, pool) for pool in _POOLS], dim=-1)
+        whole = torch.cat([mean_over_time(described, seqL), max_over_time(described, seqL)], dim=-1)
         related = self.relate(torch.cat([described, each_frame(whole, described, seqL)], dim=-1)).flatten(0, 1)
         return fine, coarse, related
 
     def draw(self, extent: VolumeExtent, fine: Tensor, coarse: Tensor, related: Tensor) -> Tensor:
         """The volumes ``[m, K, D, h, w]``, which span ``extent``, of frames that :meth:`look` has seen."""
         context = F.interpolate(self.lateral(coarse), size=fine.shape[-2:]) + self.spread(related)[..., None, None]
+        with torch.autocast(related.device.type, enabled=False):
+            # 16 bits would round a place in the crop to half a millimetre.
+            anchors = self.anchors(related.to(self.anchors.weight.dtype))
         maps = self.merge(F.relu(fine + context))
-        volumes = self._logits(maps, self.anchors(related), extent).flatten(2).softmax(-1)
+        volumes = self._logits(maps, anchors, extent).flatten(2).softmax(-1)
         return volumes.unflatten(2, (self.depth, *maps.shape[-2:]))
 
     def _encode(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:

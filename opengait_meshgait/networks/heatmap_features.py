@@ -51,8 +51,10 @@ class HeatmapFeatures(nn.Module):
         # Probabilities average 1 / (D·h·w), about 1e-3: their variance would drown in the batch normalisation's
         # epsilon. Scaled by the number of cells they average 1; the weights are scaled instead, which are far smaller.
         # A product of matrices is several times faster on a CPU than the same 1×1 convolution.
-        weight = (self.reduce.weight.flatten(1) * cells).expand(len(heatmaps), -1, -1)
-        x = torch.bmm(weight, heatmaps.flatten(2)).unflatten(2, heatmaps.shape[-2:])
+        with torch.autocast(heatmaps.device.type, enabled=False):
+            # In 16 bits the scaled gradient would overflow.
+            weight = (self.reduce.weight.flatten(1) * cells).expand(len(heatmaps), -1, -1)
+            x = torch.bmm(weight, heatmaps.flatten(2).to(weight.dtype)).unflatten(2, heatmaps.shape[-2:])
         return self.blocks(self.relu(self.bn(x)))
 
 

@@ -2,7 +2,7 @@
 head for each part. Argument names and state-dict keys are OpenGait's.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.networks.chunks import in_chunks
+from opengait_meshgait.networks.packing import Lengths, Packing, max_over_time
 from opengait_meshgait.networks.registry import LAYERS
 
 
@@ -32,72 +33,9 @@ class SetBlockWrapper(nn.Module):
 class PackSequence(nn.Module):
     """Maximum over the frames of each sequence."""
 
-    def forward(self, x: Tensor, seqL: Tensor | None = None) -> Tensor:
-        """Frames ``[n, s, ...]``, or packed as for :func:`split_packed`, to ``[n, ...]``."""
-        return pool_sequences(x, seqL, lambda frames: frames.max(dim=1).values)
-
-
-def pool_sequences(x: Tensor, seqL: Tensor | None, pool: Callable[[Tensor], Tensor]) -> Tensor:
-    """Apply ``pool``, which takes ``[n, s, ...]`` to ``[n, ...]``, to each sequence of ``x``.
-
-    Args:
-        x: ``[n, s, ...]``; with ``seqL``, packed as for :func:`split_packed`, which raises what is raised here.
-        seqL: lengths of the packed sequences.
-        pool: applied to each sequence.
-    """
-    if seqL is None:
-        return pool(x)
-    return torch.cat([pool(frames) for frames in split_packed(x, seqL)])
-
-
-def each_frame(pooled: Tensor, x: Tensor, seqL: Tensor | None) -> Tensor:
-    """``pooled [n, c]`` beside each of the frames ``x`` that :func:`pool_sequences` made it from.
-
-    Returns:
-        ``[n, s, c]`` or packed ``[1, sum of lengths, c]``.
-    """
-    if seqL is None:
-        return pooled[:, None].expand(-1, x.shape[1], -1)
-    return pooled.repeat_interleave(seqL[0].to(pooled.device), dim=0)[None]
-
-
-def frame_at(x: Tensor, step: int, seqL: Tensor | None) -> Tensor:
-    """For each frame, the one ``step`` frames later in its sequence; beyond an end, the frame at that end.
-
-    Args:
-        x: ``[n, s, ...]``; with ``seqL``, packed ``[1, sum of lengths, ...]``.
-        step: negative looks back.
-        seqL: int ``[1, n]``, lengths of the packed sequences.
-
-    Returns:
-        The shape of ``x``.
-    """
-    place = torch.arange(x.shape[1], device=x.device)
-    if seqL is None:
-        return x[:, (place + step).clamp(0, x.shape[1] - 1)]
-    lengths = seqL[0].to(x.device)
-    end = lengths.cumsum(0).repeat_interleave(lengths)
-    start = end - lengths.repeat_interleave(lengths)
-    return x[:, torch.minimum(torch.maximum(place + step, start), end - 1)]
-
-
-def split_packed(x: Tensor, seqL: Tensor) -> tuple[Tensor, ...]:
-    """The sequences of a pack, one by one.
-
-    Args:
-        x: ``[1, sum of lengths, ...]``.
-        seqL: int ``[1, n]``, how many frames each of them has.
-
-    Returns:
-        n tensors ``[1, length, ...]``.
-
-    Raises:
-        ValueError: the lengths do not add up to the packed frames.
-    """
-    lengths = seqL.flatten().tolist()
-    if x.shape[0] != 1 or sum(lengths) != x.shape[1] or min(lengths) < 1:
-        raise ValueError(f"seqL {lengths} (sum {sum(lengths)}) does not fit packed frames of shape {tuple(x.shape)}")
-    return x.split(lengths, dim=1)
+    def forward(self, x: Tensor, seqL: Lengths = None) -> Tensor:
+        """Frames ``[n, s, ...]``, or packed ``[1, sum of lengths, ...]``, to ``[n, ...]``."""
+        return max_over_time(x, seqL)
 
 
 class HorizontalPooling(nn.Module):
@@ -119,24 +57,29 @@ class HorizontalPooling(nn.Module):
         Raises:
             UserError: the height is no multiple of an entry of ``bin_num``.
         """
-        height, parts = x.shape[2], []
-        for bins in self.bin_num:
-            if bins >= 1 and height % bins and self.repeat_rows:
-                rows = [(i * height // bins, -(-(i + 1) * height // bins)) for i in range(bins)]
-                parts += [self.pool(x[:, :, None, a:b].flatten(3)) for a, b in rows]
-                continue
-            if bins < 1 or height % bins:
-                fitting = [b for b in range(1, height + 1) if height % b == 0]
-                raise UserError(
-                    f"bin_num {list(self.bin_num)} does not fit a feature map of {height} rows: {height} cannot be cut "
-                    f"into {bins} equal strips. Use {', '.join(map(str, fitting))}, or change the backbone's strides."
-                )
-            parts.append(self.pool(x.unflatten(2, (bins, height // bins)).flatten(3)))
-        return torch.cat(parts, dim=-1)
+        scales = {bins: self._cut(x, bins) for bins in self.bin_num}
+        return self.pool([strips for bins in self.bin_num for strips in scales[bins]])
 
-    def pool(self, strips: Tensor) -> Tensor:
-        """The pixels of each strip ``[n, c, bins, pixels]`` to ``[n, c, bins]``."""
-        return strips.mean(-1) + strips.max(-1).values
+    def _cut(self, x: Tensor, bins: int) -> list[Tensor]:
+        """``[n, c, h, w]`` to strips ``[n, c, bins, pixels]``, or parts of them that are equally high."""
+        height = x.shape[2]
+        if bins >= 1 and height % bins and self.repeat_rows:
+            if bins % height == 0:
+                return [x.repeat_interleave(bins // height, dim=2)]
+            rows = [(i * height // bins, -(-(i + 1) * height // bins)) for i in range(bins)]
+            return [x[:, :, None, a:b].flatten(3) for a, b in rows]
+        if bins < 1 or height % bins:
+            fitting = [b for b in range(1, height + 1) if height % b == 0]
+            raise UserError(
+                f"bin_num {list(self.bin_num)} does not fit a feature map of {height} rows: {height} cannot be cut "
+                f"into {bins} equal strips. Use {', '.join(map(str, fitting))}, or change the backbone's strides."
+            )
+        return [x.unflatten(2, (bins, height // bins)).flatten(3)]
+
+    def pool(self, strips: Sequence[Tensor]) -> Tensor:
+        """The pixels of strips, each ``[n, c, bins, pixels]``, to ``[n, c, all bins]``."""
+        mean = torch.cat([pixels.mean(-1) for pixels in strips], dim=-1)
+        return mean + torch.cat([pixels.max(-1).values for pixels in strips], dim=-1)
 
 
 @LAYERS.register
@@ -199,7 +142,7 @@ class PartBackbone(nn.Module):
     """A backbone that looks at whole sequences and pools them over time and height itself.
 
     A subclass takes ``bin_num``, the horizontal strips of the config, as its first argument, sets ``part_bins`` and
-    implements :meth:`look`.
+    implements :meth:`with_maps`; or :meth:`look` alone, and packed sequences are shown to it one by one.
 
     Attributes:
         part_bins: into how many strips each scale of the parts cuts the body, so that other features can be cut alike;
@@ -209,7 +152,7 @@ class PartBackbone(nn.Module):
     part_bins: tuple[int, ...]
     filled_in = ("bin_num",)
 
-    def forward(self, frames: Tensor, seqL: Tensor | None = None) -> Tensor:
+    def forward(self, frames: Tensor, seqL: Lengths = None) -> Tensor:
         """Sequences to part features.
 
         Args:
@@ -221,7 +164,7 @@ class PartBackbone(nn.Module):
         """
         return self.with_maps(frames, seqL)[0]
 
-    def with_maps(self, frames: Tensor, seqL: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+    def with_maps(self, frames: Tensor, seqL: Lengths = None) -> tuple[Tensor, Tensor | None]:
         """As :meth:`forward`, and the last feature maps that know single frames.
 
         Returns:
@@ -230,7 +173,8 @@ class PartBackbone(nn.Module):
         """
         if seqL is None:
             return self.look(frames)
-        parts, maps = zip(*(self.look(sequence) for sequence in split_packed(frames, seqL)))
+        lengths = Packing.of(seqL, frames).lengths.tolist()
+        parts, maps = zip(*(self.look(sequence) for sequence in frames.split(lengths, dim=1)))
         return torch.cat(parts), None if maps[0] is None else torch.cat(maps, dim=1)
 
     def look(self, frames: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -253,8 +197,8 @@ class FrameBackbone(PartBackbone):
         self.TP = PackSequence()
         self.HPP = HorizontalPooling(bin_num)
 
-    def with_maps(self, frames: Tensor, seqL: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """As :meth:`PartBackbone.with_maps`; packed frames all at once, because none knows of another."""
+    def with_maps(self, frames: Tensor, seqL: Lengths = None) -> tuple[Tensor, Tensor]:
+        """As :meth:`PartBackbone.with_maps`."""
         flat = frames.flatten(0, 1)
         (maps,) = in_chunks(lambda some: (self.forward_block(some),), flat, whole=self.training)
         if not isinstance(maps, Tensor) or maps.dim() != 4 or len(maps) != len(flat):

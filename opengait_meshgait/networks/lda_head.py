@@ -8,7 +8,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.networks.gait_descriptor import ANGLE_TERMS, descriptor_size, gait_descriptor, viewing_angle
+from opengait_meshgait.networks.gait_descriptor import ANGLE_TERMS, GaitDescriptor, descriptor_size
+from opengait_meshgait.networks.packing import Lengths
 from opengait_meshgait.networks.registry import LAYERS, Count
 
 # The scale of the features comes from the distances of at most so many sequences, evenly spread.
@@ -69,6 +70,7 @@ class LDAHead(nn.Module):
         self.markers: _Projection | None = None
         if with_markers:
             self.markers = _Projection(descriptor_size(markers), channels, components, marker_shrinkage, with_markers)
+            self.describe = GaitDescriptor()
             # In the checkpoint, because inference knows no body.
             self.register_buffer("side", torch.zeros(markers))
             self.register_buffer("flip", torch.arange(markers))
@@ -89,7 +91,7 @@ class LDAHead(nn.Module):
             self.side.copy_(side)
             self.flip.copy_(flip)
 
-    def features(self, embeddings: Tensor, markers: Tensor | None, seqL: Tensor | None = None) -> list[Tensor]:
+    def features(self, embeddings: Tensor, markers: Tensor | None, seqL: Lengths = None) -> list[Tensor]:
         """The inputs of :meth:`fit`, float32: embeddings ``[n, d]``; with markers, descriptors ``[n, d']`` and angles.
 
         Args:
@@ -100,9 +102,9 @@ class LDAHead(nn.Module):
         found = [embeddings.float().flatten(1)]
         if self.markers is None or markers is None:
             return found
-        return [*found, gait_descriptor(markers, self.side, self.flip, seqL), viewing_angle(markers, self.side, seqL)]
+        return [*found, *self.describe(markers, self.side, self.flip, seqL)]
 
-    def forward(self, embeddings: Tensor, markers: Tensor | None, seqL: Tensor | None = None) -> Tensor:
+    def forward(self, embeddings: Tensor, markers: Tensor | None, seqL: Lengths = None) -> Tensor:
         """The features ``[n, channels, 1 or 2]``; arguments as :meth:`features`."""
         found = self.features(embeddings, markers, seqL)
         with torch.autocast(embeddings.device.type, enabled=False):
@@ -164,7 +166,7 @@ class _Projection(nn.Module):
 
     def forward(self, x: Tensor, angle: Tensor | None = None) -> Tensor:
         """``x [n, features]``, and angles ``[n, 4]`` if the map depends on them, to ``[n, channels]``."""
-        found = _series((x - self.mean) @ self.components, angle) @ self.basis - self.offset
+        found = torch.addmm(self.offset, _series((x - self.mean) @ self.components, angle), self.basis, beta=-1)
         return _clip_norms(found, self.reach)
 
     def fit(self, x: Tensor, angle: Tensor | None, labels: Tensor) -> None:

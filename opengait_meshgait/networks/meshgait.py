@@ -15,6 +15,7 @@ from opengait_meshgait.networks.estimator import HeatmapEstimator
 from opengait_meshgait.networks.heatmap_features import build_fusion
 from opengait_meshgait.networks.layers import FrameBackbone, HorizontalPooling, PackSequence, PartBackbone
 from opengait_meshgait.networks.lda_head import LDAHead
+from opengait_meshgait.networks.packing import Packing
 from opengait_meshgait.networks.reconstruction import Reconstruction
 from opengait_meshgait.networks.registry import BACKBONES, ESTIMATORS, LAYERS
 from opengait_meshgait.networks.soft_argmax import VolumeExtent, soft_argmax
@@ -61,6 +62,7 @@ class MeshGaitNet(nn.Module):
     Attributes:
         recognises: false while 3D alone is trained: then training computes no embeddings, and no backbone that only
             recognition needs.
+        untaught: names of weights that no loss of a training depends on, and that it freezes.
 
     Raises:
         UserError: parts of the config do not fit each other; the message gives the right number.
@@ -81,6 +83,7 @@ class MeshGaitNet(nn.Module):
     ):
         super().__init__()
         self.shrink, self.recognises = shrink, True
+        self.untaught: list[str] = []
         frames = torch.zeros(1, 4, 1, *(side // shrink for side in SILHOUETTE_SIZE))
         self.Backbone = _build_backbone(backbone_cfg, bin_num)
         parts, maps = _dry_run(self.Backbone.with_maps, frames)
@@ -140,16 +143,17 @@ class MeshGaitNet(nn.Module):
         if sils.dim() != 4:
             raise ValueError(f"expected silhouettes [n, s, h, w], got {tuple(sils.shape)}")
         frames = (F.avg_pool2d(sils, self.shrink) if self.shrink > 1 else sils).unsqueeze(2)
+        packing = Packing.of_several(seqL, frames)
         estimator = self.HeatmapEstimator
         # The head's own mode: inside OpenGait the parts of this network are switched, not the network.
         recognise = self.recognises or not self.FCs.training
         reads_maps = estimator is not None and estimator.reads == "backbone"
-        parts, maps = self.Backbone.with_maps(frames, seqL) if recognise or reads_maps else (None, None)
+        parts, maps = self.Backbone.with_maps(frames, packing) if recognise or reads_maps else (None, None)
         reconstruct = self.training if reconstruct is None else reconstruct
         body, markers = {}, None
         if estimator is not None and (self.sees_body or reconstruct):
             seen = maps if reads_maps else frames
-            extent, looked = estimator.extent(*seen.shape[-2:]), estimator.look(seen, seqL)
+            extent, looked = estimator.extent(*seen.shape[-2:]), estimator.look(seen, packing)
             # Volumes are by far the largest tensors: they are kept where they are asked for.
             keep = reconstruct and shown is None
             read = partial(self._read, estimator, extent, recognise, keep)
@@ -157,7 +161,7 @@ class MeshGaitNet(nn.Module):
             markers, *features = (values.unflatten(0, seen.shape[:2]) for values in found)
             heatmaps = features.pop() if keep else None
             if features:
-                parts = self.Fusion(parts, self.HPP(self.TP(features[0], seqL)))
+                parts = self.Fusion(parts, self.HPP(self.TP(features[0], packing)))
             if reconstruct:
                 if shown is not None:
                     heatmaps = estimator.draw(extent, *(each[shown] for each in looked))[None]
@@ -169,7 +173,7 @@ class MeshGaitNet(nn.Module):
         embeddings = self.FCs(parts)
         _, logits = self.BNNecks(embeddings)
         head = self.Discriminant
-        lda = None if head is None or head.training or not head.fitted else head(embeddings, markers, seqL)
+        lda = None if head is None or head.training or not head.fitted else head(embeddings, markers, packing)
         return MeshGaitOutput(embeddings, logits, lda, **body)
 
     def _read(

@@ -5,10 +5,16 @@ time, rows, columns, channels. State-dict keys are those of the usual implementa
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from opengait_meshgait.networks.packing import Packing, share_out
+
+# More heads at once, and PyTorch's attention for GPUs refuses.
+_HEADS = 65_535
 
 
 def cut_windows(x: Tensor, window: Sequence[int]) -> Tensor:
@@ -23,6 +29,39 @@ def join_windows(x: Tensor, window: Sequence[int], extent: Sequence[int]) -> Ten
     grid = [size // step for size, step in zip(extent, window)]
     x = x.unflatten(2, tuple(window)).unflatten(1, grid).permute(0, 1, 4, 2, 5, 3, 6, 7)
     return x.flatten(5, 6).flatten(3, 4).flatten(1, 2)
+
+
+@dataclass(frozen=True)
+class TimeWindows:
+    """The windows in time of packed sequences: each belongs to one of them.
+
+    Attributes:
+        source: which frame each of the windows' places holds, int64 ``[T]``.
+        held: whether it holds one, bool ``[T]``.
+        place: of each frame, int64 ``[S]``.
+    """
+
+    source: Tensor
+    held: Tensor
+    place: Tensor
+
+    @classmethod
+    def of(cls, packing: Packing, window: int, shift: int) -> "TimeWindows":
+        """Windows of ``window`` frames, the second of a sequence beginning at its frame ``shift``, or ``window`` if 0.
+
+        A sequence of no more than ``window`` frames is one window.
+        """
+        frames, lengths = len(packing.sequence), packing.lengths
+        empty = window - shift if shift else 0
+        lead = (lengths > window) * empty
+        sizes = (lengths + lead + window - 1) // window * window
+        total = (frames + len(lengths) * (empty + window - 1)) // window * window
+        owner, within = share_out(sizes, total)
+        number = within - lead[owner]
+        held = (number >= 0) & (number < lengths[owner])
+        source = (packing.start[owner] + number).clamp(0, frames - 1)
+        first = (sizes.cumsum(0) - sizes + lead)[packing.sequence]
+        return cls(source, held, first + packing.place - packing.first)
 
 
 class WindowAttention(nn.Module):
@@ -53,20 +92,34 @@ class WindowAttention(nn.Module):
         self.qkv = nn.Linear(channels, 3 * channels)
         self.proj = nn.Linear(channels, channels)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """``[n, d, h, w, c]`` to the same shape."""
+    def forward(self, x: Tensor, packed: TimeWindows | None = None) -> Tensor:
+        """``[n, d, h, w, c]``, or packed ``[1, S, h, w, c]``, to the same shape.
+
+        Args:
+            x: maps.
+            packed: the windows in time of packed sequences, shifted as this module's are.
+        """
+        if packed is not None:
+            return self._attend(x[:, packed.source], packed.held)[:, packed.place]
+        return self._attend(x, None)
+
+    def _attend(self, x: Tensor, held: Tensor | None) -> Tensor:
         extent = x.shape[1:4]
         window = [size if length > size else length for size, length in zip(self.window, extent)]
         shift = [step if length > size else 0 for step, length, size in zip(self.shift, extent, self.window)]
+        if held is not None:
+            window[0], shift[0] = self.window[0], 0
         padded = [(length + size - 1) // size * size for length, size in zip(extent, window)]
         missing = [size - length for size, length in zip(padded, extent)]
         x = F.pad(x, (0, 0, 0, missing[2], 0, missing[1], 0, missing[0]))
         tokens = cut_windows(x.roll([-step for step in shift], (1, 2, 3)), window)
         # Windows never meet, so each is as good as a head of its own: the mask is then the same for all sequences.
         q, k, v = self.qkv(tokens).unflatten(-1, (3, self.heads, -1)).permute(3, 0, 1, 4, 2, 5).flatten(2, 3)
-        sides = cut_windows(_sides(extent, padded, shift, x.device)[None, ..., None], window)[0]
+        sides = cut_windows(_sides(extent, padded, shift, x.device, held)[None, ..., None], window)[0]
         mask = self._bias(window).masked_fill((sides != sides.mT)[:, None], -torch.inf)
-        y = F.scaled_dot_product_attention(q, k, v, mask.flatten(0, 1)[None].to(q.dtype))
+        mask = mask.flatten(0, 1)[None].to(q.dtype)
+        parts = zip(*(heads.split(_HEADS, dim=1) for heads in (q, k, v, mask)))
+        y = torch.cat([F.scaled_dot_product_attention(*part) for part in parts], dim=1)
         y = self.proj(y.unflatten(1, (-1, self.heads)).transpose(2, 3).flatten(3))
         y = join_windows(y, window, padded).roll(shift, (1, 2, 3))
         return y[:, : extent[0], : extent[1], : extent[2]]
@@ -78,13 +131,18 @@ class WindowAttention(nn.Module):
         return self.relative_position_bias_table[places].permute(2, 0, 1)
 
 
-def _sides(extent: Sequence[int], padded: Sequence[int], shift: Sequence[int], device: torch.device) -> Tensor:
+def _sides(
+    extent: Sequence[int], padded: Sequence[int], shift: Sequence[int], device: torch.device, held: Tensor | None
+) -> Tensor:
     """Integers ``padded`` in shape, for a map rolled back by ``shift``: tokens of one window and one number are
-    neighbours. Rolling brings a map's beginning to its end, where the padding lies too; neither belongs there."""
+    neighbours. Rolling brings a map's beginning to its end, where the padding lies too; neither belongs there. Of
+    packed sequences, ``held [T]`` says which places in time hold a frame."""
     number = torch.zeros((), dtype=torch.long, device=device)
     for axis, (length, size, step) in enumerate(zip(extent, padded, shift)):
         origin = torch.arange(size, device=device).roll(-step)
         side = (origin < step).long() + 2 * (origin >= length).long()
+        if axis == 0 and held is not None:
+            side = held.long()
         number = 3 * number + side.view([-1 if a == axis else 1 for a in range(3)])
     return number.expand(*padded)
 
@@ -139,7 +197,7 @@ class SwinBlock(nn.Module):
         self.mlp = Mlp(channels, 4 * channels)
         self.drop_path = DropPath(drop_path)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """``[n, d, h, w, c]`` to the same shape."""
-        x = x + self.drop_path(self.attn(self.norm1(x)))
+    def forward(self, x: Tensor, packed: TimeWindows | None = None) -> Tensor:
+        """As :class:`WindowAttention`."""
+        x = x + self.drop_path(self.attn(self.norm1(x), packed))
         return x + self.drop_path(self.mlp(self.norm2(x)))

@@ -29,7 +29,13 @@ from opengait_meshgait.losses import loss_inputs
 from opengait_meshgait.networks import fitting_weights
 from opengait_meshgait.opengait import checks
 from opengait_meshgait.recipe.preparation import BatchPreparation, check_training_data
-from opengait_meshgait.recipe.training_step import fit_lda, network_to_train, silhouettes_of_meshes
+from opengait_meshgait.recipe.training_step import (
+    fit_lda,
+    frozen_weights,
+    network_to_train,
+    reconstruction,
+    silhouettes_of_meshes,
+)
 from opengait_meshgait.visual.figures import training_picture
 
 Inputs = tuple[list[Any], Tensor, list[str], list[str], Tensor | None]
@@ -105,7 +111,9 @@ class MeshGait(BaseModel):
             self.trains and checks.trains_with_bodies(self.cfgs),
         )
         self.terms = {cfg["log_prefix"] for cfg in as_list(self.cfgs["loss_cfg"])}
-        net = network_to_train(model_cfg, self.prepare.supervision, self.terms)
+        net = network_to_train(model_cfg, reconstruction(self.prepare.supervision), self.terms)
+        if self.trains and (note := frozen_weights(net)):
+            get_msg_mgr().log_info(f"MeshGait: {note}")
         for name, part in net.named_children():
             self.add_module(name, part)
         self.recognise, self.matched, self.reported = net.forward, net.matched, False

@@ -14,28 +14,53 @@ from opengait_meshgait.body.overlap import draw_meshes
 from opengait_meshgait.body.supervision import BodySupervision, BodyTargets
 from opengait_meshgait.common.distributed import gather_to_rank0, rank, world_size
 from opengait_meshgait.data import Batch, FrameSampling, GaitDataset, whole_sequences
-from opengait_meshgait.losses import RECOGNITION_TERMS, SILHOUETTE_TERM, LossSum, loss_inputs
-from opengait_meshgait.networks import LDAHead, MeshGaitNet, MeshGaitOutput, Reconstruction, make_network
+from opengait_meshgait.losses import COMPARED, RECOGNITION_TERMS, SILHOUETTE_TERM, LossSum, loss_inputs
+from opengait_meshgait.networks import (
+    SILHOUETTE_SIZE,
+    LDAHead,
+    MeshGaitNet,
+    MeshGaitOutput,
+    Reconstruction,
+    make_network,
+)
 from opengait_meshgait.recipe.preparation import BatchPreparation
 
 
-def network_to_train(
-    model_cfg: Mapping[str, Any], supervision: BodySupervision | None, terms: Collection[str]
-) -> MeshGaitNet:
+def network_to_train(model_cfg: Mapping[str, Any], known: Reconstruction | None, terms: Collection[str]) -> MeshGaitNet:
     """The network of ``model_cfg`` with fresh weights, ready for the losses ``terms`` (by ``log_prefix``).
 
-    Where no loss teaches recognition, 3D alone is trained: the rest is neither computed nor changed.
+    Where no loss teaches recognition, 3D alone is trained: the rest is neither computed nor changed. Weights that no
+    loss depends on are frozen. ``known`` is what :func:`reconstruction` knows of the body that supervises.
 
     Raises:
         UserError: a key is missing, or parts of the config do not fit each other.
     """
-    net = make_network(model_cfg, reconstruction(supervision))
+    net = make_network(model_cfg, known)
     if not {*terms} & {*RECOGNITION_TERMS}:
         net.train_3d_alone()
-    elif "softmax" not in terms:
-        # DistributedDataParallel waits for every gradient, and no loss reaches the classifier.
-        net.BNNecks.requires_grad_(False)
+    _freeze_untaught(net, terms)
     return net
+
+
+def frozen_weights(net: MeshGaitNet) -> str | None:
+    """One line for the user where :func:`network_to_train` froze more than its config says; else None."""
+    names = [name for name in net.untaught if not name.startswith("BNNecks.")]
+    if not names:
+        return None
+    return f"No loss depends on {len(names)} weights of the network, {names[0]} among them: they stay as they are."
+
+
+def _freeze_untaught(net: MeshGaitNet, terms: Collection[str]) -> None:
+    """DistributedDataParallel waits for the gradient of every weight that is not frozen."""
+    training = net.training
+    output = net.eval()(torch.zeros(1, 4, *SILHOUETTE_SIZE), reconstruct=True)
+    net.train(training)
+    compared = [getattr(output, attribute) for term, attribute in COMPARED.items() if term in terms]
+    weights = {name: parameter for name, parameter in net.named_parameters() if parameter.requires_grad}
+    gradients = torch.autograd.grad([tensor.sum() for tensor in compared], [*weights.values()], allow_unused=True)
+    net.untaught = [name for name, gradient in zip(weights, gradients) if gradient is None]
+    for name in net.untaught:
+        weights[name].requires_grad_(False)
 
 
 def reconstruction(supervision: BodySupervision | None) -> Reconstruction | None:

@@ -7,8 +7,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opengait_meshgait.networks.gait_descriptor import body_frame, descriptor_size, gait_descriptor, viewing_angle
+from opengait_meshgait.networks.gait_descriptor import GaitDescriptor, body_frame, descriptor_size
 
+DESCRIBE = GaitDescriptor()
 SIDE, FLIP = torch.tensor([1.0, -1.0, 1.0, -1.0, 0.0]), torch.tensor([1, 0, 3, 2, 4])
 
 
@@ -29,12 +30,12 @@ def _turned(points, angle, shift=(0.0, 0.0, 0.0)):
 @given(angle=st.floats(-math.pi, math.pi), shift=st.tuples(*[st.floats(-1, 1)] * 3), seed=st.integers(0, 100))
 def test_the_direction_of_view_is_gone(angle, shift, seed):
     points = _body(seed)
-    found = body_frame(_turned(points, angle, shift), SIDE)
-    torch.testing.assert_close(found, body_frame(points, SIDE), atol=1e-5, rtol=1e-4)
+    found, _ = body_frame(_turned(points, angle, shift), SIDE)
+    torch.testing.assert_close(found, body_frame(points, SIDE)[0], atol=1e-5, rtol=1e-4)
 
 
 def test_the_bodys_left_points_along_x():
-    found = body_frame(_turned(_body(), 2.0), SIDE)
+    found, _ = body_frame(_turned(_body(), 2.0), SIDE)
     left = (SIDE[:, None] * found).sum(-2)
     assert (left[..., 0] > 0).all()
     torch.testing.assert_close(left[..., 2], torch.zeros(2, 3), atol=1e-6, rtol=0)
@@ -44,19 +45,19 @@ def test_the_bodys_left_points_along_x():
 def test_z_points_backward():
     # Someone who faces the camera has the left hand on the picture's right, and the nose is nearest to the camera.
     facing = torch.tensor([[0.2, 0.5, 0.0], [-0.2, 0.5, 0.0], [0.0, 0.1, -0.2]])
-    assert body_frame(facing, torch.tensor([1.0, -1.0, 0.0]))[2, 2] < -0.1
+    assert body_frame(facing, torch.tensor([1.0, -1.0, 0.0]))[0][2, 2] < -0.1
 
 
 def test_without_sides_nothing_is_turned():
     points = _body()
-    torch.testing.assert_close(body_frame(points, torch.zeros(5)), points - points.mean(-2, keepdim=True))
+    torch.testing.assert_close(body_frame(points, torch.zeros(5))[0], points - points.mean(-2, keepdim=True))
 
 
 @settings(deadline=None, max_examples=50)
 @given(angle=st.floats(-math.pi, math.pi), shift=st.tuples(*[st.floats(-1, 1)] * 3))
 def test_the_viewing_angle_is_the_angle_from_the_cameras_right_to_the_bodys_left(angle, shift):
     body = torch.tensor([[0.2, 0.5, 0.0], [-0.2, 0.5, 0.0], [0.1, 0.9, 0.0], [-0.1, 0.9, 0.0], [0.0, 0.1, 0.0]])
-    found = viewing_angle(_turned(body, angle, shift)[None, None], SIDE)
+    found = DESCRIBE(_turned(body, angle, shift)[None, None], SIDE, FLIP)[1]
     expected = [math.cos(angle), math.sin(angle), math.cos(2 * angle), math.sin(2 * angle)]
     torch.testing.assert_close(found, torch.tensor([expected]), atol=1e-4, rtol=0)
 
@@ -83,7 +84,7 @@ def test_amplitudes_of_a_walk_wherever_in_the_stride_it_begins(frames, start):
     markers = _walk(frames, start=start)
     markers[0, :, 0, 0] += 100
     markers[0, :, 1, 0] -= 100
-    (_, cosine, sine, cosine2, sine2), period = _parts(gait_descriptor(markers, SIDE, FLIP))
+    (_, cosine, sine, cosine2, sine2), period = _parts(DESCRIBE(markers, SIDE, FLIP)[0])
     assert 100 * period == pytest.approx(27, abs=1)
     # Up to a tenth is drawn towards no motion.
     assert cosine[2, 2] == pytest.approx(0.2, abs=0.025)
@@ -95,12 +96,12 @@ def test_amplitudes_of_a_walk_wherever_in_the_stride_it_begins(frames, start):
 
 
 def test_sequences_that_begin_elsewhere_in_the_stride_say_the_same():
-    first, second = (gait_descriptor(_walk(54, start=start), SIDE, FLIP) for start in (0.1, 0.65))
+    first, second = (DESCRIBE(_walk(54, start=start), SIDE, FLIP)[0] for start in (0.1, 0.65))
     torch.testing.assert_close(first, second, atol=4e-3, rtol=0)
 
 
 def test_what_one_side_does_the_other_does_half_a_stride_later():
-    (_, *amplitudes), _ = _parts(gait_descriptor(_body(), SIDE, FLIP)[:1])
+    (_, *amplitudes), _ = _parts(DESCRIBE(_body(), SIDE, FLIP)[0][:1])
     mirror = torch.tensor([-1.0, 1.0, 1.0])
     for sign, amplitude in zip((-1, -1, 1, 1), amplitudes):
         torch.testing.assert_close(amplitude[FLIP] * mirror, sign * amplitude)
@@ -109,13 +110,13 @@ def test_what_one_side_does_the_other_does_half_a_stride_later():
 @pytest.mark.parametrize("frames", [3, 40])
 def test_it_does_not_depend_on_the_view(frames):
     body = _body(frames=frames)
-    assert gait_descriptor(body, SIDE, FLIP).shape == (2, descriptor_size(5))
-    found = gait_descriptor(_turned(body, 1.3), SIDE, FLIP)
-    torch.testing.assert_close(found, gait_descriptor(body, SIDE, FLIP), atol=1e-5, rtol=1e-4)
+    assert DESCRIBE(body, SIDE, FLIP)[0].shape == (2, descriptor_size(5))
+    found = DESCRIBE(_turned(body, 1.3), SIDE, FLIP)[0]
+    torch.testing.assert_close(found, DESCRIBE(body, SIDE, FLIP)[0], atol=1e-5, rtol=1e-4)
 
 
 def test_single_frames_do_not_move():
-    (mean, *amplitudes), _ = _parts(gait_descriptor(_body()[:1, :1], SIDE, FLIP))
+    (mean, *amplitudes), _ = _parts(DESCRIBE(_body()[:1, :1], SIDE, FLIP)[0])
     assert mean.abs().sum() > 0
     for amplitude in amplitudes[:2]:  # what the sides do in opposite ways may be a posture
         assert amplitude.isfinite().all()
@@ -123,8 +124,9 @@ def test_single_frames_do_not_move():
         torch.testing.assert_close(amplitude, torch.zeros(5, 3), atol=1e-6, rtol=0)
 
 
-def test_packed_sequences_give_what_each_gives_alone():
-    first, second = _body(1)[:1], _body(2)[:1, :2]
-    packed, lengths = torch.cat([first, second], dim=1), torch.tensor([[3, 2]])
-    for look in (lambda *x: gait_descriptor(x[0], SIDE, FLIP, *x[1:]), lambda *x: viewing_angle(x[0], SIDE, *x[1:])):
-        torch.testing.assert_close(look(packed, lengths), torch.cat([look(first), look(second)]))
+@pytest.mark.parametrize("lengths", [[3, 2], [1, 40, 1], [33, 64, 7, 65]])  # below, above and at windows' borders
+def test_packed_sequences_give_what_each_gives_alone(lengths):
+    sequences = [_walk(length, start=0.1 * place) for place, length in enumerate(lengths)]
+    alone = zip(*(DESCRIBE(sequence, SIDE, FLIP) for sequence in sequences))
+    for found, expected in zip(DESCRIBE(torch.cat(sequences, dim=1), SIDE, FLIP, torch.tensor([lengths])), alone):
+        torch.testing.assert_close(found, torch.cat(expected), atol=1e-5, rtol=1e-4)

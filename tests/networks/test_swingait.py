@@ -54,11 +54,30 @@ def test_sequences_of_any_length_give_parts(frames):
 
 
 @torch.no_grad()
-def test_packed_sequences_give_what_single_ones_give():
-    net, frames = _eval(), torch.rand(1, 9, 1, 64, 44)
-    packed = net(frames, torch.tensor([[4, 1, 4]]))
-    alone = torch.cat([net(frames[:, a:b]) for a, b in [(0, 4), (4, 5), (5, 9)]])
-    torch.testing.assert_close(packed, alone)
+@pytest.mark.parametrize("lengths", [[4, 1, 4], [2, 7, 3, 6], [5, 5]])  # below, at and above a window of 3
+def test_packed_sequences_give_what_single_ones_give(lengths):
+    net, frames = _eval(), torch.rand(1, sum(lengths), 1, 64, 44)
+    packed = net(frames, torch.tensor([lengths]))
+    torch.testing.assert_close(packed, torch.cat([net(one) for one in frames.split(lengths, dim=1)]))
+
+
+@torch.no_grad()
+def test_more_windows_than_a_gpu_takes_heads_are_shared_out(monkeypatch):
+    net, frames = _eval(), torch.rand(2, 7, 1, 64, 44)
+    expected = net(frames)
+    monkeypatch.setattr("opengait_meshgait.networks.windows._HEADS", 5)
+    torch.testing.assert_close(net(frames), expected)
+
+
+def test_what_is_computed_again_gives_the_same_gradients():
+    nets = [SwinGait((6,), **SMALL, drop_path_rate=0.5, recompute=recompute) for recompute in (False, True)]
+    nets[1].load_state_dict(nets[0].state_dict())
+    frames, gradients = torch.rand(3, 4, 1, 64, 44), []
+    for net in nets:
+        torch.manual_seed(1)  # of the branches that are left out
+        net(frames).square().sum().backward()
+        gradients.append([parameter.grad for parameter in net.parameters()])
+    torch.testing.assert_close(*gradients)
 
 
 @torch.no_grad()

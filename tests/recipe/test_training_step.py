@@ -59,6 +59,26 @@ def test_every_weight_learns(raw):
     assert not result.targets.vertices.requires_grad
 
 
+@pytest.mark.parametrize("terms", [{"triplet"}, {"softmax"}, {"triplet", "softmax"}, {"marker"}, {"triplet", "mesh"}])
+@pytest.mark.parametrize("shared", [False, True])
+def test_what_no_loss_teaches_is_frozen(raw, terms, shared):
+    """With several processes, every weight that is not frozen must have a gradient."""
+    raw["loss_cfg"] = [cfg for cfg in raw["loss_cfg"] if cfg["log_prefix"] in terms]
+    model = raw["model_cfg"]
+    model["backbone_cfg"] = {"type": "GaitSet", "channels": [4, 4, 8]}  # whose maps do not see all of its weights
+    if shared:
+        model["HeatmapFeatures"] = None
+        model["heatmap_cfg"]["reads"] = "backbone"
+    if not terms & {"triplet", "softmax"}:
+        model["Discriminant"] = None
+    step = make_step(raw)
+    step(make_batch(raw), 100).loss.backward()
+    learn = {name for name, weight in step.net.named_parameters() if weight.requires_grad}
+    assert learn == {name for name, weight in step.net.named_parameters() if weight.grad is not None} != set()
+    if "softmax" not in terms:
+        assert "BNNecks.fc_bin" not in learn
+
+
 def test_half_precision_rounds_the_network_and_neither_targets_nor_losses(raw):
     batch = make_batch(raw)
     batch.sils = torch.randint(2, batch.sils.shape, dtype=torch.uint8) * 255

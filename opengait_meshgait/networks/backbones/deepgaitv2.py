@@ -7,6 +7,7 @@ from torch import Tensor
 
 from opengait_meshgait.networks.blocks import frame_convolution, residual_stage
 from opengait_meshgait.networks.layers import HorizontalPooling, PackSequence, PartBackbone
+from opengait_meshgait.networks.packing import Lengths, Packing, Spread
 from opengait_meshgait.networks.registry import BACKBONES, FourCounts, InputChannels
 
 _STRIDES = (1, 2, 2, 1)
@@ -41,6 +42,7 @@ class DeepGaitV2(PartBackbone):
     ):
         super().__init__()
         self.part_bins = tuple(bin_num)
+        self.over_time = mode != "2d"
         self.layer0 = frame_convolution(in_channels, channels[0])
         self.layer1 = residual_stage("2d", channels[0], channels[0], layers[0], _STRIDES[0])
         self.layer2 = residual_stage(mode, channels[0], channels[1], layers[1], _STRIDES[1])
@@ -49,7 +51,16 @@ class DeepGaitV2(PartBackbone):
         self.TP = PackSequence()
         self.HPP = HorizontalPooling(bin_num)
 
-    def look(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+    def with_maps(self, frames: Tensor, seqL: Lengths = None) -> tuple[Tensor, Tensor]:
         """``[n, s, in_channels, h, w]`` to parts ``[n, channels[3], p]`` and the last stage's maps."""
-        maps = self.layer4(self.layer3(self.layer2(self.layer1(self.layer0(frames)))))
-        return self.HPP(self.TP(maps)), maps
+        maps = self.layer1(self.layer0(frames))
+        if seqL is None or not self.over_time:
+            maps = self.layer4(self.layer3(self.layer2(maps)))
+            return self.HPP(self.TP(maps, seqL)), maps
+        packing = Packing.of(seqL, frames)
+        spread = Spread.of(packing, gap=1)
+        maps = maps[:, spread.source]
+        for layer in (self.layer2, self.layer3, self.layer4):
+            maps = layer(maps, spread.held)
+        maps = maps[:, spread.place]
+        return self.HPP(self.TP(maps, packing)), maps

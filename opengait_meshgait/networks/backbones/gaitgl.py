@@ -1,6 +1,7 @@
 """GaitGL: 3D convolutions over the whole body and over its parts."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Annotated
 
@@ -10,8 +11,9 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.networks.blocks import xavier_convolutions
+from opengait_meshgait.networks.blocks import by_strips, xavier_convolutions
 from opengait_meshgait.networks.layers import HorizontalPooling, PartBackbone
+from opengait_meshgait.networks.packing import Lengths, Packing, keep, max_over_time
 from opengait_meshgait.networks.registry import BACKBONES, Count
 
 # Frames that the local temporal aggregation makes one of.
@@ -34,8 +36,12 @@ class GlobalLocalConv3d(nn.Module):
         self.global_conv3d = nn.Conv3d(in_channels, out_channels, 3, padding=1, bias=False)
         self.local_conv3d = nn.Conv3d(in_channels, out_channels, 3, padding=1, bias=False)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, held: Tensor | None = None) -> Tensor:
         """``[n, c, s, h, w]`` to ``[n, c', s, h, w]``, or ``[n, c', s, 2h, w]`` stacked.
+
+        Args:
+            x: the sequences.
+            held: bool ``[s]``, false for places that hold no clip; None: all do.
 
         Raises:
             UserError: there are fewer rows than strips.
@@ -46,8 +52,9 @@ class GlobalLocalConv3d(nn.Module):
                 f"GaitGL's halving {self.halving} cuts a map of {x.shape[3]} rows into {2**self.halving} strips: "
                 "lower it."
             )
+        x = keep(x, held, 2)
         whole = self.global_conv3d(x)
-        local = torch.cat([self.local_conv3d(strip) for strip in x.split(rows, dim=3)], dim=3)
+        local = by_strips(self.local_conv3d, x, rows)
         if self.stack:
             return F.leaky_relu(torch.cat([whole, local], dim=3))
         return F.leaky_relu(whole) + F.leaky_relu(local)
@@ -65,8 +72,11 @@ class GeMPooling(HorizontalPooling):
         super().__init__(bin_num)
         self.p = nn.Parameter(torch.tensor([float(p)]))
 
-    def pool(self, strips: Tensor) -> Tensor:
-        """``[n, c, bins, pixels]`` to ``[n, c, bins]``; below 1e-6 all pixels count as 1e-6."""
+    def pool(self, strips: Sequence[Tensor]) -> Tensor:
+        """As of :class:`HorizontalPooling`; below 1e-6 all pixels count as 1e-6."""
+        return torch.cat([self._mean(pixels) for pixels in strips], dim=-1)
+
+    def _mean(self, strips: Tensor) -> Tensor:
         strips = strips.clamp(min=1e-6)
         # Powers of the pixels themselves leave fp32 where the largest is 1e-6. The scale cancels, so it needs no
         # gradient of its own.
@@ -121,20 +131,71 @@ class GaitGL(PartBackbone):
         self.HPP = GeMPooling(bin_num)
         xavier_convolutions(self)
 
-    def look(self, frames: Tensor) -> tuple[Tensor, None]:
+    def with_maps(self, frames: Tensor, seqL: Lengths = None) -> tuple[Tensor, None]:
         """``[n, s, 1, h, w]`` to parts ``[n, c, p]``; its maps all mix frames."""
-        length = frames.shape[1]
-        if length < CLIP:
-            frames = frames.repeat(1, -(-CLIP // length), 1, 1, 1)
-        clips = self.LTA(self.conv3d(frames.transpose(1, 2)))
-        maps = self.GLConvB2(self.GLConvA1(self.MaxPool0(self.GLConvA0(clips))))
-        return self.HPP(maps.max(dim=2).values), None
+        clips = None if seqL is None else _Clips.of(Packing.of(seqL, frames))
+        if clips is not None:
+            frames = frames[:, clips.source]
+        elif frames.shape[1] < CLIP:
+            frames = frames.repeat(1, -(-CLIP // frames.shape[1]), 1, 1, 1)
+        held, whole = (None, None) if clips is None else (clips.held, clips.whole)
+        x = frames.transpose(1, 2)
+        for layer in self.conv3d:
+            x = layer(keep(x, held, 2) if isinstance(layer, nn.Conv3d) else x)
+        x = self.MaxPool0(self.GLConvA0(self.LTA(x), whole))
+        maps = self.GLConvB2(self.GLConvA1(x, whole), whole)
+        if clips is None:
+            return self.HPP(max_over_time(maps.transpose(1, 2))), None
+        maps = maps.masked_fill(~clips.whole[:, None, None], -torch.inf).transpose(1, 2)
+        return self.HPP(max_over_time(maps, clips.packing)), None
 
 
-def _block(in_channels: int, channels: int, layers: int, halving: int, stack: bool = False) -> nn.Sequential:
+@dataclass(frozen=True)
+class _Clips:
+    """Packed sequences cut into clips, with an empty one behind each sequence.
+
+    Attributes:
+        source: the frame in each place, int64 ``[3 · clips]``.
+        held: whether there is one, bool ``[3 · clips]``.
+        whole: whether a clip is aggregated, bool ``[clips]``.
+        packing: of the clips.
+    """
+
+    source: Tensor
+    held: Tensor
+    whole: Tensor
+    packing: Packing
+
+    @classmethod
+    def of(cls, packing: Packing) -> "_Clips":
+        lengths = packing.lengths
+        whole = (lengths // CLIP).clamp(min=1)
+        # As many as may be needed: sequences of one frame or two make a clip too.
+        total = (len(packing.sequence) + (CLIP - 1) * len(lengths)) // CLIP + len(lengths)
+        clips = Packing.of_lengths(whole + 1, total)
+        owner = clips.sequence.repeat_interleave(CLIP)
+        within = torch.arange(CLIP * total, device=owner.device) - CLIP * clips.start[owner]
+        length = lengths[owner]
+        held = within < length * ((CLIP + length - 1) // length)
+        return cls(
+            packing.start[owner] + within % length, held, clips.place - clips.first < whole[clips.sequence], clips
+        )
+
+
+class _Blocks(nn.Sequential):
+    """Global-local convolutions in a row."""
+
+    def forward(self, x: Tensor, held: Tensor | None = None) -> Tensor:
+        """As :class:`GlobalLocalConv3d`."""
+        for block in self:
+            x = block(x, held)
+        return x
+
+
+def _block(in_channels: int, channels: int, layers: int, halving: int, stack: bool = False) -> _Blocks:
     """Global-local convolutions in a row, of which the last may stack its maps."""
     widths = [in_channels] + [channels] * layers
     last = len(widths) - 2
-    return nn.Sequential(
+    return _Blocks(
         *(GlobalLocalConv3d(a, b, halving, stack and i == last) for i, (a, b) in enumerate(pairwise(widths)))
     )

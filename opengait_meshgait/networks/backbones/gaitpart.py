@@ -10,6 +10,7 @@ from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.networks.backbones.plain import Plain
 from opengait_meshgait.networks.blocks import xavier_convolutions
 from opengait_meshgait.networks.layers import HorizontalPooling, PartBackbone, SetBlockWrapper
+from opengait_meshgait.networks.packing import Lengths, Packing, Spread, keep, max_over_time
 from opengait_meshgait.networks.registry import BACKBONES, Count
 
 _LAYERS_CFG = ("BC-32", "BC-32", "M", "FC-64-2", "FC-64-2", "M", "FC-128-3", "FC-128-3")
@@ -42,15 +43,27 @@ class MicroMotion(nn.Module):
             for _ in range(parts_num)
         )
 
-    def forward(self, x: Tensor) -> Tensor:
-        """``[n, c, p, s]`` to the same shape."""
-        scores = [attention(part) for attention, part in zip(self.attention, x.unbind(2), strict=True)]
-        flat = x.flatten(1, 2)
+    def forward(self, x: Tensor, held: Tensor | None = None) -> Tensor:
+        """``[n, c, p, s]`` to the same shape.
+
+        Args:
+            x: the sequences.
+            held: bool ``[s]``, false for places that hold no frame, at least ``window // 2`` of them between sequences;
+                None: all do.
+        """
+        parts, flat = x.shape[2], keep(x, held, 3).transpose(1, 2).flatten(1, 2)
+        # All parts at once, as groups of channels.
+        first, last = (
+            torch.cat([part.get_parameter(f"{place}.weight") for part in self.attention]) for place in (0, 2)
+        )
+        scores = F.leaky_relu(keep(F.conv1d(flat, first, padding=1, groups=parts), held, 2))
+        scores = F.conv1d(scores, last, padding=last.shape[2] // 2, groups=parts)
         side = self.window // 2
         # In 2D, for in 1D its export would be for sequences of one length.
-        highest = F.max_pool2d(flat, (1, self.window), 1, (0, side))
+        highest = flat if held is None else flat.masked_fill(~held, -torch.inf)
+        highest = F.max_pool2d(highest, (1, self.window), 1, (0, side))
         motion = F.avg_pool1d(flat, self.window, 1, side) + highest
-        return motion.view_as(x) * torch.stack(scores, dim=2).sigmoid()
+        return (motion * scores.sigmoid()).unflatten(1, (parts, -1)).transpose(1, 2)
 
 
 @BACKBONES.register
@@ -86,8 +99,18 @@ class GaitPart(PartBackbone):
         self.TFA = nn.ModuleList(MicroMotion(plain.out_channels, sum(bin_num), window, squeeze) for window in (3, 5))
         xavier_convolutions(self)
 
-    def look(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+    def with_maps(self, frames: Tensor, seqL: Lengths = None) -> tuple[Tensor, Tensor]:
         """``[n, s, 1, h, w]`` to parts ``[n, c, p]`` and the maps before they are cut into strips."""
         maps = self.Backbone(frames)
-        strips = self.HPP(maps).permute(0, 2, 3, 1)
-        return sum(template(strips) for template in self.TFA).max(dim=3).values, maps
+        strips = self.HPP(maps)
+        if seqL is None:
+            return max_over_time(self._motions(strips)), maps
+        packing = Packing.of(seqL, frames)
+        spread = Spread.of(packing, gap=2)
+        motions = self._motions(strips[:, spread.source], spread.held)
+        return max_over_time(motions[:, spread.place], packing), maps
+
+    def _motions(self, strips: Tensor, held: Tensor | None = None) -> Tensor:
+        """``[n, s, c, p]`` to the same shape; ``held`` as for :class:`MicroMotion`."""
+        x = strips.permute(0, 2, 3, 1)
+        return sum(template(x, held) for template in self.TFA).permute(0, 3, 1, 2)

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from opengait_meshgait.networks.blocks import BasicConv2d, xavier_convolutions
 from opengait_meshgait.networks.layers import HorizontalPooling, PackSequence, PartBackbone, SetBlockWrapper
+from opengait_meshgait.networks.packing import Lengths, Packing
 from opengait_meshgait.networks.registry import BACKBONES, ThreeCounts
 
 
@@ -45,12 +46,13 @@ class GaitSet(PartBackbone):
         self.HPP = HorizontalPooling(bin_num)
         xavier_convolutions(self)
 
-    def look(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+    def with_maps(self, frames: Tensor, seqL: Lengths = None) -> tuple[Tensor, Tensor]:
         """``[n, s, 1, h, w]`` to parts ``[n, c, p]``, p twice the sum of ``bin_num``, and the third block's maps."""
+        packing = None if seqL is None else Packing.of(seqL, frames)
         maps = self.set_block1(frames)
-        whole = self.gl_block2(self.set_pooling(maps))
+        whole = self.gl_block2(self.set_pooling(maps, packing))
         maps = self.set_block2(maps)
-        whole = self.gl_block3(whole + self.set_pooling(maps))
+        whole = self.gl_block3(whole + self.set_pooling(maps, packing))
         maps = self.set_block3(maps)
-        pooled = self.set_pooling(maps)
-        return torch.cat([self.HPP(pooled), self.HPP(whole + pooled)], dim=2), maps
+        pooled = self.set_pooling(maps, packing)
+        return torch.cat(self.HPP(torch.cat([pooled, whole + pooled])).chunk(2), dim=2), maps

@@ -3,11 +3,10 @@
 import re
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
 
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.networks.blocks import BasicConv2d
+from opengait_meshgait.networks.blocks import BasicConv2d, by_strips
 from opengait_meshgait.networks.registry import BACKBONES, InputChannels
 
 
@@ -30,7 +29,7 @@ class FocalConv2d(BasicConv2d):
                 f"A focal convolution with halving {self.halving} cuts a map of {x.shape[2]} rows into "
                 f"{2**self.halving} strips. Lower the last number of 'FC-<channels>-<halving>' in layers_cfg."
             )
-        return torch.cat([self.conv(strip) for strip in x.split(rows, dim=2)], dim=2)
+        return by_strips(self.conv, x, rows)
 
 
 @BACKBONES.register

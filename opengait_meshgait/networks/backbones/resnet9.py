@@ -27,6 +27,8 @@ class ResNet9(nn.Module):
         maxpool: halve the map by a 3×3 max pooling before the first stage.
     """
 
+    normalized = (("conv1", "bn1"),)
+
     def __init__(
         self,
         block: Literal["BasicBlock", "Bottleneck"],

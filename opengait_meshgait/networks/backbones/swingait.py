@@ -7,12 +7,14 @@ import torch
 import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.networks.blocks import frame_convolution, residual_stage
 from opengait_meshgait.networks.layers import HorizontalPooling, PackSequence, PartBackbone
+from opengait_meshgait.networks.packing import Lengths, Packing, Spread
 from opengait_meshgait.networks.registry import BACKBONES, Count, FourCounts, InputChannels, ThreeCounts, TwoCounts
-from opengait_meshgait.networks.windows import SwinBlock
+from opengait_meshgait.networks.windows import SwinBlock, TimeWindows
 
 
 class _PatchEmbedding(nn.Module):
@@ -31,8 +33,17 @@ class _PatchEmbedding(nn.Module):
 class _Stage(nn.Module):
     """Blocks whose windows lie straight and shifted by half in turn, one for each rate of ``drop_path``."""
 
-    def __init__(self, channels: int, heads: int, window: Sequence[int], drop_path: Sequence[float], widen: bool):
+    def __init__(
+        self,
+        channels: int,
+        heads: int,
+        window: Sequence[int],
+        drop_path: Sequence[float],
+        widen: bool,
+        recompute: bool,
+    ):
         super().__init__()
+        self.recompute = recompute
         shifts = [(0, 0, 0), [size // 2 for size in window]]
         self.blocks = nn.Sequential(
             *(SwinBlock(channels, heads, window, shifts[i % 2], rate) for i, rate in enumerate(drop_path))
@@ -41,9 +52,19 @@ class _Stage(nn.Module):
         if widen:
             self.downsample = nn.Sequential(nn.LayerNorm(channels), nn.Linear(channels, 2 * channels, bias=False))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """``[n, s, h, w, channels]`` to as many channels, or twice as many where it widens."""
-        return self.downsample(self.blocks(x))
+    def forward(self, x: Tensor, packed: Sequence[TimeWindows | None]) -> Tensor:
+        """``[n, s, h, w, channels]`` to as many channels, or twice as many where it widens.
+
+        Args:
+            x: sequences of maps.
+            packed: windows of packed sequences, straight and shifted.
+        """
+        for place, block in enumerate(self.blocks):
+            if self.recompute and torch.is_grad_enabled():
+                x = checkpoint(block, x, packed[place % 2], use_reentrant=False)
+            else:
+                x = block(x, packed[place % 2])
+        return self.downsample(x)
 
 
 class _Transformer(nn.Module):
@@ -57,13 +78,15 @@ class _Transformer(nn.Module):
         heads: Sequence[int],
         window: Sequence[int],
         drop_path_rate: float,
+        recompute: bool,
     ):
         super().__init__()
-        rates = torch.linspace(0, drop_path_rate, sum(depths), device="cpu").tolist()
+        blocks = sum(depths)
+        rates = [drop_path_rate * place / max(blocks - 1, 1) for place in range(blocks)]
         self.patch_embed = _PatchEmbedding(in_channels, embed_dim)
         self.layers = nn.Sequential(
-            _Stage(embed_dim, heads[0], window, rates[: depths[0]], widen=True),
-            _Stage(2 * embed_dim, heads[1], window, rates[depths[0] :], widen=False),
+            _Stage(embed_dim, heads[0], window, rates[: depths[0]], True, recompute),
+            _Stage(2 * embed_dim, heads[1], window, rates[depths[0] :], False, recompute),
         )
         self.norm = nn.LayerNorm(2 * embed_dim)
         for module in self.modules():
@@ -72,9 +95,12 @@ class _Transformer(nn.Module):
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """``[n, s, in_channels, 2h, 2w]`` to ``[n, s, 2 * embed_dim, h, w]``."""
-        return self.norm(self.layers(self.patch_embed(x))).permute(0, 1, 4, 2, 3)
+    def forward(self, x: Tensor, packed: Sequence[TimeWindows | None]) -> Tensor:
+        """``[n, s, in_channels, 2h, 2w]`` to ``[n, s, 2 * embed_dim, h, w]``; ``packed`` as for the stages."""
+        x = self.patch_embed(x)
+        for stage in self.layers:
+            x = stage(x, packed)
+        return self.norm(x).permute(0, 1, 4, 2, 3)
 
 
 @BACKBONES.register
@@ -101,6 +127,8 @@ class SwinGait(PartBackbone):
         window_size: of the attention, in frames, rows and columns of the grid.
         grid: rows and columns of tokens in a frame.
         drop_path_rate: rate at which the last block's branches are left out in training; the first block's never are.
+        recompute: keep only what goes into each attention block for the backward pass, and compute the rest again:
+            less memory, more time.
 
     Raises:
         UserError: the heads do not divide the widths.
@@ -120,6 +148,7 @@ class SwinGait(PartBackbone):
         window_size: ThreeCounts = (3, 3, 5),
         grid: TwoCounts = (15, 10),
         drop_path_rate: Annotated[float, Field(ge=0, lt=1)] = 0.1,
+        recompute: bool = False,
     ):
         super().__init__()
         for width, heads in zip((embed_dim, 2 * embed_dim), num_heads):
@@ -133,13 +162,23 @@ class SwinGait(PartBackbone):
         self.layer0 = frame_convolution(in_channels, channels[0])
         self.layer1 = residual_stage("2d", channels[0], channels[0], layers[0], 1)
         self.layer2 = residual_stage("p3d", channels[0], channels[1], layers[1], 2)
-        self.transformer = _Transformer(channels[1], embed_dim, layers[2:], num_heads, window_size, drop_path_rate)
+        self.window = window_size[0]
+        sizes = (channels[1], embed_dim, layers[2:], num_heads, window_size)
+        self.transformer = _Transformer(*sizes, drop_path_rate, recompute)
         self.TP = PackSequence()
         self.HPP = HorizontalPooling(bin_num)
 
-    def look(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+    def with_maps(self, frames: Tensor, seqL: Lengths = None) -> tuple[Tensor, Tensor]:
         """``[n, s, in_channels, h, w]`` to parts ``[n, 2 * embed_dim, p]`` and the maps below the transformer."""
-        x = self.layer2(self.layer1(self.layer0(frames)))
+        x, packing, packed = self.layer1(self.layer0(frames)), None, (None, None)
+        if seqL is None:
+            x = self.layer2(x)
+        else:
+            packing = Packing.of(seqL, frames)
+            spread = Spread.of(packing, gap=1)
+            x = self.layer2(x[:, spread.source], spread.held)[:, spread.place]
+            packed = tuple(TimeWindows.of(packing, self.window, shift) for shift in (0, self.window // 2))
         size = [2 * side for side in self.grid]
         resampled = F.interpolate(x.flatten(0, 1), size, mode="bilinear", align_corners=True)
-        return self.HPP(self.TP(self.transformer(resampled.unflatten(0, x.shape[:2])))), x
+        seen = self.transformer(resampled.unflatten(0, x.shape[:2]), packed)
+        return self.HPP(self.TP(seen, packing)), x
