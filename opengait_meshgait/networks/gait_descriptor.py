@@ -137,7 +137,8 @@ def _windows(points: Tensor, packing: Packing | None) -> _Windows:
     if packing is None:
         number, length = (frames + _WINDOW - 1) // _WINDOW, frames
         windows = torch.arange(sequences * number, device=device)
-        owner, within = windows // number, windows % number
+        owner = windows // number
+        within = windows - owner * number  # the ONNX exporter cannot translate a remainder of a size that varies
         first = owner * length
     else:
         sequences = len(packing.lengths)
