@@ -11,6 +11,7 @@ import scipy.sparse
 
 from opengait_meshgait.body.layout import NUM_BETAS, NUM_JOINTS
 from opengait_meshgait.body.model import BodyModel
+from opengait_meshgait.body.smplx import SMPLX_JOINTS, reduce_smplx
 from opengait_meshgait.common.errors import UserError, did_you_mean
 from opengait_meshgait.common.files import ArrayUnpickler, read_npz, read_pickle
 
@@ -33,7 +34,8 @@ def load_body(source: str | Path | None = None) -> BodyModel:
     Args:
         source: an ``.npz`` or ``.pkl`` in SMPL's format, for example ``SMPL_NEUTRAL.pkl`` as its makers hand it out
             (chumpy is not needed). Of more than ten shape components the first ten are used; ``posedirs`` may be
-            absent. None is the stand-in body that ships with the package.
+            absent. A body of SMPL-X is taken too, with fingers and face at rest. None is the stand-in body that ships
+            with the package.
 
     Raises:
         UserError: not a file, not of these kinds, or its arrays are missing, misshapen or make no body.
@@ -66,13 +68,19 @@ def load_body(source: str | Path | None = None) -> BodyModel:
             "Use a body file in SMPL's format."
         )
     arrays = {key: _to_array(content[key], key, path) for key in (*REQUIRED, *OPTIONAL) if key in content}
-    _check_shapes(arrays, path)
+    is_smplx = arrays["J_regressor"].ndim == 2 and len(arrays["J_regressor"]) == SMPLX_JOINTS
+    _check_shapes(arrays, path, SMPLX_JOINTS if is_smplx else NUM_JOINTS)
+    if is_smplx:
+        arrays = reduce_smplx(arrays)
     _check_values(arrays, path)
     if "mirror" not in arrays and _is_mirror(pairs := content.get(SMPL_MIRROR), len(arrays["v_template"])):
         arrays["mirror"] = np.array(pairs, np.int64)
     arrays["shapedirs"] = arrays["shapedirs"][..., :NUM_BETAS]
     return BodyModel(
-        arrays, name=str(content.get("name", path.stem)), licence=str(content.get("licence", "not stated in the file"))
+        arrays,
+        name=str(content.get("name", path.stem)),
+        licence=str(content.get("licence", "not stated in the file")),
+        shape_space="SMPL-X" if is_smplx else "SMPL",
     )
 
 
@@ -126,13 +134,13 @@ def _to_array(value: Any, key: str, path: Path) -> np.ndarray:
         raise UserError(f"{key} in {path} is not an array of numbers: {error}.") from error
 
 
-def _check_shapes(arrays: Mapping[str, np.ndarray], path: Path) -> None:
-    """Compare with what the format says; a name stands for any number, the same wherever it appears."""
-    num_joints = len(arrays["J_regressor"]) if arrays["J_regressor"].ndim == 2 else NUM_JOINTS
-    if num_joints != NUM_JOINTS:
+def _check_shapes(arrays: Mapping[str, np.ndarray], path: Path, joints: int) -> None:
+    """Compare with what the format says of a body of so many joints."""
+    num_joints = len(arrays["J_regressor"]) if arrays["J_regressor"].ndim == 2 else joints
+    if num_joints != joints:
         raise UserError(
-            f"{path} is a body of {num_joints} joints; {NUM_JOINTS} are expected. Files of SMPL+H and SMPL-X have "
-            "more: use one of SMPL."
+            f"{path} is a body of {num_joints} joints; {NUM_JOINTS} (SMPL) or {SMPLX_JOINTS} (SMPL-X) are expected. "
+            "Files of SMPL+H have others: use one of SMPL."
         )
     if arrays["shapedirs"].ndim == 3 and arrays["shapedirs"].shape[2] < NUM_BETAS:
         raise UserError(
@@ -142,11 +150,11 @@ def _check_shapes(arrays: Mapping[str, np.ndarray], path: Path) -> None:
     expected = {
         "v_template": (num_vertices, 3),
         "shapedirs": (num_vertices, 3, None),
-        "J_regressor": (NUM_JOINTS, num_vertices),
-        "weights": (num_vertices, NUM_JOINTS),
-        "kintree_table": (2, NUM_JOINTS),
+        "J_regressor": (joints, num_vertices),
+        "weights": (num_vertices, joints),
+        "kintree_table": (2, joints),
         "f": (None, 3),
-        "posedirs": (num_vertices, 3, 9 * (NUM_JOINTS - 1)),
+        "posedirs": (num_vertices, 3, 9 * (joints - 1)),
         "mirror": (num_vertices,),
         "betas_samples": (None, NUM_BETAS),
     }
@@ -156,7 +164,7 @@ def _check_shapes(arrays: Mapping[str, np.ndarray], path: Path) -> None:
             wanted = ", ".join("any" if size is None else str(size) for size in shape)
             raise UserError(
                 f"{key} in {path} has shape {[*array.shape]}; expected [{wanted}] for {num_vertices} vertices "
-                f"(as v_template says) and {NUM_JOINTS} joints. Its arrays do not belong together."
+                f"(as v_template says) and {joints} joints. Its arrays do not belong together."
             )
 
 

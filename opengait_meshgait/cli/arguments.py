@@ -35,8 +35,9 @@ def add_motion(parser: argparse.ArgumentParser, what: str, required: bool = Fals
         action="append",
         required=required,
         metavar="FILE",
-        help=f"{what} (.bvh; .amc with its .asf beside it, 120 frames/s; .npz with names, parents, offsets, local_rot, "
-        "root, fps); give the option once for each collection: people of one name in two of them are two people",
+        help=f"{what} (.bvh; .amc with its .asf beside it, 120 frames/s; .npz of AMASS; .smpl; .npz with names, "
+        "parents, offsets, local_rot, root, fps); give the option once for each collection: people of one name in two "
+        "of them are two people",
     )
     parser.add_argument(
         "--person",

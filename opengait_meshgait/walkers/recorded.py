@@ -14,6 +14,7 @@ from opengait_meshgait.walkers.acclaim import read_amc
 from opengait_meshgait.walkers.bones import turn
 from opengait_meshgait.walkers.bvh import JointMotion, read_bvh
 from opengait_meshgait.walkers.skeleton import Skeleton, find_joints
+from opengait_meshgait.walkers.smpl_motion import holds_smpl_motion, read_smpl_motion
 
 _NPZ_KEYS = ("names", "parents", "offsets", "local_rot", "root", "fps")
 _LEG = 0.85  # m
@@ -75,10 +76,11 @@ def load_recording(path: str | Path) -> RecordedMotion:
     """Read a recorded motion.
 
     Args:
-        path: a BVH file, an AMC with its ASF beside it (see :func:`~opengait_meshgait.walkers.acclaim.read_amc`), or an
-            .npz with ``names`` [J], ``parents`` [J], ``offsets`` [J, 3], ``local_rot`` [T, J, 3, 3], ``root`` [T, 3],
-            ``fps`` and perhaps ``subject``, in the meaning of :class:`RecordedMotion`. Lengths may be in any unit of a
-            power of ten metres, the one that makes the legs most nearly 0.85 m long.
+        path: a BVH file, an AMC with its ASF beside it (see :func:`~opengait_meshgait.walkers.acclaim.read_amc`), an
+            .npz of AMASS or a .smpl (:func:`~opengait_meshgait.walkers.smpl_motion.read_smpl_motion`), or an .npz with
+            ``names`` [J], ``parents`` [J], ``offsets`` [J, 3], ``local_rot`` [T, J, 3, 3], ``root`` [T, 3], ``fps`` and
+            perhaps ``subject``, in the meaning of :class:`RecordedMotion`. Lengths may be in any unit of a power of ten
+            metres, the one that makes the legs most nearly 0.85 m long.
 
     Raises:
         UserError: the file cannot be read, or holds no such motion, or joints are missing; the message says which.
@@ -139,11 +141,13 @@ def _from_joints(read: JointMotion) -> dict[str, Any]:
 
 
 def _read_npz(path: Path) -> dict[str, Any]:
-    expected = f"A recorded motion is a .bvh, an .amc, or an .npz with {', '.join(_NPZ_KEYS)}"
+    expected = f"A recorded motion is a .bvh, an .amc, a .smpl, or an .npz of AMASS or with {', '.join(_NPZ_KEYS)}"
     try:
         arrays = read_npz(path, (*_NPZ_KEYS, "subject"))
     except ValueError as error:
         raise UserError(f"Cannot read {path}: {error}. {expected}.") from error
+    if holds_smpl_motion(arrays):
+        return read_smpl_motion(path)
     missing = [key for key in _NPZ_KEYS if key not in arrays]
     if missing:
         raise UserError(f"{path} has no {', '.join(missing)}, only {', '.join(arrays) or 'nothing'}. {expected}.")
@@ -184,6 +188,7 @@ _READERS: Mapping[str, Callable[[Path], dict[str, Any]]] = {
     ".bvh": lambda path: _from_joints(read_bvh(path)),
     ".amc": lambda path: _from_joints(read_amc(path)),
     ".npz": _read_npz,
+    ".smpl": read_smpl_motion,
 }
 
 

@@ -148,23 +148,58 @@ def test_all_that_is_in_the_files_of_smpl(arrays, tmp_path, chumpy, chumpy_array
     assert body.fingerprint == expected and body.parents[:4] == (-1, 0, 0, 0)
 
 
-@pytest.mark.parametrize("name", ["SMPLX_NEUTRAL.npz", "SMPLX_NEUTRAL.pkl", "SMPLH_MALE.pkl"])
-def test_files_of_the_larger_bodies_are_refused(tmp_path, name):
-    joints = 55 if "SMPLX" in name else 52
-    content = {
-        "v_template": np.zeros((40, 3)),
-        "shapedirs": np.zeros((40, 3, 400)),
-        "posedirs": np.zeros((40, 3, 9 * (joints - 1))),
-        "J_regressor": np.full((joints, 40), 1 / 40),
-        "weights": np.full((40, joints), 1 / joints),
-        "kintree_table": np.tile(np.arange(joints), (2, 1)),
-        "f": np.zeros((3, 3), int),
+def larger_body(joints):
+    """A body file's content with so many joints, of random vertices."""
+    random = np.random.default_rng(0)
+    # fmt: off
+    parents = [
+        0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 15, 15, 15,
+        *(parent for wrist, first in ((20, 25), (21, 40)) for finger in range(first, first + 15, 3)
+          for parent in (wrist, finger, finger + 1)),
+    ][:joints]
+    # fmt: on
+    return {
+        "v_template": random.normal(size=(40, 3)),
+        "shapedirs": random.normal(size=(40, 3, 400)),
+        "posedirs": random.normal(0, 0.1, (40, 3, 9 * (joints - 1))),
+        "J_regressor": random.dirichlet(np.ones(40), joints),
+        "weights": random.dirichlet(np.full(joints, 0.1), 40),
+        "kintree_table": np.array([parents, range(joints)]),
+        "f": random.integers(0, 40, (3, 3)),
         "hands_meanl": np.zeros(45),
     }
-    if name.endswith("npz"):
-        content |= {key: np.array({"head": 1}, object) for key in ("joint2num", "part2num")}
-    with pytest.raises(UserError, match=f"is a body of {joints} joints; 24 are expected.*SMPL-X.*use one of SMPL"):
-        load_body(save(tmp_path / name, content))
+
+
+@pytest.mark.parametrize("name", ["SMPLX_NEUTRAL.npz", "SMPLX_NEUTRAL.pkl"])
+def test_a_body_of_smplx_moves_as_smplx_does(tmp_path, name):
+    lbs = pytest.importorskip("smplx.lbs", reason="smplx, the reference, is not installed")
+    content = larger_body(55)
+    objects = {key: np.array({"head": 1}, object) for key in ("joint2num", "part2num")} if name.endswith("npz") else {}
+    body = load_body(save(tmp_path / name, content | objects))
+    assert body.shape_space == "SMPL-X" and body.num_vertices == 40
+    pose, betas = torch.zeros(2, 55, 3), torch.randn(2, 10)
+    pose[:, :22] = torch.randn(2, 22, 3)
+    arrays = {key: torch.from_numpy(content[key]).float() for key in ("v_template", "J_regressor", "weights")}
+    expected_vertices, expected_joints = lbs.lbs(
+        betas,
+        pose.flatten(1),
+        arrays["v_template"][None],
+        torch.from_numpy(content["shapedirs"][..., :10]).float(),
+        torch.from_numpy(content["posedirs"].reshape(120, -1).T).float(),
+        arrays["J_regressor"],
+        torch.from_numpy(np.append(-1, content["kintree_table"][0, 1:])),
+        arrays["weights"],
+    )
+    vertices, joints = body(torch.cat([pose[:, :22].flatten(1), torch.zeros(2, 6)], 1), betas)
+    torch.testing.assert_close(vertices, expected_vertices, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(joints[:, :22], expected_joints[:, :22], rtol=1e-4, atol=1e-4)
+
+
+def test_a_body_of_smplh_is_refused(tmp_path):
+    with pytest.raises(
+        UserError, match=r"a body of 52 joints; 24 \(SMPL\) or 55 \(SMPL-X\) are expected.*use one of SMPL"
+    ):
+        load_body(save(tmp_path / "SMPLH_MALE.pkl", larger_body(52)))
 
 
 def python2_array(array: np.ndarray) -> bytes:
@@ -202,7 +237,7 @@ def test_pickles_run_no_code(arrays, tmp_path, monkeypatch):
 
 BAD_ARRAYS = {
     "missing key": ({"weights": None, "f": None}, r"lacks weights, f\. It holds: J_regressor, kintree_table, posed"),
-    "joints of SMPL-X": ({"J_regressor": np.ones((55, 30)) / 30}, "55 joints; 24 are expected.*use one of SMPL"),
+    "joints of SMPL-X": ({"J_regressor": np.ones((55, 30)) / 30}, r"weights .* \[30, 24\]; expected \[30, 55\]"),
     "few shapes": ({"shapedirs": np.zeros((30, 3, 8))}, "8 shape components; 10 or more"),
     "v_template flat": ({"v_template": np.zeros(90)}, r"v_template .* \[90\]; expected \[90, 3\]"),
     "v_template a number": ({"v_template": np.float64(1)}, r"v_template .* shape \[\]; expected \[1, 3\]"),

@@ -112,7 +112,7 @@ def test_people_must_stand(tmp_path, clip, write_npz):
 
 def test_other_files_are_refused(tmp_path):
     for name, message in (
-        ("walk.fbx", "end in .bvh, .amc, .npz"),
+        ("walk.fbx", "end in .bvh, .amc, .npz, .smpl"),
         ("walk.npz", "Cannot read"),
         ("walk", "end in .bvh"),
     ):
