@@ -1,6 +1,5 @@
 """The body files of one sequence, and what they give for its frames."""
 
-from collections.abc import Hashable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -79,8 +78,8 @@ def read_raw_bodies(place: str, silhouettes: str, frames: list[FrameKey], named:
     if single and not whole and not any(frame in frames for frame, *_ in single):
         raise UserError(join.strangers(place, len(files)))
     if single:
-        for frame, person, path in single:
-            join.add_frame(path, frame, person)
+        for frame, path in single:
+            join.add_frame(path, frame)
         unread = [path.name for path in whole]
     else:
         for path in whole:
@@ -93,33 +92,29 @@ def read_raw_bodies(place: str, silhouettes: str, frames: list[FrameKey], named:
     return Bodies(dict(join.found), shapes.pop() if shapes else (85,), join.unreadable, sources, unread)
 
 
-_OneFrame = tuple[FrameKey, Hashable | None, Path]
-
-
-def _sort_files(files: list[Path], frames: list[FrameKey], named: bool) -> tuple[list[_OneFrame], list[Path]]:
-    """Those of one frame (or of one person in one frame, ``<frame>_<number>``), with frame and person; the others."""
+def _sort_files(
+    files: list[Path], frames: list[FrameKey], named: bool
+) -> tuple[list[tuple[FrameKey, Path]], list[Path]]:
+    """Those of one frame, or of somebody in it (``<frame>_<number>``), with the frame; and those of many frames."""
     if not named:
         files = sorted(files, key=lambda path: frame_key(path.stem))
-        if len(files) != len(frames):
-            return [], files
-        return [(frame, None, path) for frame, path in zip(frames, files)], []
+        return (list(zip(frames, files)), []) if len(files) == len(frames) else ([], files)
     patterns = {_pattern(frame) for frame in frames}
-    single: list[_OneFrame] = []
+    single: list[tuple[FrameKey, Path]] = []
     whole: list[Path] = []
-    taken: dict[tuple[FrameKey, Hashable | None], Path] = {}
-    person: Hashable | None
+    taken: dict[FrameKey, Path] = {}
     for path in files:
-        frame, person = frame_key(path.stem), None
+        name = frame = frame_key(path.stem)
         if _pattern(frame) not in patterns and frame[-3::2] == ("_", ""):
-            frame, person = (*frame[:-3], ""), frame[-2]
+            frame = (*frame[:-3], "")
         if _pattern(frame) not in patterns:
             whole.append(path)
             continue
-        if (frame, person) in taken:
-            other = taken[frame, person].name
+        if name in taken:
+            other = taken[name].name
             raise UserError(f"{other} and {path.name} in {path.parent} are of the same frame: remove one of them.")
-        taken[frame, person] = path
-        single.append((frame, person, path))
+        taken[name] = path
+        single.append((frame, path))
     return single, whole
 
 

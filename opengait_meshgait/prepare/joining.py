@@ -56,8 +56,9 @@ class BodyJoin:
         self.found: defaultdict[FrameKey, list[Candidate]] = defaultdict(list)
         self.unreadable: list[str] = []
         self.sources: set[str] = set()
+        self._trackers = reading.trackers
 
-    def add_frame(self, path: Path, frame: FrameKey, person: Hashable | None) -> None:
+    def add_frame(self, path: Path, frame: FrameKey) -> None:
         """A file of one frame. One that cannot be read is noted."""
         try:
             parts = self._read(path)
@@ -65,7 +66,7 @@ class BodyJoin:
             self.unreadable.append(str(error))
             return
         for place, rows in parts:
-            self._add_people(path, frame, place, rows, person)
+            self._add_people(path, frame, place, rows)
 
     def add_sequence(self, path: Path, of: int) -> None:
         """A file of all frames; where there are several, ``of`` so many, each must say which frames."""
@@ -74,7 +75,7 @@ class BodyJoin:
             if place.frame is not None:
                 if not self.named:
                     raise UserError(f"{path} names its frames, and those of a pickle of silhouettes have no names.")
-                self._add_people(path, frame_key(place.frame), place, rows, None)
+                self._add_people(path, frame_key(place.frame), place, rows)
                 continue
             keys = self._frames_of(path, place, len(rows), of)
             person = place.person if place.person is not None or of == 1 else path.name
@@ -95,7 +96,9 @@ class BodyJoin:
         content = read_arrays(path)
         try:
             if not isinstance(content, np.ndarray):
-                tracker, places = find_places(content, self.reading.trackers)
+                tracker, places = find_places(content, self._trackers)
+                if places:  # the next file will be of the same
+                    self._trackers = (tracker, *(other for other in self._trackers if other != tracker))
                 parts = [(p, read_parameters(p.content, tracker.keys, self.reading.shape_space)) for p in places]
                 self.sources.update(tracker.describe(place, self.reading.shape_space) for place in places)
                 return parts
@@ -105,12 +108,11 @@ class BodyJoin:
         except (ValueError, TypeError) as error:
             raise UserError(f"{path}: {error}.") from error
 
-    def _add_people(self, path: Path, frame: FrameKey, place: Place, rows: np.ndarray, person: Hashable | None) -> None:
+    def _add_people(self, path: Path, frame: FrameKey, place: Place, rows: np.ndarray) -> None:
         """All bodies of one frame."""
         people = np.ravel(place.people) if place.people is not None else ()
         for number, row in enumerate(rows):
-            own = str(people[number]) if len(people) == len(rows) else place.person
-            self._add(str(path), frame, person if own is None else own, row)
+            self._add(str(path), frame, str(people[number]) if len(people) == len(rows) else place.person, row)
 
     def _add(self, where: str, frame: FrameKey, person: Hashable | None, row: np.ndarray) -> None:
         if bad := np.size(row) - np.isfinite(row).sum():

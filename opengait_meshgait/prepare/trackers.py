@@ -41,8 +41,8 @@ class Tracker:
         """What is read from which keys of a place, in words; ``shape_space`` is that of the body to pose."""
         way = [step for step in self.inside if step not in (FRAME, PERSON)]
         used = self.keys.used(place.content)
-        listed = [name for name in ("frames", "pictures") if getattr(place, name) is not None]
-        text = f"{self.name}: {' / '.join([*way, ', '.join([*used, *listed])])}"
+        listed = [self.pictures if place.pictures is not None else place.frames_key]
+        text = f"{self.name}: {' / '.join([*way, ', '.join(filter(None, [*used, *listed]))])}"
         own = self.keys.shape_space(place.content)
         dropped = f"; betas dropped: they are {own}'s, and the body is {shape_space}'s"
         return text if own in (shape_space, None) else text + dropped
@@ -129,6 +129,7 @@ class Place:
         frame: the name of the one frame they are of; None where they are of all frames, or of the file's.
         person: number of the one person they are of, None if not known.
         frames: of each body the number of its frame, counted from 0, or None.
+        frames_key: what they are called there.
         pictures: of each body the name of its frame's picture, or None.
         people: of each body, or each of a list's items, the person's number, or None.
     """
@@ -137,6 +138,7 @@ class Place:
     frame: str | None = None
     person: Hashable | None = None
     frames: Any | None = None
+    frames_key: str = ""
     pictures: Any | None = None
     people: Any | None = None
 
@@ -158,13 +160,14 @@ def find_places(content: Any, trackers: tuple[Tracker, ...]) -> tuple[Tracker, l
         content = content["results"]
     if _is_nobody(content):
         return trackers[0], []
-    found = {row: list(_descend(Place(content), row.inside, row)) for row in trackers}
-    for row, places in found.items():
-        if places and all(row.keys.fit(place.content) for place in places):
-            return row, places
-    for row, places in reversed(found.items()):
-        if places:  # under the right names: the caller will say what is wrong with the numbers
-            return row, places
+    misfit = None
+    for row in trackers:
+        if places := list(_descend(Place(content), row.inside, row)):
+            if all(row.keys.fit(place.content) for place in places):
+                return row, places
+            misfit = row, places
+    if misfit:  # under the right names: the caller will say what is wrong with the numbers
+        return misfit
     if not isinstance(content, Mapping | list):
         raise ValueError(f"it holds a {type(content).__name__}, and no mapping or array of numbers")
     names = list_names(map(str, _outline(content)))
@@ -194,9 +197,10 @@ def _descend(place: Place, steps: tuple[str, ...], row: Tracker) -> Iterator[Pla
         return
     if not isinstance(content, Mapping):
         return
-    frames = next((content[name] for name in row.frames if name in content), place.frames)
+    if key := next((name for name in row.frames if name in content), ""):
+        place = replace(place, frames=content[key], frames_key=key)
     pictures, people = content.get(row.pictures, place.pictures), content.get(row.people, place.people)
-    place = replace(place, frames=frames, pictures=pictures, people=people)
+    place = replace(place, pictures=pictures, people=people)
     if not steps:
         if row.keys.found_in(content):
             yield place

@@ -113,10 +113,10 @@ def test_where_the_file_may_lie(place, walk, write_pictures, run, tmp_path):
     )
     more = {"raw": [], "bodies": ["--bodies", str(tmp_path / "bodies")], "w.pkl": ["--bodies", str(tmp_path / place)]}
     output = run(*more[place.split("/")[0]])
-    assert "read in 1 sequences: WHAM: pose, betas, frames." in output
+    assert "read in 1 sequences: WHAM: pose, betas, frame_ids." in output
     assert weights(tmp_path).min() > 0.8
     summary = json.loads((tmp_path / "out/prepare.json").read_text())
-    assert summary["read"] == {"WHAM: pose, betas, frames": 1} and summary["complete"]
+    assert summary["read"] == {"WHAM: pose, betas, frame_ids": 1} and summary["complete"]
 
 
 def test_bodies_are_looked_for_in_every_sequence(walk, write_pictures, run, tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import shutil
 import zlib
 from pathlib import Path
 
@@ -78,7 +79,7 @@ def hmr2_rows(folder, rows):
 
 def wham(folder, rows):
     person = {"pose": rows[:, POSE], "pose_world": rows[:, POSE] + 1, "betas": rows[:, BETAS]}
-    content = {3: person | {"frame_ids": np.arange(6), "verts": np.zeros((6, 5, 3))}}
+    content = {3: person | {"frame_ids": np.arange(len(rows)), "verts": np.zeros((len(rows), 5, 3))}}
     (folder / "wham_output.pkl").write_bytes(pickle.dumps(content))
 
 
@@ -98,18 +99,18 @@ def tram(folder, rows):
     tensors = {
         "pred_rotmat": torch.from_numpy(matrices(rows)),
         "pred_shape": torch.from_numpy(rows[:, BETAS].copy()),
-        "frame": torch.arange(6),
+        "frame": torch.arange(len(rows)),
     }
     np.save(folder / "hps_track_0.npy", tensors)
 
 
 def prompthmr(folder, rows):
-    turns = np.tile(np.eye(3), (6, 55, 1, 1))
+    turns = np.tile(np.eye(3), (len(rows), 55, 1, 1))
     turns[:, :22] = matrices(rows)[:, :22]
     turns[:, 30] = turns[:, 3]  # a finger
-    person = {"rotmat": turns, "shape": rows[:, BETAS], "pose": np.zeros((6, 165))}
-    world = {"pose": np.ones((6, 165)), "shape": rows[:, BETAS], "rotmat": turns[:, ::-1]}
-    people = {1: {"frames": np.arange(6), "smplx_cam": person, "smplx_world": world}}
+    person = {"rotmat": turns, "shape": rows[:, BETAS], "pose": np.zeros((len(rows), 165))}
+    world = {"pose": np.ones((len(rows), 165)), "shape": rows[:, BETAS], "rotmat": turns[:, ::-1]}
+    people = {1: {"frames": np.arange(len(rows)), "smplx_cam": person, "smplx_world": world}}
     (folder / "results.pkl").write_bytes(pickle.dumps({"people": people, "camera": {"pred_cam_R": np.eye(3)}}))
 
 
@@ -120,7 +121,7 @@ def smpler_x(folder, rows):
 
 
 def amass(folder, rows, joints=52):
-    poses = np.random.default_rng(1).normal(size=(6, 3 * joints))
+    poses = np.random.default_rng(1).normal(size=(len(rows), 3 * joints))
     poses[:, :66] = rows[:, POSE][:, :66]
     np.savez(folder / "walk_poses.npz", poses=poses, betas=np.append(rows[0, BETAS], [1.0] * 6), gender="neutral")
 
@@ -131,8 +132,8 @@ def amass_smplx(folder, rows):
 
 def smplcodec(folder, rows):
     with (folder / "walk.smpl").open("wb") as file:
-        pose, betas = rows[:, POSE].reshape(6, 24, 3), rows[0, BETAS]
-        np.savez(file, bodyPose=pose, shapeParameters=betas, smplVersion=0, frameCount=6, frameRate=30.0)
+        pose, betas = rows[:, POSE].reshape(-1, 24, 3), rows[0, BETAS]
+        np.savez(file, bodyPose=pose, shapeParameters=betas, smplVersion=0, frameCount=len(rows), frameRate=30.0)
 
 
 def own_array(folder, rows):
@@ -140,7 +141,7 @@ def own_array(folder, rows):
 
 
 def own_names(folder, rows):
-    names = [f"{number:04d}.png" for number in range(1, 7)]
+    names = [f"{number:04d}.png" for number in range(1, len(rows) + 1)]
     content = {"poses": rows[:, POSE], "betas": rows[0, BETAS], "cam": rows[:, CAM], "frames": names}
     (folder / "all.json").write_text(json.dumps({key: np.asarray(value).tolist() for key, value in content.items()}))
 
@@ -253,6 +254,25 @@ def test_video_results_beside_files_of_frames_are_left_alone_and_named(bodies, t
     found = read(tmp_path)
     np.testing.assert_allclose(rows_of(found), bodies, atol=1e-6)
     assert found.unread == ["video_results.npz"]
+
+
+def test_files_of_several_people(bodies, tmp_path):
+    for person in range(2):  # TRAM: a file for each track
+        tram(tmp_path, bodies + person)
+        (tmp_path / "hps_track_0.npy").rename(tmp_path / f"track_{person}.npy")
+    found = read(tmp_path)
+    assert [one.person for one in found.candidates[FRAMES[2]]] == ["track_0.npy", "track_1.npy"]
+    shutil.rmtree(tmp_path)
+    tmp_path.mkdir()
+    smpler_x(tmp_path, bodies)  # a file for each of a frame, in whichever order
+    shutil.copy(tmp_path / "00003_0.npz", tmp_path / "00003_1.npz")
+    found = read(tmp_path)
+    assert [one.person for one in found.candidates[FRAMES[2]]] == [None, None]
+    shutil.rmtree(tmp_path)
+    tmp_path.mkdir()
+    people = {"smpl_thetas": bodies[:2, POSE], "smpl_betas": bodies[:2, BETAS], "track_ids": np.array([7, 5])}
+    np.savez(tmp_path / "0003.npz", results=people)
+    assert [one.person for one in read(tmp_path).candidates[FRAMES[2]]] == ["7", "5"]
 
 
 @pytest.mark.parametrize(
