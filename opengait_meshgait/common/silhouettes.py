@@ -12,6 +12,7 @@ from opengait_meshgait.common.pictures import has_person, normalize_silhouette
 _BLACK, _WHITE = 16, 240  # grey levels; outlines lie between, photographs nearly wholly
 _MOST_GREY = 0.6  # of what is not black; outlines of silhouettes 64 px high have 0.2, damaged ones 0.32
 _MOST_EDGE = 0.7  # of the box around what is not black; people have up to 0.4, damaged ones 0.63, white grounds 0.74
+_LEAST_WIDTH = 16  # of the thickest part, as a share of the height, 1 / 16; damaged people reach a tenth
 _LEAST_HEIGHT, _MOST_AREA = 0.9, 0.2  # of the largest part, to the whole; of the second, to the largest
 
 
@@ -62,7 +63,7 @@ class SilhouetteJudge:
     def __init__(self) -> None:
         self._histogram = np.zeros(256)
         self._masks: set[int] = set()
-        self._seen = self._dim = self._edged = 0
+        self._seen = self._dim = self._edged = self._normalized = self._thin = 0
 
     def look(self, picture: np.ndarray) -> np.ndarray:
         """Take a picture, uint8 [h, w], into account; returned with 0 and 255 where it is a mask of other levels."""
@@ -89,6 +90,12 @@ class SilhouetteJudge:
             self._edged += around.mean() > _MOST_EDGE
         return picture
 
+    def look_normalized(self, silhouette: np.ndarray) -> None:
+        """Take a picture, uint8 [h, w], that is as high as its person into account."""
+        side = len(silhouette) // _LEAST_WIDTH
+        self._normalized += 1
+        self._thin += not (cv2.erode(silhouette, np.ones((side, side), np.uint8)) > 127).any()
+
     def refuse(self, name: str) -> None:
         """Refuse what was seen, if it is no sequence of silhouettes.
 
@@ -96,7 +103,7 @@ class SilhouetteJudge:
             name: of the sequence, for the message.
 
         Raises:
-            UserError: label maps, photographs, or white around the person.
+            UserError: label maps, photographs, white around the person, or lines.
         """
         if not self._seen:
             return
@@ -126,10 +133,16 @@ class SilhouetteJudge:
                 "background or a rectangle and no person. Silhouettes are white people on black: invert black people "
                 "on white (255 - picture), and cut no boxes."
             )
+        if 2 * self._thin > self._normalized:
+            raise UserError(
+                f"{name}: in {self._thin} of {self._normalized} pictures nothing is thicker than 1/{_LEAST_WIDTH} of "
+                "the height. Outlines and skeletons are no silhouettes: fill the person. If people are small beside "
+                "specks, --largest leaves these out."
+            )
 
 
 def judge_silhouettes(sils: np.ndarray, name: str) -> np.ndarray:
-    """Silhouettes, uint8 [T, h, w], if they are some.
+    """Normalised silhouettes, uint8 [T, h, w], if they are some.
 
     Raises:
         UserError: as :meth:`SilhouetteJudge.refuse`.
@@ -137,6 +150,8 @@ def judge_silhouettes(sils: np.ndarray, name: str) -> np.ndarray:
     judge = SilhouetteJudge()
     for picture in sils:
         judge.look(picture)
+        if has_person(picture):
+            judge.look_normalized(picture)
     judge.refuse(name)
     return sils
 
@@ -178,6 +193,7 @@ class NormalizedSilhouettes:
         if silhouette is None:
             self.no_centre += 1
             return
+        self._judge.look_normalized(silhouette)
         self.kept.append(frame)
         self.pictures.append(silhouette)
 

@@ -149,7 +149,7 @@ class GaitModel:
         names = names or [f"Sequence {number}" for number in range(len(sequences))]
         normalized = [normalize_sequence(one, self.size, name, largest) for one, name in zip(sequences, names)]
         if sequences and normalized[0] is not sequences[0]:
-            for line in describe_frames(names, normalized):
+            for line in describe_frames(names, normalized, largest):
                 logger.warning(line)
         pictures = [one.pictures[: self.frames_limit] for one in normalized]
         found = np.empty((len(pictures), *self.embedding_shape), np.float32)

@@ -134,11 +134,11 @@ def split_sequences(sils: Any) -> list[Any]:
     """The sequences in what :meth:`GaitModel.embed` is given: one of them, several, or the pictures of one.
 
     Raises:
-        UserError: text, which names files and is none; or ``[s, 1, h, w]``, which may be either.
+        UserError: text, which names files and is none; None; or ``[s, 1, h, w]``, which may be either.
     """
+    _refuse_text(sils)
     shape = getattr(sils, "shape", None)
     if shape is None:
-        _refuse_text(sils)
         items = list(sils)
         return [items] if items and all(map(_is_picture, items)) else items
     if _is_picture(sils):
@@ -153,8 +153,11 @@ def split_sequences(sils: Any) -> list[Any]:
     return list(sils)
 
 
-def describe_frames(names: Sequence[str], found: Sequence[InputSilhouettes]) -> list[str]:
-    """What became of the frames of some sequences, where there is something to say; one line each."""
+def describe_frames(names: Sequence[str], found: Sequence[InputSilhouettes], largest: bool = False) -> list[str]:
+    """What became of the frames of some sequences, where there is something to say; one line each.
+
+    ``largest`` says whether the largest part of each picture was taken alone.
+    """
     lines = []
     left_out = {name: one.total - len(one) for name, one in zip(names, found) if one.total > len(one)}
     if left_out:
@@ -166,14 +169,17 @@ def describe_frames(names: Sequence[str], found: Sequence[InputSilhouettes]) -> 
         )
     several = [name for name, one in zip(names, found) if one.several_parts]
     if several:
+        what = "the largest was kept" if largest else "they change the person's height or place (--largest keeps one)"
         lines.append(
-            f"{sum(one.several_parts for one in found)} frames hold several parts, specks or people, which change the "
-            f"height or place of the person: in {len(several)} of {len(found)} sequences, such as {several[0]}."
+            f"{sum(one.several_parts for one in found)} frames hold several parts, specks or people: {what}. They are "
+            f"in {len(several)} of {len(found)} sequences, such as {several[0]}."
         )
     return lines
 
 
 def _refuse_text(value: Any) -> None:
+    if value is None:
+        raise UserError("Silhouettes are arrays [s, h, w], and this is None: could OpenCV read the picture?")
     if isinstance(value, str | bytes | Path):
         raise UserError(
             f"Silhouettes are arrays [s, h, w], and this is text: {str(value)[:80]!r}. Read the pictures first, "
@@ -201,13 +207,16 @@ def _pictures(sils: Any, name: str) -> np.ndarray | list[np.ndarray]:
         array = _array(sils)
     except ValueError as error:
         raise UserError(f"{name}: its frames are of unequal shapes; expected silhouettes [s, h, w].") from error
-    if array.ndim == 4:
-        array = array[:, 0] if array.shape[1] == 1 else _without_channels(array)
+    if array.ndim == 4 or _is_picture(array):  # one picture is refused as what it is
+        array = array[:, 0] if array.ndim == 4 and array.shape[1] == 1 else _without_channels(array)
     return grey_levels(array, name)
 
 
 def _array(values: Any) -> np.ndarray:
-    return values.detach().cpu().numpy() if isinstance(values, torch.Tensor) else np.asarray(values)
+    if isinstance(values, torch.Tensor):
+        # NumPy has no bfloat16.
+        return (values.float() if values.is_floating_point() else values).detach().cpu().numpy()
+    return np.asarray(values)
 
 
 def _without_channels(pictures: np.ndarray) -> np.ndarray:

@@ -96,6 +96,11 @@ BAD = {
     "a photograph": (photograph, "grey pictures"),
     "a cut-out": (lambda: np.where(person() > 0, photograph(), 0).astype(np.uint8), "grey pictures"),
     "an energy image": (lambda: cv2.GaussianBlur(person(), (31, 31), 0), "grey pictures"),
+    "an outline": (lambda: cv2.Canny(person(), 50, 150), "nothing is thicker"),
+    "a skeleton": (
+        lambda: cv2.line(cv2.line(person() * 0, (30, 5), (30, 50), 255), (30, 50), (20, 85), 255),
+        "thicker",
+    ),
     "body parts": (lambda: labels(1, 2, 3), "values from 0 to 3"),
     "bright body parts": (lambda: labels(50, 120, 200), "grey pictures"),
 }

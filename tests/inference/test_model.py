@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from PIL import Image
 
 import opengait_meshgait
 from opengait_meshgait.body.files import load_body
@@ -93,6 +94,7 @@ def test_pictures_with_channels_are_one_sequence(model, sequences):
         colours,
         sils[..., None],
         torch.from_numpy(colours),
+        torch.from_numpy(sils).bfloat16().requires_grad_(),
         np.concatenate([noise, sils[..., None]], 3),  # a cut-out: its opacity
         np.concatenate([colours, np.full_like(sils, 255)[..., None]], 3),
         [sils[:, None]],
@@ -123,6 +125,8 @@ def test_what_may_mean_two_things(model, sequences):
 def test_text_is_no_silhouette(model, text):
     with pytest.raises(UserError, match="this is text: .*cv2.imread"):
         model.embed(text)
+    with pytest.raises(UserError, match=r"could OpenCV read the picture\?"):
+        model.embed([None])
     with pytest.raises(UserError, match="this is text"):
         model.reconstruct(text if not isinstance(text, list) else text[0])
 
@@ -192,6 +196,10 @@ def test_only_so_many_frames_are_looked_at(change, checkpoint, sequences):
         (np.ones((64, 64, 64, 2), np.uint8), "silhouettes are uint8"),
         (np.random.default_rng(0).integers(0, 256, (2, 80, 60), dtype=np.uint8), "grey pictures"),
         (np.full((2, 64, 64), 255, np.uint8), "rectangle"),
+        (
+            Image.fromarray(np.zeros((64, 44, 3), np.uint8)),
+            r"holds uint8 \[64, 44\]; silhouettes are uint8 \[T, h, w\]",
+        ),
         (np.full((2, 64, 64), np.nan), "nan"),
         (np.full((2, 64, 64), 24), "from 24 to 24"),
         (np.pad(np.full((2, 3, 3), 255, np.uint8), ((0, 0), (9, 9), (9, 9))), "in none of its 2 pictures"),
