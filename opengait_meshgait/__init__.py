@@ -55,8 +55,9 @@ def test(
     output: str | Path = "output",
     split: str = "test",
     match: str | None = None,
+    precision: str | None = None,
 ) -> dict[str, Any]:
     """Test a checkpoint: see :func:`opengait_meshgait.engine.testing.test`."""
     from opengait_meshgait.engine.testing import test
 
-    return test(config, iteration, device, quiet, output, split, match)
+    return test(config, iteration, device, quiet, output, split, match, precision)

@@ -50,14 +50,19 @@ def frozen_weights(net: MeshGaitNet) -> str | None:
     return f"No loss depends on {len(names)} weights of the network, {names[0]} among them: they stay as they are."
 
 
+@torch.enable_grad()
 def _freeze_untaught(net: MeshGaitNet, terms: Collection[str]) -> None:
     """DistributedDataParallel waits for the gradient of every weight that is not frozen."""
     training = net.training
     output = net.eval()(torch.zeros(1, 4, *SILHOUETTE_SIZE), reconstruct=True)
     net.train(training)
-    compared = [getattr(output, attribute) for term, attribute in COMPARED.items() if term in terms]
+    found = [getattr(output, attribute) for term, attribute in COMPARED.items() if term in terms]
+    # Without a body there are neither joints nor meshes, and nothing trains.
+    compared = [tensor.sum() for tensor in found if tensor is not None and tensor.requires_grad]
     weights = {name: parameter for name, parameter in net.named_parameters() if parameter.requires_grad}
-    gradients = torch.autograd.grad([tensor.sum() for tensor in compared], [*weights.values()], allow_unused=True)
+    if not compared:
+        return
+    gradients = torch.autograd.grad(compared, [*weights.values()], allow_unused=True)
     net.untaught = [name for name, gradient in zip(weights, gradients) if gradient is None]
     for name in net.untaught:
         weights[name].requires_grad_(False)
