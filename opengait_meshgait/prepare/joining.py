@@ -155,6 +155,8 @@ class BodyJoin:
                 f"{path} counts frames from 0, and the pictures' names do not say which is the first: {self._called()} "
                 "Give --first-frame, the number of the video's first picture; each name must end in its number."
             )
+        if numbers.dtype.kind not in "iuf" or not np.isfinite(numbers).all():
+            raise UserError(f"{path} has frames that are no numbers: {list_names(map(str, numbers), 3)}.")
         return [places.get(int(number) + first, ("frame", int(number))) for number in numbers]
 
     def _called(self) -> str:

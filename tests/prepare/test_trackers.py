@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from opengait_meshgait.body.files import load_body
@@ -316,3 +318,53 @@ def test_the_documentation_names_every_tracker():
             *keys.betas[:1],
         ):
             assert f"`{name}`" in line or not name or tracker.name in ("SMPL", "HMR2")
+
+
+NUMBERS = st.sampled_from(
+    [(72,), (6, 72), (1, 24, 3), (6, 23, 3, 3), (6, 3), (3, 3), (10,), (2, 10), (), (0,), (6,), (127, 3)]
+)
+ARRAYS = st.builds(
+    lambda shape, value: np.full(shape, value), NUMBERS, st.sampled_from([0.1, 1, np.nan, np.inf, "x", None])
+)
+NAMES = sorted(
+    {
+        name
+        for t in TRACKERS
+        for name in (*t.keys.pose, *t.keys.betas, *t.keys.cam, *t.keys.joints, t.keys.root, *t.frames)
+    }
+    | {
+        "frames",
+        "tid",
+        "track_ids",
+        "smpl",
+        "people",
+        "smplx_cam",
+        "smpl_params_incam",
+        "results",
+        "0001.png",
+        "a2.jpg",
+        "",
+    }
+)
+CONTENT = st.recursive(
+    ARRAYS | st.none() | st.integers() | st.text(max_size=2),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES) | st.integers(0, 2), inner, max_size=5)
+    ),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(content=CONTENT, name=st.sampled_from(["all.pkl", "0001.pkl", "0001_2.pkl"]))
+def test_whatever_a_file_holds_it_is_bodies_or_a_refusal(content, name, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("any")
+    (folder / name).write_bytes(pickle.dumps(content))
+    try:
+        found = read_raw_bodies(str(folder), "", FRAMES, True, Reading(TRACKERS))
+    except UserError as error:
+        assert str(folder) in str(error)
+        return
+    for candidate in (one for several in found.candidates.values() for one in several):
+        assert candidate.row.shape == found.shape and candidate.row.dtype == np.float32
+        assert np.isfinite(candidate.row).all()
