@@ -81,7 +81,7 @@ def network_workload(path: str, overrides: list[str], case: SpeedCase, device: t
     preparation = build.build_preparation(config, training=True)
     preparation.augmentation = None
     supervision = preparation.supervision
-    net = build.build_network(config, supervision).to(device)
+    net = build.place_network(build.build_network(config, supervision), device)
     parameters, gflops = count_flops(net, case.frames)
     optimizer = build.build_optimizer(config, net)
     half = case.half and device.type == "cuda"

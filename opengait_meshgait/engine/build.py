@@ -53,6 +53,22 @@ def build_network(config: Config, supervision: BodySupervision | None) -> MeshGa
     return network_to_train(config.model_cfg.model_dump(exclude_none=True), reconstruction(supervision), terms)
 
 
+def place_network(net: MeshGaitNet, device: torch.device) -> MeshGaitNet:
+    """``net`` on the device that trains it, or fits its LDA head.
+
+    On a CPU, convolutions over frames and batch normalisation are faster where channels lie last. Two kinds are left as
+    they are: on processors with AVX-512 this is not tried since a backward pass crashed there, and somebody's own
+    backbone may have 1×1 convolutions with a stride (see ``StridedProjection`` in ``networks/blocks.py``).
+    """
+    net = net.to(device)
+    frames = [module for module in net.modules() if isinstance(module, nn.Conv2d)]
+    safe = all(module.kernel_size != (1, 1) or module.stride == (1, 1) for module in frames)
+    if device.type == "cpu" and safe and torch.backends.cpu.get_cpu_capability() == "AVX2":
+        for module in frames:
+            module.weight.data = module.weight.contiguous(memory_format=torch.channels_last)
+    return net
+
+
 def build_losses(config: Config) -> LossSum:
     """The losses of ``loss_cfg``, each checked against what the network emits."""
     return LossSum(config.loss_cfg, emitted_terms(config.model_cfg.heatmap_cfg is not None, uses_bodies(config)))

@@ -54,7 +54,7 @@ class Trainer:
         torch.manual_seed(cfg.seed)
         self.preparation = build.build_preparation(config, training=True)
         self.supervision = self.preparation.supervision
-        net = build.build_network(config, self.supervision).to(device)
+        net = build.place_network(build.build_network(config, self.supervision), device)
         if cfg.sync_BN and device.type == "cuda" and world_size() > 1:
             net = nn.SyncBatchNorm.convert_sync_batchnorm(net)
         losses = build.build_losses(config)

@@ -107,7 +107,8 @@ def add_lda_head(
     fresh = {name: value for name, value in net.state_dict().items() if name.startswith("Discriminant.")}
     trained = {name: value for name, value in state["model"].items() if not name.startswith("Discriminant.")}
     load_weights(net, {"model": trained | fresh}, strict=True, source=checkpoint)
-    build.fit_head(net.to(pick_device(device)), build.build_train_set(checked, False), checked, preparation, quiet)
+    net = build.place_network(net, pick_device(device))
+    build.fit_head(net, build.build_train_set(checked, False), checked, preparation, quiet)
     kept = {key: state[key] for key in ("iteration", "seed", "body", "data", "silhouettes") if key in state}
     weights = {name: value.cpu() for name, value in net.state_dict().items()}
     with atomic_path(out) as temporary:

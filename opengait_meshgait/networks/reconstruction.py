@@ -58,7 +58,8 @@ class Reconstruction(nn.Module):
         In fp32 under autocast: bf16 would round a mesh to 3 mm.
         """
         with torch.autocast(markers.device.type, enabled=False):
-            coordinates = markers.to(self.interpolation.dtype).transpose(-1, -2)
+            # Contiguous, for one product of matrices instead of one a frame.
+            coordinates = markers.to(self.interpolation.dtype).transpose(-1, -2).contiguous()
             vertices = F.linear(coordinates, self.interpolation)
             joints = F.linear(coordinates, self.joint_interpolation)
         return vertices.transpose(-1, -2), joints.transpose(-1, -2)

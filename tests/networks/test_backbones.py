@@ -8,7 +8,7 @@ from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.networks import BACKBONES
 from opengait_meshgait.networks.backbones import Plain, ResNet9
 from opengait_meshgait.networks.backbones.plain import FocalConv2d
-from opengait_meshgait.networks.blocks import BasicBlock, Bottleneck
+from opengait_meshgait.networks.blocks import BasicBlock, Bottleneck, StridedProjection
 
 BN = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
 
@@ -115,3 +115,18 @@ def test_resnet9_names_what_is_wrong(arguments, message):
 def test_plain_names_the_code_it_cannot_read(codes):
     with pytest.raises(UserError, match=r"cannot read '.*' at place \d of layers_cfg"):
         Plain(codes)
+
+
+@pytest.mark.parametrize("step", [1, 2, 3])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_a_strided_projection_is_a_convolution_with_that_stride(step, layout):
+    projection = StridedProjection(5, 6, step)
+    x = torch.randn(2, 5, 11, 8)
+    found_from, expected_from = x.contiguous(memory_format=layout).requires_grad_(), x.requires_grad_()
+    found, expected = projection(found_from), F.conv2d(expected_from, projection.weight, stride=step)
+    torch.testing.assert_close(found, expected)
+    weights = torch.randn_like(found)
+    torch.testing.assert_close(
+        torch.autograd.grad(found, [found_from, projection.weight], weights),
+        torch.autograd.grad(expected, [expected_from, projection.weight], weights.contiguous()),
+    )

@@ -11,7 +11,7 @@ from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.data import Batch
 from opengait_meshgait.data.augmentation import PairedAugmentation
 from opengait_meshgait.engine import build
-from opengait_meshgait.engine.config import make_config
+from opengait_meshgait.engine.config import load_config, make_config
 from opengait_meshgait.engine.testing import test as check
 from opengait_meshgait.engine.training import train
 from opengait_meshgait.networks import MATCHED, LDAHead, load_checkpoint
@@ -214,3 +214,42 @@ def test_tests_say_which_features_they_matched(raw, tmp_path):
 def test_networks_without_it_are_left_alone(raw, tmp_path):
     raw["model_cfg"]["Discriminant"] = None
     assert _fit(run(raw, tmp_path).checkpoint) == {}
+
+
+def _placed(name, capability, monkeypatch):
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    config = load_config(name)
+    torch.manual_seed(0)
+    preparation = build.build_preparation(config, training=True)
+    net = build.place_network(build.build_network(config, preparation.supervision), torch.device("cpu"))
+    return TrainingStep(net, build.build_losses(config), preparation)
+
+
+def test_channels_last_changes_where_numbers_lie_and_not_what_they_are(monkeypatch):
+    found = {}
+    for capability in ("DEFAULT", "AVX2"):
+        step, batch = _placed("demo", capability, monkeypatch), make_batch(None)
+        batch.sils = torch.randint(2, batch.sils.shape, generator=torch.Generator().manual_seed(0)).byte() * 255
+        result = step(batch, 100)
+        result.loss.backward()
+        weight = step.net.Backbone.forward_block.layer2[0].conv1.weight
+        assert weight.is_contiguous(memory_format=torch.channels_last) == (capability == "AVX2")
+        found[capability] = result.loss, result.output.embeddings, weight.grad
+    for there, here in zip(found["DEFAULT"], found["AVX2"]):
+        torch.testing.assert_close(here, there, atol=1e-4, rtol=1e-3)
+
+
+def test_a_backbone_with_strided_projections_keeps_its_channels_first(raw, monkeypatch):
+    """The gradient of their weights corrupts memory in the other layout."""
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
+    net = make_step(raw).net
+    net.Backbone.forward_block.layer1[0].downsample[0] = torch.nn.Conv2d(4, 4, 1, 2, bias=False)
+    build.place_network(net, torch.device("cpu"))
+    assert net.Backbone.forward_block.layer1[0].conv1.weight.is_contiguous()
+
+
+@pytest.mark.parametrize("backbone", ["", "_gaitset", "_gaitpart", "_gaitgl", "_deepgaitv2", "_swingait"])
+def test_channels_lie_last_in_every_shipped_backbone(backbone, monkeypatch):
+    net = _placed(f"walkers{backbone}", "AVX2", monkeypatch).net
+    weights = [module.weight for module in net.modules() if isinstance(module, torch.nn.Conv2d)]
+    assert all(weight.is_contiguous(memory_format=torch.channels_last) for weight in weights)
