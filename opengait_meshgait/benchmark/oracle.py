@@ -1,6 +1,7 @@
 """``meshgait bench oracle``: what recognition would gain from truer virtual markers, and in which way truer."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from opengait_meshgait.benchmark.accuracy_plan import tested_on
+from opengait_meshgait.body.overlap import mesh_iou
 from opengait_meshgait.common import provenance
 from opengait_meshgait.common.distributed import pick_device
 from opengait_meshgait.common.errors import UserError
@@ -16,10 +18,11 @@ from opengait_meshgait.common.files import atomic_path, write_json
 from opengait_meshgait.data import FrameSampling, GaitDataset, whole_sequences
 from opengait_meshgait.engine import build
 from opengait_meshgait.engine.checkpoint import run_folder
+from opengait_meshgait.engine.overlap import drawn_frames
 from opengait_meshgait.engine.schema import Config
 from opengait_meshgait.engine.testing import find_checkpoint
 from opengait_meshgait.evaluation import evaluate_recognition
-from opengait_meshgait.evaluation.bodies import point_errors
+from opengait_meshgait.evaluation.bodies import iou_metrics, point_errors
 from opengait_meshgait.evaluation.results import EvaluationResult
 from opengait_meshgait.networks import LDAHead, MeshGaitNet, load_checkpoint, load_weights
 from opengait_meshgait.recipe.preparation import BatchPreparation
@@ -91,8 +94,9 @@ def bench_oracle(
     train = build.build_train_set(config, with_bodies=True)
     test = build.build_test_set(tested_on(config, on), "test", with_bodies=True)
     seen = {split: _Seen(net, dataset, config, preparation) for split, dataset in (("train", train), ("test", test))}
-    head.cpu()
-    rows = [_row(name, way, head, seen, test, config) for name, way in ORACLES.items()]
+    net.cpu()
+    draw = partial(_ious, net, preparation.supervision.body.faces.cpu(), seen["test"])
+    rows = [_row(name, way, head, seen, draw, test, config) for name, way in ORACLES.items()]
     found = {"checkpoint": str(source), "on": None if on is None else str(on), "rows": rows}
     out.mkdir(parents=True, exist_ok=True)
     write_json(out / "oracle.json", {**found, **provenance.origin(device)})
@@ -102,11 +106,12 @@ def bench_oracle(
     return table
 
 
-_HEAD = ("markers", "error, mm", "Rank-1", "embeddings' part", "markers' part", "mAP")
+_HEAD = ("markers", "error, mm", "IoU", "IoU < 0.70", "Rank-1", "embeddings' part", "markers' part", "mAP")
 
 
 def _figures(row: Mapping[str, Any]) -> list[str]:
-    return [f"{row[key]:.0f}" if key == "error_mm" else f"{row[key]:.1f}" for key in [*row][1:]]
+    formats = {"error_mm": "{:.0f}", "iou": "{:.2f}", "iou_low_percent": "{:.1f} %"}
+    return [formats.get(key, "{:.1f}").format(row[key]) for key in [*row][1:]]
 
 
 class _Seen:
@@ -116,6 +121,7 @@ class _Seen:
         embeddings: [n, c, p].
         estimated, true: markers in crop space, [s, K, 3] each of n sequences.
         heights: one crop height, m, [s] each.
+        silhouettes: of the frames to be drawn, 0…1, [m, h, w] each.
         labels: of the people, int64 [n].
 
     All are in the order of the dataset.
@@ -130,22 +136,40 @@ class _Seen:
         found: dict[int, tuple[Tensor, ...]] = {}
         for batch in tqdm(loader, "bench oracle", leave=False, dynamic_ncols=True):
             batch = batch.to(device)
-            output, targets = net(preparation.for_test(batch), batch.seqL, True), preparation.test_targets(batch)
+            sils, targets = preparation.for_test(batch), preparation.test_targets(batch)
+            output = net(sils, batch.seqL, True)
             assert batch.seqL is not None and targets is not None and output.markers is not None
-            packed = (output.markers[0], targets.markers[0], targets.height[0])
+            packed = (output.markers[0], targets.markers[0], targets.height[0], sils[0])
             frames_of = zip(*(tensor.cpu().split(batch.seqL[0].tolist()) for tensor in packed))
-            for index, label, embedding, each in zip(
+            for index, label, embedding, (*points, seen) in zip(
                 batch.indices.tolist(), batch.labels, output.embeddings, frames_of
             ):
-                found[index] = (embedding.cpu(), label.cpu(), *each)
-        embeddings, labels, self.estimated, self.true, self.heights = zip(*(found[i] for i in range(len(dataset))))
+                found[index] = (embedding.cpu(), label.cpu(), *points, seen[drawn_frames(len(seen))])
+        embeddings, labels, *frames_of = zip(*(found[i] for i in range(len(dataset))))
+        self.estimated, self.true, self.heights, self.silhouettes = frames_of
         self.embeddings, self.labels = torch.stack(embeddings), torch.stack(labels)
 
 
+@torch.no_grad()
+def _ious(net: MeshGaitNet, faces: Tensor, seen: _Seen, markers: Sequence[Tensor]) -> list[float]:
+    """Of the meshes that ``markers [s, K, 3]`` of each sequence make, with the silhouettes."""
+    ious = []
+    for points, silhouettes in zip(markers, seen.silhouettes):
+        vertices, _ = net.reconstruction(points[drawn_frames(len(points))])
+        ious += mesh_iou(vertices, faces, silhouettes).tolist()
+    return ious
+
+
 def _row(
-    name: str, way: Markers, head: LDAHead, seen: Mapping[str, _Seen], test: GaitDataset, config: Config
+    name: str,
+    way: Markers,
+    head: LDAHead,
+    seen: Mapping[str, _Seen],
+    draw: Callable[[Sequence[Tensor]], list[float]],
+    test: GaitDataset,
+    config: Config,
 ) -> dict[str, Any]:
-    """The figures of one way, in percent."""
+    """The figures of one way; shares in percent."""
     flip, features = head.flip, {}
     for split, each in seen.items():
         markers = [way(estimated, true, flip) for estimated, true in zip(each.estimated, each.true)]
@@ -160,6 +184,7 @@ def _row(
     return {
         "markers": name,
         "error_mm": float(torch.stack(errors).mean()),
+        **iou_metrics(draw(markers)),
         "rank1": both.rank1,
         "rank1_embeddings": silhouettes.rank1,
         "rank1_markers": body.rank1,

@@ -16,6 +16,11 @@ FRAMES_DRAWN = 4
 """Frames of a sequence whose bodies are drawn, evenly spread: all of them would take longer than recognising."""
 
 
+def drawn_frames(length: int) -> np.ndarray:
+    """Which frames of a sequence are drawn, int [at most :data:`FRAMES_DRAWN`]."""
+    return np.unique(np.linspace(0, length - 1, FRAMES_DRAWN).round().astype(int))
+
+
 def sequence_ious(
     output: MeshGaitOutput, faces: torch.Tensor, sils: torch.Tensor, seqL: torch.Tensor | None
 ) -> list[list[float]]:
@@ -28,7 +33,7 @@ def sequence_ious(
         seqL: lengths of packed sequences, [1, n], or None.
     """
     lengths = [sils.shape[1]] * len(sils) if seqL is None else seqL[0].tolist()
-    places = [np.unique(np.linspace(0, length - 1, FRAMES_DRAWN).round().astype(int)) for length in lengths]
+    places = [drawn_frames(length) for length in lengths]
     starts = np.cumsum([0, *lengths[:-1]])
     frames = torch.from_numpy(np.concatenate([start + chosen for start, chosen in zip(starts, places)]))
     vertices, seen = (values.flatten(0, 1)[frames.to(values.device)] for values in (output.vertices, sils))

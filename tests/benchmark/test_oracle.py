@@ -43,7 +43,9 @@ def test_a_row_for_each_way_and_the_first_is_what_a_test_finds(trained, tmp_path
     tested = testing.test(config, None, "cpu", quiet=True, output=output)
     assert rows["as estimated"]["rank1"] == pytest.approx(tested["rank1"])
     assert rows["as estimated"]["error_mm"] == pytest.approx(tested["bodies"]["marker_mm"], rel=1e-3)
-    assert rows["true"]["error_mm"] == 0
+    for key in ("iou", "iou_low_percent"):
+        assert rows["as estimated"][key] == pytest.approx(tested[key], abs=1e-4)
+    assert rows["true"]["error_mm"] == 0 and rows["true"]["iou"] > 0.75
     for better in ("true depth", "true x and y", "true left and right", "without the sequence's mean error"):
         assert rows[better]["error_mm"] <= rows["as estimated"]["error_mm"] + 1e-6
 
