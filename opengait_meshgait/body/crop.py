@@ -40,11 +40,12 @@ def crop_frame(vertices: torch.Tensor, faces: torch.Tensor, pelvis: torch.Tensor
     """The crop frames of posed bodies seen by a weak-perspective camera; no gradient flows into them.
 
     Args:
-        vertices: the body in camera orientation (x right, y down, z away), m, [n, V, 3].
+        vertices: the body in camera orientation (x right, y down, z away), m, [n, V, 3]; z is not used.
         faces: triangles, [F, 3].
         pelvis: the pelvis joint, m, [n, 3].
     """
-    xy = vertices[..., :2].float()
+    # x and y apart in memory: PyTorch is slow where the last axis has two elements.
+    xy = vertices[..., :2].float().mT.contiguous().mT
     low, high = xy.amin(1), xy.amax(1)
     extent = (high - low).clamp_min(1e-6)
     size = torch.tensor([_COLUMNS, _ROWS], dtype=xy.dtype, device=xy.device)
@@ -67,8 +68,8 @@ def median_column(silhouettes: torch.Tensor) -> torch.Tensor:
 
 
 def to_crop(points: torch.Tensor, frame: CropFrame) -> torch.Tensor:
-    """Points in camera orientation, m, [..., P, 3] -> crop space, crop heights."""
-    return (points - frame.origin[..., None, :]) / frame.height[..., None, None]
+    """Points in camera orientation, m, [..., P, 3], or their x and y, -> crop space, crop heights."""
+    return (points - frame.origin[..., None, : points.shape[-1]]) / frame.height[..., None, None]
 
 
 def flip_crop(points: torch.Tensor, flip: torch.Tensor) -> torch.Tensor:

@@ -1,6 +1,10 @@
 """Which pixels a triangle mesh covers: the silhouette of a body, a batch at a time, on any device."""
 
+import math
+from dataclasses import dataclass
+
 import torch
+from torch.utils.weak import WeakIdKeyDictionary
 
 # Bounds the memory (about 1 MiB a frame for a 7000-vertex body), fits a CPU's cache, keeps a GPU busy.
 _FRAMES_AT_ONCE = {"cpu": 64, "cuda": 1024}
@@ -20,7 +24,7 @@ def rasterize(xy: torch.Tensor, faces: torch.Tensor, height: int, width: int) ->
 
     Args:
         xy: vertices in pixels, x right and y down, origin at the corner of the image, float [n, V, 2].
-        faces: vertex indices, int [F, 3].
+        faces: vertex indices, int [F, 3]. They are remembered: do not change them in place.
         height, width: of the image.
 
     Returns:
@@ -31,63 +35,93 @@ def rasterize(xy: torch.Tensor, faces: torch.Tensor, height: int, width: int) ->
     """
     if xy.ndim != 3 or xy.shape[-1] != 2 or faces.ndim != 2 or faces.shape[-1] != 3:
         raise ValueError(f"xy must be [n, V, 2] and faces [F, 3], got {list(xy.shape)} and {list(faces.shape)}")
-    if not xy.isfinite().all():
+    image = torch.zeros(len(xy), height, width, dtype=torch.bool, device=xy.device)
+    if not xy.numel():
+        return image
+    xy = xy.float().mT.contiguous()
+    bounds = torch.stack([xy[:, 0].min(), xy[:, 0].max(), xy[:, 1].min(), xy[:, 1].max()]).tolist()
+    if not all(map(math.isfinite, bounds)):
         raise ValueError("xy has coordinates that are not finite")
-    faces = faces.to(xy.device).long()
-    edges = _edges(faces, xy.shape[1])
-    image = torch.empty(len(xy), height, width, dtype=torch.bool, device=xy.device)
+    # Columns that the meshes may cover, and one on either side for what rounding does to them.
+    left, right = (int(min(max(bound, 0), width)) for bound in (bounds[0] - 1, bounds[1] + 2))
+    faces = faces.to(xy.device)
+    if (mesh := _meshes.get(faces)) is None:
+        mesh = _meshes[faces] = _Mesh.of(faces.long())
     step = _FRAMES_AT_ONCE.get(xy.device.type, 256)
-    for first in range(0, len(xy), step):
-        chunk = slice(first, first + step)
+    for chunk, covered in zip(xy.split(step), image[..., left:right].split(step)):
         # Frames last: taking a vertex then copies one run of memory. Pixel centres become whole numbers.
-        x, y = (xy[chunk].float() - 0.5).permute(2, 1, 0).contiguous()
-        image[chunk] = _fill(x, y, faces, edges, height, width)
+        x, y = (chunk - 0.5).permute(1, 2, 0).contiguous()
+        covered.copy_(_fill(x, y, mesh, height, left, right))
     return image
 
 
-def _edges(faces: torch.Tensor, num_vertices: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Each undirected edge once: its ends [E, 2], its triangles [m, E] and which way they run along it [m, E].
+@dataclass(frozen=True)
+class _Mesh:
+    """Triangles by their corners, [3, F], and each undirected edge once: its ends [2, E], its triangles [m, E], and
+    which way they run along it [m, E, 1].
 
     ``m`` is the most triangles that meet in an edge, 2 for a closed surface; free places have sign 0.
     """
-    start, end = faces.T.reshape(-1), faces.roll(-1, 1).T.reshape(-1)
-    key, inverse, count = torch.unique(
-        torch.minimum(start, end) * num_vertices + torch.maximum(start, end), return_inverse=True, return_counts=True
-    )
-    order = inverse.argsort(stable=True)
-    edge = inverse[order]
-    place = torch.arange(len(order), device=faces.device) - (count.cumsum(0) - count)[edge]
-    m = int(count.max()) if len(count) else 0
-    sides = torch.zeros(m, len(key), dtype=torch.long, device=faces.device)
-    signs = torch.zeros(m, len(key), dtype=torch.int8, device=faces.device)
-    sides[place, edge] = order % max(len(faces), 1)
-    signs[place, edge] = (end - start).sign()[order].to(torch.int8)
-    return torch.stack([key // num_vertices, key % num_vertices], 1), sides, signs
+
+    corners: torch.Tensor
+    ends: torch.Tensor
+    sides: torch.Tensor
+    signs: torch.Tensor
+
+    @classmethod
+    def of(cls, faces: torch.Tensor) -> "_Mesh":
+        """Of vertex indices, int64 [F, 3]."""
+        start, end = faces.T.reshape(-1), faces.roll(-1, 1).T.reshape(-1)
+        key, inverse, count = torch.unique(
+            (torch.minimum(start, end) << 32) + torch.maximum(start, end), return_inverse=True, return_counts=True
+        )
+        order = inverse.argsort(stable=True)
+        edge = inverse[order]
+        place = torch.arange(len(order), device=faces.device) - (count.cumsum(0) - count)[edge]
+        m = int(count.max()) if len(count) else 0
+        sides = torch.zeros(m, len(key), dtype=torch.long, device=faces.device)
+        signs = torch.zeros(m, len(key), 1, dtype=torch.int8, device=faces.device)
+        sides[place, edge] = order % max(len(faces), 1)
+        signs[place, edge, 0] = (end - start).sign()[order].to(torch.int8)
+        return cls(faces.T.contiguous(), torch.stack([key >> 32, key & 0xFFFFFFFF]), sides, signs)
 
 
-def _fill(
-    x: torch.Tensor, y: torch.Tensor, faces: torch.Tensor, edges: tuple[torch.Tensor, ...], height: int, width: int
-) -> torch.Tensor:
-    """Silhouettes [n, height, width] of vertices x, y [V, n] and what :func:`_edges` gives."""
-    n, (ends, sides, signs) = x.shape[1], edges
-    (xa, xb, xc), (ya, yb, yc) = x[faces.T], y[faces.T]
-    facing = ((xb - xa) * (yc - ya) - (yb - ya) * (xc - xa)).sign().to(torch.int8)
-    weight = torch.zeros(len(ends), n, dtype=torch.int8, device=x.device)
-    for side, sign in zip(sides, signs):
-        weight += facing[side] * sign[:, None]
-    edge, frame = weight.nonzero(as_tuple=True)
+_meshes = WeakIdKeyDictionary()
+"""Of faces that were drawn before and are still in use: sorting edges takes as long as drawing some frames."""
 
-    (xa, xb), (ya, yb) = x[ends[edge].T, frame], y[ends[edge].T, frame]
+
+def _fill(x: torch.Tensor, y: torch.Tensor, mesh: _Mesh, height: int, left: int, right: int) -> torch.Tensor:
+    """How many triangles of vertices x, y [V, n] are over each pixel of some columns, [n, height, right - left]."""
+    n, width = x.shape[1], right - left
+    (xa, xb, xc), (ya, yb, yc) = ([way.index_select(0, corner) for corner in mesh.corners] for way in (x, y))
+    # In place where it can be: taking memory costs as much as computing.
+    facing = xb.sub_(xa).mul_(yc.sub_(ya)).sub_(yb.sub_(ya).mul_(xc.sub_(xa))).sign_().to(torch.int8)
+    weight = torch.zeros(mesh.ends.shape[1], n, dtype=torch.int8, device=x.device)
+    for side, sign in zip(mesh.sides, mesh.signs):
+        weight.addcmul_(facing.index_select(0, side), sign)
+    weight = weight.view(-1)
+    outline = weight.nonzero()[:, 0]
+    edge = outline.div(n, rounding_mode="floor")
+    frame = outline - n * edge
+    first, second = (end.index_select(0, edge).mul_(n).add_(frame) for end in mesh.ends)
+    (xa, ya), (xb, yb) = ([way.view(-1).index_select(0, end) for way in (x, y)] for end in (first, second))
     down = yb > ya
-    xtop, ytop = torch.where(down, xa, xb), torch.where(down, ya, yb)
-    slope = (xb - xa) / (yb - ya)  # of a level edge, not finite; it crosses no row
-    first = ytop.ceil().clamp(0, height).long()
-    rows = torch.maximum(ya, yb).ceil().clamp(0, height).long() - first
-    opens = torch.where(down, -weight[edge, frame], weight[edge, frame])
+    xtop, ytop, ylow = torch.where(down, xa, xb), torch.minimum(ya, yb), torch.maximum(ya, yb)
+    slope = xb.sub_(xa).div_(yb.sub_(ya))  # of a level edge, not finite; it crosses no row
+    weight = weight.index_select(0, outline)
+    opens = torch.where(down, -weight, weight)
+    top = ytop.ceil().clamp_(0, height).long()
+    rows = ylow.ceil_().clamp_(0, height).long() - top
 
     crossing = torch.repeat_interleave(rows)
-    row = torch.arange(len(crossing), device=x.device) + (first - rows.cumsum(0) + rows)[crossing]
-    column = (xtop[crossing] + (row - ytop[crossing]) * slope[crossing]).ceil().clamp(0, width).long()
-    change = torch.zeros(n * height * (width + 1), dtype=torch.int32, device=x.device)
-    change.index_add_(0, (frame[crossing] * height + row) * (width + 1) + column, opens[crossing].int())
-    return change.view(n, height, width + 1)[..., :width].cumsum(-1, dtype=torch.int32) > 0
+    row = torch.arange(len(crossing), device=x.device) + (top - rows.cumsum(0) + rows).index_select(0, crossing)
+    along = (row - ytop.index_select(0, crossing)).mul_(slope.index_select(0, crossing))
+    column = along.add_(xtop.index_select(0, crossing)).ceil_().clamp_(left, right).sub_(left).long()
+    # No pixel has more triangles over it than there are.
+    kind = torch.int16 if mesh.corners.shape[1] < 2**15 else torch.int32
+    # A row ends with no triangle open: what ends behind it may end where the next one begins, and one running sum goes
+    # through all rows of all frames.
+    change = torch.zeros(n * height * width + 1, dtype=kind, device=x.device)
+    pixel = (height * frame).index_select(0, crossing).add_(row).mul_(width).add_(column)
+    change.index_add_(0, pixel, opens.to(kind).index_select(0, crossing))
+    return change.cumsum_(0)[:-1].view(n, height, width)

@@ -150,7 +150,7 @@ def film_walk(body: BodyModel, name: WalkName, options: WalkerSet) -> dict[int, 
         camera = camera.outside(scene.motion.pelvis, world.nearest)
         tracks[view] = camera.follow(scene.motion.pelvis, scene.stature)
     flat = torch.cat([track.project(track.orient(scene.surface)) for track in tracks.values()])
-    pictures = crop_frame(flat, faces, flat[:, 0])
+    pictures = crop_frame(flat.mT, faces, torch.zeros(len(flat), 3))
     covered = rasterize(to_picture(flat, pictures), faces, PICTURE_SIZE, PICTURE_SIZE).numpy()
     filmed = {}
     for index, (view, track) in enumerate(tracks.items()):
@@ -168,7 +168,8 @@ def _smpl_frames(scene: Scene, track: CameraTrack, picture: CropFrame) -> np.nda
     pose[:, 0] = rotation_vectors(track.axes @ scene.motion.world[:, 0])
     oriented = track.orient(scene.skin[:, ::_FITTED])
     posed = oriented - track.orient(scene.joints[:, :1]) + scene.rest_pelvis
-    cam = weak_perspective(posed, to_picture(track.project(oriented), picture).numpy())
+    pixels = to_picture(track.project(oriented), picture).contiguous()
+    cam = weak_perspective(posed, pixels.numpy())
     betas = np.broadcast_to(scene.betas, (len(pose), len(scene.betas)))
     return np.concatenate([cam, pose.reshape(len(pose), -1), betas], 1).astype(np.float32)
 

@@ -107,14 +107,14 @@ def test_aim_moves_the_axis_and_turns_no_body():
     np.testing.assert_allclose(upwards, [0, -np.sin(np.deg2rad(5)), np.cos(np.deg2rad(5))], atol=1e-12)
     # Perspective about another axis: the plane of the picture is tilted, so that the nearer side becomes larger.
     sides = np.array([[[-1.0, 0, 4], [0, 0, 4], [1, 0, 4]]], np.float32)
-    left, middle, right = aimed.project(sides)[0, :, 0].tolist()
+    left, middle, right = aimed.project(sides)[0, 0].tolist()
     assert middle - left > right - middle
 
 
 def test_roll_turns_the_picture():
     up = np.array([[[0.0, 1.7, 0]]] * 2, np.float32) + WAY[:, None] * np.array([1, 0, 1])
     plain, rolled = (Camera(0, 9.0, 1.5, roll).follow(WAY, 1.7) for roll in (0.0, 3.0))
-    before, after = (track.project(track.orient(up.astype(np.float32)))[0, 0, :2].numpy() for track in (plain, rolled))
+    before, after = (track.project(track.orient(up.astype(np.float32)))[0, :, 0].numpy() for track in (plain, rolled))
     # The camera is turned clockwise, so what it sees is turned the other way.
     angle = np.rad2deg(np.arctan2(after[0], -after[1]) - np.arctan2(before[0], -before[1]))
     assert angle == pytest.approx(-3, abs=1e-3)
@@ -124,7 +124,7 @@ def test_roll_turns_the_picture():
 def test_the_walker_fills_the_picture(body):
     vertices = body.v_template.numpy()[None] * [1, -1, -1] + [0, 0, 9.0]
     flat = STRAIGHT.project(vertices.astype(np.float32))
-    pixels = to_picture(flat, crop_frame(flat, body.faces, flat[:, 0]))
+    pixels = to_picture(flat, crop_frame(flat.mT, body.faces, torch.zeros(1, 3)))
     assert float(pixels[..., 1].max() - pixels[..., 1].min()) == pytest.approx(BODY_ROWS, abs=1e-3)
     assert pixels.min() >= 0 and pixels.max() <= PICTURE_SIZE
 
@@ -140,4 +140,4 @@ def test_a_weak_perspective_picture_gives_its_camera_back():
 
 def test_projection_divides_by_depth():
     flat = STRAIGHT.project(np.array([[[1.0, 2.0, 4.0]]], np.float32))
-    torch.testing.assert_close(flat, torch.tensor([[[0.25, 0.5, 0.0]]]))
+    torch.testing.assert_close(flat, torch.tensor([[[0.25], [0.5]]]))
