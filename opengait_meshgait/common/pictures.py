@@ -158,7 +158,7 @@ def normalize_silhouette(image: np.ndarray, size: int = 64) -> np.ndarray | None
     if width == 0:
         return None
     image = cv2.resize(image, (width, size), interpolation=cv2.INTER_CUBIC)
-    mass = image.sum(axis=0).cumsum()
+    mass = cv2.reduce(image, 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S)[0].cumsum()
     centre = int(np.argmax(mass > mass[-1] / 2))
     if centre == 0:
         return None

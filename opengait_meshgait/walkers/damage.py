@@ -77,9 +77,9 @@ def _rough_outline(silhouette: np.ndarray, level: float, rng: np.random.Generato
 def _holes(silhouette: np.ndarray, level: float, rng: np.random.Generator) -> np.ndarray:
     """A few elliptic holes somewhere on the body."""
     holes = np.zeros(silhouette.shape, np.uint8)
-    inside = np.argwhere(silhouette)
+    inside = np.flatnonzero(silhouette)
     for _ in range(rng.poisson(1.5 * level)):
-        row, column = inside[rng.integers(len(inside))]
+        row, column = divmod(inside[rng.integers(len(inside))], silhouette.shape[1])
         axes = rng.uniform(1, 2 + 5 * level, 2)
         _draw_ellipse(holes, row, column, axes, rng.uniform(0, 180))
     return holes > 0

@@ -1,5 +1,6 @@
 """One walk as every camera sees it: silhouettes and 85-number frames."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -152,24 +153,25 @@ def film_walk(body: BodyModel, name: WalkName, options: WalkerSet) -> dict[int, 
     flat = torch.cat([track.project(track.orient(scene.surface)) for track in tracks.values()])
     pictures = crop_frame(flat.mT, faces, torch.zeros(len(flat), 3))
     covered = rasterize(to_picture(flat, pictures), faces, PICTURE_SIZE, PICTURE_SIZE).numpy()
+    smpls = _smpl_frames(scene, [*tracks.values()], pictures)
     filmed = {}
-    for index, (view, track) in enumerate(tracks.items()):
+    for index, view in enumerate(tracks):
         part = slice(index * frames, (index + 1) * frames)
         level = world.damage.draw_level(name.rng(seed, view + 1, _DAMAGE))
-        seen = degrade(covered[part], level, rngs[view], world.damage.kinds).astype(np.uint8) * 255
-        picture = CropFrame(pictures.origin[part], pictures.height[part])
-        filmed[view] = seen, _smpl_frames(scene, track, picture)
+        seen = degrade(covered[part], level, rngs[view], world.damage.kinds).view(np.uint8) * np.uint8(255)
+        filmed[view] = seen, smpls[part]
     return filmed
 
 
-def _smpl_frames(scene: Scene, track: CameraTrack, picture: CropFrame) -> np.ndarray:
-    """float32 [T, 85]."""
-    pose = scene.pose.copy()
-    pose[:, 0] = rotation_vectors(track.axes @ scene.motion.world[:, 0])
-    oriented = track.orient(scene.skin[:, ::_FITTED])
-    posed = oriented - track.orient(scene.joints[:, :1]) + scene.rest_pelvis
-    pixels = to_picture(track.project(oriented), picture).contiguous()
-    cam = weak_perspective(posed, pixels.numpy())
+def _smpl_frames(scene: Scene, tracks: Sequence[CameraTrack], pictures: CropFrame) -> np.ndarray:
+    """Of all views, float32 [N, 85]."""
+    pose = np.tile(scene.pose, (len(tracks), 1, 1))
+    pose[:, 0] = rotation_vectors(np.concatenate([track.axes @ scene.motion.world[:, 0] for track in tracks]))
+    fitted = [track.orient(scene.skin[:, ::_FITTED]) for track in tracks]
+    pelvis = [track.orient(scene.joints[:, :1]) for track in tracks]
+    posed = np.concatenate(fitted) - np.concatenate(pelvis) + scene.rest_pelvis
+    flat = torch.cat([track.project(oriented) for track, oriented in zip(tracks, fitted)])
+    cam = weak_perspective(posed, to_picture(flat, pictures).contiguous().numpy())
     betas = np.broadcast_to(scene.betas, (len(pose), len(scene.betas)))
     return np.concatenate([cam, pose.reshape(len(pose), -1), betas], 1).astype(np.float32)
 
