@@ -215,12 +215,12 @@ def _check_people(people: Mapping[str, RecordedPerson]) -> None:
 
 def _learn(protocol: RecordedProtocol, fold: Fold, path: Path) -> None:
     """The gait model of the people who train."""
-    own = [(name, recording) for name in fold.train for recording in protocol.people[name].recordings]
-    recordings = [replace(load_recording(recording.path), person=name) for name, recording in own]
-    learned_from = tuple(
-        {"file": recording.path.name, "sha256": recording.sha256, "person": name} for name, recording in own
-    )
-    save_gait(fit_gait(recordings, load_body(), learned_from=learned_from), path)
+    recordings = [
+        replace(load_recording(recording.path), person=name)
+        for name in fold.train
+        for recording in protocol.people[name].recordings
+    ]
+    save_gait(fit_gait(recordings, load_body()), path)
 
 
 def _link(root: Path, protocol: RecordedProtocol, sets: Mapping[str, tuple[str, ...]], data: Path, name: str) -> None:

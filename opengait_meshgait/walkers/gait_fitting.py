@@ -1,6 +1,5 @@
 """Learning a gait model from recordings."""
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -42,17 +41,11 @@ def learn_gait(
     Raises:
         UserError: a file cannot be used, or there are fewer than two people.
     """
-    recordings = [recording for walks in read_people(collections, person).values() for recording in walks]
-    learned_from = tuple(
-        {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "person": motion.person}
-        for path, motion in recordings
-    )
-    return fit_gait([motion for _, motion in recordings], body, broaden, learned_from)
+    people = read_people(collections, person)
+    return fit_gait([motion for walks in people.values() for _, motion in walks], body, broaden)
 
 
-def fit_gait(
-    recordings: Sequence[RecordedMotion], body: BodyModel, broaden: float = BROADEN, learned_from: tuple = ()
-) -> WalkingModel:
+def fit_gait(recordings: Sequence[RecordedMotion], body: BodyModel, broaden: float = BROADEN) -> WalkingModel:
     """Fit the two Gaussians.
 
     Every person counts once, and so does his or her mirror image. With few people the covariance between them has few
@@ -62,7 +55,6 @@ def fit_gait(
         recordings: walks of at least two people.
         body: on which they are fitted.
         broaden: share of the procedural walkers' covariance, 0 … 1.
-        learned_from: see :class:`~opengait_meshgait.walkers.gait_model.WalkingModel`.
 
     Raises:
         UserError: there are fewer than two people, or a walk is too short.
@@ -96,7 +88,7 @@ def fit_gait(
         _factors(covariance, _FACTORS["between"]),
         _factors(changes, _FACTORS["within"]),
         float(np.sqrt(np.clip(np.trace(wavering) / max(np.trace(changes), 1e-12), 0, 1))),
-        learned_from,
+        tuple({"file": each.file, "sha256": each.sha256, "person": each.person} for each in recordings),
     )
 
 

@@ -1,5 +1,6 @@
 """Recorded motion: what is read from a BVH file, an AMC or an .npz, in metres."""
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -35,6 +36,8 @@ class RecordedMotion:
         root: way of the root, m, [T, 3].
         fps: frames/s.
         skeleton: which joint is which of the body's.
+        file: the recording's.
+        sha256: of that file's bytes.
     """
 
     name: str
@@ -46,6 +49,8 @@ class RecordedMotion:
     root: np.ndarray
     fps: float
     skeleton: Skeleton
+    file: str = ""
+    sha256: str = ""
 
     def __len__(self) -> int:
         """T."""
@@ -94,7 +99,8 @@ def load_recording(path: str | Path) -> RecordedMotion:
         skeleton = find_joints(fields["names"], fields["parents"])
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
-    motion = RecordedMotion(name=path.stem, skeleton=skeleton, **fields)
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    motion = RecordedMotion(name=path.stem, skeleton=skeleton, file=path.name, sha256=sha256, **fields)
     chain = [skeleton.joints[joint] for joint in ("right_hip", "left_hip", "left_knee", "left_ankle")]
     bones = np.linalg.norm(np.diff(motion.world()[1][0, chain], axis=0), axis=1)
     if not bones.min() > 0:

@@ -1,6 +1,5 @@
 """Walkers who walk as recorded: which file is whose walk."""
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -102,7 +101,7 @@ class RecordedSet(WalkerSet):
         recordings = tuple(
             Recording(
                 path,
-                hashlib.sha256(path.read_bytes()).hexdigest(),
+                motion.sha256,
                 name,
                 WalkName(number, "nm", take),
                 motion.length(FRAMES_PER_SECOND),
