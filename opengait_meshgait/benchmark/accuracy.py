@@ -21,7 +21,7 @@ from opengait_meshgait.benchmark.accuracy_tables import (
 from opengait_meshgait.common import provenance
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.common.files import atomic_path, read_json, write_json
-from opengait_meshgait.common.provenance import markdown
+from opengait_meshgait.common.tables import markdown
 from opengait_meshgait.engine.progress import say
 from opengait_meshgait.engine.testing import test
 from opengait_meshgait.engine.training import train

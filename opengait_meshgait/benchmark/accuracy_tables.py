@@ -34,16 +34,17 @@ class Contestant:
 
     Attributes:
         name: of its row.
-        parameters: weights used at inference, without the class head.
-        gflops: GFLOPs of one inference; a multiply-add counts as two.
+        parameters: weights used at inference, without the class head; None where that is not known.
+        gflops: GFLOPs of one inference, a multiply-add counts as two; None where they are not known.
         runs: what the engine's test returned, by seed, and besides ``seconds_per_iteration``, ``iterations``,
             ``sequences_per_iteration`` and ``commit``.
-        baseline: name of the contestant that is the same network without the heatmap branch, or None.
+        baseline: name of the contestant that it is compared with, such as the same network without the heatmap branch;
+            None: the first.
     """
 
     name: str
-    parameters: int
-    gflops: float
+    parameters: int | None
+    gflops: float | None
     runs: dict[int, Mapping[str, Any]] = field(default_factory=dict)
     baseline: str | None = None
 
@@ -108,18 +109,18 @@ def accuracy_table(contestants: Sequence[Contestant], brief: bool = False) -> li
         for title, key, unit, digits in _OVERLAPS
         if not brief and any(run.get(key) is not None for one in entered for run in one.runs.values())
     }
-    rows = [["", *columns, *errors, *overlaps, "parameters", "GFLOPs", "s / iteration"]]
+    known = all(one.gflops is not None for one in entered)
+    rows = [["", *columns, *errors, *overlaps, *(("parameters", "GFLOPs", "s / iteration") if known else ())]]
     for one in entered:
-        rows.append(
-            [
-                one.name,
-                *(one.cell(get, " %") for get in columns.values()),
-                *(one.cell(*cell) for cell in (errors | overlaps).values()),
-                f"{one.parameters / 1e6:.2f} M",
-                f"{one.gflops:.2f}",
-                one.cell(lambda run: run["seconds_per_iteration"], digits=2),
-            ]
-        )
+        row = [
+            one.name,
+            *(one.cell(get, " %") for get in columns.values()),
+            *(one.cell(*cell) for cell in (errors | overlaps).values()),
+        ]
+        if known:
+            seconds = one.cell(lambda run: run["seconds_per_iteration"], digits=2)
+            row += [f"{one.parameters / 1e6:.2f} M", f"{one.gflops:.2f}", seconds]
+        rows.append(row)
     return rows
 
 

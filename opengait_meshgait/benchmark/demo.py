@@ -15,7 +15,8 @@ from opengait_meshgait.benchmark.accuracy import describe_differences
 from opengait_meshgait.benchmark.accuracy_tables import Contestant, accuracy_table, differences, row_name
 from opengait_meshgait.benchmark.demo_report import write_report
 from opengait_meshgait.common.files import write_json
-from opengait_meshgait.common.provenance import markdown, versions
+from opengait_meshgait.common.provenance import versions
+from opengait_meshgait.common.tables import markdown
 from opengait_meshgait.engine.build import build_network
 from opengait_meshgait.engine.config import load_config
 from opengait_meshgait.engine.progress import say
@@ -93,6 +94,7 @@ def run_demo(out: Path, seed: int, overrides: Sequence[str]) -> str:
         "seconds": clock.seconds,
         "runs": [_described(row, row.runs[seed]) for row in rows],
         "differences": describe_differences(found),
+        "markdown": [markdown(table), conclusion, REPEATABLE],
     }
     write_json(out / "results.json", content)
     return f"{markdown(table)}\n\n{conclusion}\n\n{REPEATABLE}\n\nReport: {out / 'report.html'}"
@@ -154,6 +156,7 @@ def _row(name: str, config: Config, trained: TrainResult, tested: Mapping[str, A
 def _described(row: Contestant, run: Mapping[str, Any]) -> dict[str, Any]:
     """A row for ``results.json``."""
     bodies, copied = run["bodies"] or {}, ("matched", "iterations", "seconds_per_iteration", "marker_error_mm")
+    copied += ("views", "tables", "cmc")
     return {
         "name": row.name,
         "parameters": row.parameters,

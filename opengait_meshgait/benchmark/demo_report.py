@@ -17,14 +17,9 @@ from opengait_meshgait.engine.schema import Config
 from opengait_meshgait.engine.training import TrainResult
 from opengait_meshgait.evaluation.bodies import point_errors
 from opengait_meshgait.networks import MeshGaitNet, load_checkpoint, load_weights
+from opengait_meshgait.visual.charts import curves_figure, views_figure
 from opengait_meshgait.visual.drawing import write_png
-from opengait_meshgait.visual.figures import (
-    bodies_figure,
-    curves_figure,
-    heatmaps_figure,
-    views_figure,
-    walkers_figure,
-)
+from opengait_meshgait.visual.figures import bodies_figure, heatmaps_figure, walkers_figure
 from opengait_meshgait.visual.frames import BodyFrame
 from opengait_meshgait.visual.page import PageSection, write_page
 
@@ -64,7 +59,7 @@ def write_report(
     dataset = build.build_test_set(config, "test", with_bodies=True)
     samples = body_samples(net.eval(), dataset, config, supervision)
     shown = nearest_markers(supervision.body, supervision.markers)
-    tables = {name: np.array(result["tables"]["NM@R1"], float) for name, result in tested.items()}
+    matrices = {name: np.array(result["tables"]["NM@R1"], float) for name, result in tested.items()}
     errors = [record["bodies"]["marker_mm"] for record in trained[ours].evaluations]
     sections = [
         PageSection("Verdict", verdict, verdict=True),
@@ -94,21 +89,21 @@ def write_report(
             "from the side.",
             figures=[heatmaps_figure(next(iter(samples.values())), shown)],
         ),
-        PageSection("Training", figures=[curves_figure(curves(trained))]),
+        PageSection("Training", figures=[curves_figure(*each) for each in curves(trained).items()]),
         PageSection(
             "Which views are confused",
             "Rank-1 in percent when the probe (row) and the gallery (column) are seen from different sides; normal "
             "walking, embeddings matched.",
-            figures=[views_figure(tables, tested[ours]["views"])],
+            figures=[views_figure(name, matrix, tested[ours]["views"]) for name, matrix in matrices.items()],
         ),
         PageSection("How this was made", code=_how(context, trained)),
     ]
     lead = "Gait recognition that learns 3D from plain silhouettes, beside the same network without its 3D branch."
     write_page(path, "Mesh-Gait on synthetic walkers", lead, sections)
     for section in sections:
-        for figure in section.figures:
-            picture = path.parent / "pictures" / f"{section.heading.lower().replace(' ', '-')}.png"
-            write_png(picture, figure)
+        for number, figure in enumerate(section.figures, start=1):
+            name = section.heading.lower().replace(" ", "-") + (f"-{number}" if len(section.figures) > 1 else "")
+            write_png(path.parent / "pictures" / f"{name}.png", figure)
 
 
 @torch.no_grad()

@@ -10,7 +10,7 @@ from opengait_meshgait.benchmark.interleaved import CLOCKS, Entrant, Measured, m
 from opengait_meshgait.benchmark.opengait_workloads import opengait_evaluation_workload
 from opengait_meshgait.common.distributed import pick_device
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.common.provenance import markdown
+from opengait_meshgait.common.tables import markdown
 from opengait_meshgait.opengait.checkout import Checkout
 
 ROUNDING = 1e-4

@@ -17,7 +17,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from opengait_meshgait.body.supervision import BodyTargets
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.common.files import atomic_path, write_json
-from opengait_meshgait.common.provenance import command, commit, markdown, versions
+from opengait_meshgait.common.provenance import command, commit, versions
+from opengait_meshgait.common.tables import markdown
 from opengait_meshgait.engine import build
 from opengait_meshgait.engine.config import load_config
 from opengait_meshgait.engine.schema import Config

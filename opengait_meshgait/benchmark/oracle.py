@@ -15,6 +15,7 @@ from opengait_meshgait.common import provenance
 from opengait_meshgait.common.distributed import pick_device
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.common.files import atomic_path, write_json
+from opengait_meshgait.common.tables import markdown
 from opengait_meshgait.data import FrameSampling, GaitDataset, whole_sequences
 from opengait_meshgait.engine import build
 from opengait_meshgait.engine.checkpoint import run_folder
@@ -100,7 +101,7 @@ def bench_oracle(
     found = {"checkpoint": str(source), "on": None if on is None else str(on), "rows": rows}
     out.mkdir(parents=True, exist_ok=True)
     write_json(out / "oracle.json", {**found, **provenance.origin(device)})
-    table = provenance.markdown([_HEAD, *([row["markers"], *_figures(row)] for row in rows)])
+    table = markdown([_HEAD, *([row["markers"], *_figures(row)] for row in rows)])
     with atomic_path(out / "oracle.md") as temporary:
         temporary.write_text(f"{table}\n", encoding="utf-8")
     return table

@@ -16,9 +16,9 @@ _WEIGHED = ("bodies", "bodies_by_view", "iou", "iou_low_percent", "iou_by_view",
 def pool_runs(runs: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
     """What one config reached with one seed in all folds, in the form of a single run.
 
-    Rank-1, mAP and mINP are computed anew from single probes: the mean over the probes of a view, whichever fold they
-    are in, then over views. Probes are called ``id/fold/type/view``. Errors of bodies, IoUs and times are means over
-    folds, weighed by their sequences.
+    Rank-1, mAP, mINP and CMC are computed anew from single probes: the mean over the probes of a view, whichever fold
+    they are in, then over views. Probes are called ``id/fold/type/view``. Errors of bodies, IoUs and times are means
+    over folds, weighed by their sequences.
 
     Args:
         runs: of the folds, by a cross-view protocol with the same views and conditions.
@@ -59,6 +59,7 @@ def pool_runs(runs: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
         "rank1": float(np.mean([value for name, value in metrics.items() if name.endswith("@R1")])),
         "probes": probes,
         "precisions": precisions,
+        "cmc": {c: _pool_curves(runs, c) for c in probes} if all(run.get("cmc") for run in runs) else None,
         "sequences": sum(weights),
         "notes": [*dict.fromkeys(note for run in runs for note in run["notes"])],
         "commit": " ".join(sorted({run["commit"] or "unknown" for run in runs})),
@@ -113,6 +114,23 @@ def _means(values: np.ndarray, groups: np.ndarray, names: Sequence) -> np.ndarra
         count = known.sum(0)
         found[row, count > 0] = np.where(known, chosen, 0).sum(0)[count > 0] / count[count > 0]
     return found
+
+
+def _pool_curves(runs: Sequence[Mapping[str, Any]], condition: str) -> list[list[float] | None]:
+    """The cumulative match characteristics by probe view, weighed by a fold's probes of that view."""
+    length = max(len(row) for run in runs for row in run["cmc"][condition] if row)
+    pooled = []
+    for place, view in enumerate(runs[0]["views"]):
+        rows = [run["cmc"][condition][place] for run in runs]
+        probes = [
+            sum(name.endswith(f"/{view}") and bool(text.strip("-")) for name, text in run["probes"][condition].items())
+            for run in runs
+        ]
+        # Beyond the size of a fold's gallery nobody more is found.
+        known = [(row + row[-1:] * (length - len(row)), count) for row, count in zip(rows, probes) if row]
+        curves, weights = zip(*known) if known else ([], [])
+        pooled.append(np.average(curves, axis=0, weights=weights).tolist() if known else None)
+    return pooled
 
 
 def _weighed(values: Sequence[Any], weights: Sequence[int]) -> Any:

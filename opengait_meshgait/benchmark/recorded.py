@@ -21,6 +21,7 @@ from opengait_meshgait.common import provenance
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.common.files import atomic_path, read_json, write_json
 from opengait_meshgait.common.jobs import open_output
+from opengait_meshgait.common.tables import markdown
 from opengait_meshgait.engine.config import load_config
 from opengait_meshgait.engine.progress import say
 
@@ -166,7 +167,7 @@ def _markdown(trials: Trials) -> list[str]:
         by_fold = {name: tests[copy] for name, tests in trials.items()}
         tables = [body_view_table(contestants), fold_table(by_fold) if len(trials) > 1 else []]
         lines += [f"### {copy}", *comparison_tables(contestants)]
-        lines += [provenance.markdown(table) for table in tables if table]
+        lines += [markdown(table) for table in tables if table]
     if not lines:
         return ["No config is finished in all folds yet."]
     lines += notes(_pooled(trials, [*copies][0]), FRAMES)
@@ -197,15 +198,15 @@ def _write(out: Path, trials: Trials, about: Mapping[str, Any], device: str) -> 
                 "runs": runs,
             }
         )
-    markdown = _markdown(trials)
+    lines = _markdown(trials)
     content = {
         "schema": 1,
         **about,
         **provenance.origin(device),
         "configs": configs,
         "differences": {copy: all_differences(contestants) for copy, contestants in pooled.items()},
-        "markdown": markdown,
+        "markdown": lines,
     }
     write_json(out / "results.json", content)
     with atomic_path(out / "results.md") as temporary:
-        temporary.write_text("\n\n".join(markdown) + "\n", encoding="utf-8")
+        temporary.write_text("\n\n".join(lines) + "\n", encoding="utf-8")

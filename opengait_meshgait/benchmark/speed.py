@@ -9,7 +9,7 @@ from opengait_meshgait.benchmark.network_workload import BATCH, SEQUENCE, TRAINI
 from opengait_meshgait.benchmark.opengait_workloads import MODELS, opengait_network_workload
 from opengait_meshgait.common.distributed import pick_device
 from opengait_meshgait.common.errors import UserError, did_you_mean
-from opengait_meshgait.common.provenance import markdown
+from opengait_meshgait.common.tables import markdown
 from opengait_meshgait.engine.config import load_config
 from opengait_meshgait.opengait.checkout import Checkout
 

@@ -25,6 +25,7 @@ COMMANDS = {
     "embed": "turn sequences of silhouettes into embeddings, with a trained model",
     "identify": "name the people of a gallery who are nearest to each probe, or nobody",
     "bench": "compare networks by accuracy or speed, and time the evaluation",
+    "report": "tables and pictures of results: CMC curves, views, t-SNE; HTML, Markdown, LaTeX, CSV",
     "view": "show what a trained model finds in a sequence: heatmaps, markers, meshes",
     "export": "write a trained model as an ONNX file",
     "attach": "let an OpenGait checkout find MeshGait",

@@ -1,11 +1,10 @@
-"""Figures in tables, and where they come from: versions, commit, machine and command."""
+"""Where figures come from: versions, commit, machine and command."""
 
 import os
 import platform
 import shlex
 import subprocess
 import sys
-from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -72,10 +71,3 @@ def _processor() -> str:
         lines = []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()
-
-
-def markdown(rows: Sequence[Sequence[str]]) -> str:
-    """``rows`` as a Markdown table; all columns but the first are aligned to the right."""
-    lines = ["| " + " | ".join(row) + " |" for row in rows]
-    lines.insert(1, "|" + "---|" + "---:|" * (len(rows[0]) - 1))
-    return "\n".join(lines)

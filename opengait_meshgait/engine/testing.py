@@ -81,7 +81,8 @@ def evaluate(
         was compared), ``notes``, ``probes`` (by condition and ``id/type/view``: Rank-1 as
         :meth:`~opengait_meshgait.evaluation.results.ProbeHits.texts`),
         ``precisions`` (by condition, ``ap`` and ``inp`` of the probes in the order of ``probes``, 0…1, None where
-        nothing was compared),
+        nothing was compared), ``cmc`` (by condition, the cumulative match characteristic by probe view, as of
+        :class:`~opengait_meshgait.evaluation.results.EvaluationResult`; None for a view without probes),
         ``sequences_with_bodies`` (how many have a true body in some frame; None where none is read), ``bodies`` (mm,
         over frames that have one), ``joints`` (mm, one number a joint) and ``bodies_by_view`` (as ``bodies``), all
         three None without bodies, ``iou`` (mean IoU of reconstructed meshes with their silhouettes, 0…1) and
@@ -144,6 +145,10 @@ def evaluate(
             for condition, hits in found.hits.items()
         },
         "precisions": {condition: hits.precisions() for condition, hits in found.hits.items()},
+        "cmc": {
+            condition: [None if np.isnan(row).any() else row.round(3).tolist() for row in curves]
+            for condition, curves in found.cmc.items()
+        },
         "sequences_with_bodies": known if bodies else None,
         "bodies": bodies.metrics() if bodies else None,
         "joints": bodies.joints() if bodies else None,

@@ -6,7 +6,16 @@ import numpy as np
 import torch
 
 from opengait_meshgait.evaluation.results import Figures, ProbeHits
-from opengait_meshgait.evaluation.retrieval import NEVER, count_before, distance_blocks, find_matches, rank_k, retrieve
+from opengait_meshgait.evaluation.retrieval import (
+    CMC_RANKS,
+    NEVER,
+    count_before,
+    cumulative_match,
+    distance_blocks,
+    find_matches,
+    rank_k,
+    retrieve,
+)
 from opengait_meshgait.evaluation.split import Compared
 
 
@@ -44,7 +53,7 @@ def cross_view_figures(
         chunk: probes compared at a time.
 
     Returns:
-        Metrics and tables ``R<k>``; metrics ``mAP`` and ``mINP``.
+        Metrics and tables ``R<k>``; metrics ``mAP`` and ``mINP``; the CMC.
     """
     probe = compared.probes
     gallery = compared.gallery[np.argsort(views[compared.gallery], kind="stable")]
@@ -72,6 +81,11 @@ def cross_view_figures(
             for column in np.flatnonzero(np.diff(bounds)):
                 table[row, column] = rank_k(rank[views[probe] == row, column], k)
         tables[f"R{k}"] = table
+    cmc = np.full((number, min(CMC_RANKS, int(np.diff(bounds).max()))), np.nan)
+    for row in np.unique(views[probe]):
+        if others := np.flatnonzero(compares[row]).tolist():
+            own = rank[views[probe] == row]
+            cmc[row] = np.mean([cumulative_match(own[:, column], cmc.shape[1]) for column in others], axis=0)
     metrics = {name: _mean_without_diagonal(table) for name, table in tables.items()}
     has_others = compares[views[probe]].any(1)
     for name, each in (("mAP", ap), ("mINP", inp)):
@@ -81,7 +95,7 @@ def cross_view_figures(
         ]
         metrics[name] = 100 * float(np.mean(by_view))
     found = np.where(compares[views[probe]], rank.numpy() < 1, np.float32("nan"))
-    return Figures(metrics, tables, ProbeHits(probe, found.astype(np.float32), ap.numpy(), inp.numpy()))
+    return Figures(metrics, tables, ProbeHits(probe, found.astype(np.float32), ap.numpy(), inp.numpy()), cmc)
 
 
 def _mean_without_diagonal(table: np.ndarray) -> float:

@@ -58,17 +58,18 @@ def evaluate_recognition(
     metrics: dict[str, float] = {}
     tables: dict[str, np.ndarray] = {}
     hits: dict[str, ProbeHits] = {}
+    cmc: dict[str, np.ndarray] = {}
     for group, compared in groups.items():
         found = _figures(embeddings, label, view, len(view_names), compared, protocol, metric, chunk)
         # One gallery and one group, as in the wild: names without it.
         prefix = "" if group == ONE_GROUP and not across else f"{group}@"
         metrics |= {f"{prefix}{name}": value for name, value in found.metrics.items()}
         tables |= {f"{prefix}{name}": table for name, table in found.tables.items()}
-        hits[group] = found.hits
+        hits[group], cmc[group] = found.hits, found.cmc
     rank1 = float(np.mean([value for name, value in metrics.items() if name.endswith("@R1" if across else "Rank-1")]))
     submission, more = _submission(embeddings, labels, types, views, protocol, metric, chunk)
     seen = view_names.tolist() if across else ()
-    return EvaluationResult(metrics, rank1, seen, tables, [*notes, *more], hits, submission)
+    return EvaluationResult(metrics, rank1, seen, tables, [*notes, *more], hits, cmc, submission)
 
 
 def _figures(
@@ -96,7 +97,7 @@ def _figures(
     for name, values in precisions.items():
         values[known] = getattr(ranked.hits, name)
     metrics = {name: across.metrics[name] for name in across.tables} | {**ranked.metrics}
-    return Figures(metrics, across.tables, replace(across.hits, **precisions))
+    return Figures(metrics, across.tables, replace(across.hits, **precisions), across.cmc)
 
 
 def _submission(

@@ -46,11 +46,13 @@ class Figures(NamedTuple):
         metrics: percent by name, such as ``R1``.
         tables: as those of :class:`EvaluationResult`.
         hits: of single probes.
+        cmc: as one of :class:`EvaluationResult`.
     """
 
     metrics: Mapping[str, float]
     tables: Mapping[str, np.ndarray]
     hits: ProbeHits
+    cmc: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,9 @@ class EvaluationResult:
         tables: percent by name, ``[probe view, gallery view]``, NaN where nothing was there to compare.
         notes: what was left out, one sentence each.
         hits: Rank-1, AP and INP of single probes, by condition.
+        cmc: by condition, the cumulative match characteristic of the probes of each view, ``[v, k]``: Rank-1, Rank-2, …
+            in percent, averaged over the other gallery views; NaN for a view without probes. One row where views do not
+            count. The mean over rows is the condition's.
         submission: rows of the file that a benchmark's server scores, the first one the header; None without one.
     """
 
@@ -73,6 +78,7 @@ class EvaluationResult:
     tables: Mapping[str, np.ndarray] = field(default_factory=dict)
     notes: Sequence[str] = ()
     hits: Mapping[str, ProbeHits] = field(default_factory=dict)
+    cmc: Mapping[str, np.ndarray] = field(default_factory=dict)
     submission: Sequence[Sequence[str]] | None = None
 
 

@@ -17,6 +17,8 @@ CHUNK = 256
 """Probes in a block: with 20,000 gallery sequences a block takes 20 MB."""
 NEVER = torch.iinfo(torch.int64).max
 """The rank of a match that is not in the gallery: no Rank-k reaches it."""
+CMC_RANKS = 50
+"""A cumulative match characteristic goes no further."""
 _TILE = 1024  # gallery sequences at a time on a CPU: with CHUNK probes, 1 MB, which stays in its cache
 
 
@@ -183,3 +185,9 @@ def nearest_places(distance: torch.Tensor, number: int) -> torch.Tensor:
 def rank_k(ranks: torch.Tensor, k: int) -> float:
     """Share of probes, in percent, whose first match is among the first ``k``."""
     return (ranks < k).double().mean().item() * 100
+
+
+def cumulative_match(ranks: torch.Tensor, number: int) -> np.ndarray:
+    """:func:`rank_k` for k = 1 to ``number``, ``[number]``."""
+    found = torch.bincount(ranks.clamp(max=number), minlength=number + 1)[:number]
+    return 100 * found.cumsum(0).numpy() / len(ranks)

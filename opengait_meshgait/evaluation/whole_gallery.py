@@ -7,8 +7,10 @@ import torch
 
 from opengait_meshgait.evaluation.results import Figures, ProbeHits
 from opengait_meshgait.evaluation.retrieval import (
+    CMC_RANKS,
     Retrieval,
     count_before,
+    cumulative_match,
     distance_blocks,
     find_matches,
     nearest_places,
@@ -41,7 +43,7 @@ def retrieval_figures(
         chunk: probes compared at a time.
 
     Returns:
-        Metrics ``Rank-<k>``, ``mAP`` and ``mINP``, none where there is no probe; no tables.
+        Metrics ``Rank-<k>``, ``mAP`` and ``mINP``, none where there is no probe; no tables; the CMC.
     """
     gallery, probe = compared
     view, blocks = torch.from_numpy(views).to(embeddings.device), []
@@ -54,12 +56,13 @@ def retrieval_figures(
         matches = find_matches(block, match)
         blocks.append(retrieve(count_before(block, matches), matches.there))
     if not blocks:
-        return Figures({}, {}, ProbeHits(probe, np.empty((0, 1), np.float32), np.empty(0), np.empty(0)))
+        nothing = ProbeHits(probe, np.empty((0, 1), np.float32), np.empty(0), np.empty(0))
+        return Figures({}, {}, nothing, np.empty((0, 0)))
     found = Retrieval(*(torch.cat(column) for column in zip(*blocks)))
     metrics = {f"Rank-{k}": rank_k(found.rank, k) for k in ranks}
     metrics |= {"mAP": found.ap.mean().item() * 100, "mINP": found.inp.mean().item() * 100}
     hits = ProbeHits(probe, (found.rank < 1).float()[:, None].numpy(), found.ap.numpy(), found.inp.numpy())
-    return Figures(metrics, {}, hits)
+    return Figures(metrics, {}, hits, cumulative_match(found.rank, min(CMC_RANKS, len(gallery)))[None])
 
 
 def nearest_sequences(embeddings: torch.Tensor, compared: Compared, number: int, metric: str, chunk: int) -> np.ndarray:

@@ -18,7 +18,7 @@ from opengait_meshgait.body.virtualmarker import (
     read_published_markers,
 )
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.common.provenance import markdown
+from opengait_meshgait.common.tables import markdown
 from opengait_meshgait.data.reader import read_bodies
 from opengait_meshgait.visual.drawing import write_png
 from opengait_meshgait.visual.figures import markers_figure

@@ -1,4 +1,4 @@
-"""Pictures of many frames, and charts; and the virtual markers on the body that they belong to."""
+"""Pictures of many frames; and the virtual markers on the body that they belong to."""
 
 from collections.abc import Mapping, Sequence
 
@@ -20,7 +20,6 @@ from opengait_meshgait.visual.drawing import (
 )
 from opengait_meshgait.visual.frames import BodyFrame, BodyFrames, draw_frame
 
-RUN_COLOURS = ("#c2703d", "#2f6db5", "#4c9a5a", "#8a5aa8")
 _TRAINING_FRAMES = 6
 _SIDES = {"": 0.0, ",\nfrom the right": 90.0}
 
@@ -86,40 +85,6 @@ def training_picture(sils: Tensor, output: MeshGaitOutput, true_markers: Tensor 
         volumes = zip(_first(output.heatmaps), silhouettes)
         rows.append(np.hstack([draw_heatmaps(each, width / height / 2, sil) for each, sil in volumes]))
     return torch.from_numpy(np.vstack(rows)).permute(2, 0, 1) / 255
-
-
-def curves_figure(curves: Mapping[str, Mapping[str, tuple[Sequence[int], Sequence[float]]]]) -> Figure:
-    """One panel a quantity, one line a run; ``curves[quantity][run] = (iterations, values)``."""
-    figure = Figure(figsize=(2.9 * len(curves), 2.4), layout="constrained")
-    panels = figure.subplots(1, len(curves), squeeze=False)[0]
-    runs = list(dict.fromkeys(run for lines in curves.values() for run in lines))
-    for ax, (quantity, lines) in zip(panels, curves.items()):
-        for run, (iterations, values) in lines.items():
-            ax.plot(iterations, values, color=RUN_COLOURS[runs.index(run)], linewidth=1.2, label=run)
-        ax.set_title(quantity, fontsize=9)
-        ax.set_xlabel("iteration", fontsize=8)
-        ax.tick_params(labelsize=7)
-        ax.grid(alpha=0.25)
-        ax.set_ylim(bottom=0)
-    handles = {line.get_label(): line for ax in panels for line in ax.get_lines()}
-    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=len(runs), fontsize=8)
-    return figure
-
-
-def views_figure(matrices: Mapping[str, np.ndarray], views: Sequence[str]) -> Figure:
-    """Rank-1 in percent by probe view (rows) and gallery view (columns), one panel a run."""
-    figure = Figure(figsize=(3.6 * len(matrices), 3.5), layout="constrained")
-    for ax, (run, matrix) in zip(figure.subplots(1, len(matrices), squeeze=False)[0], matrices.items()):
-        shown = np.where(np.eye(len(views), dtype=bool), np.nan, matrix)
-        ax.imshow(shown, cmap="viridis", vmin=0, vmax=100)
-        for (r, c), value in np.ndenumerate(shown):
-            if np.isfinite(value):
-                ax.text(c, r, f"{value:.0f}", ha="center", va="center", fontsize=7, color="w" if value < 60 else "k")
-        ax.set(xticks=range(len(views)), yticks=range(len(views)), xlabel="gallery view (°)", ylabel="probe view (°)")
-        ax.set_xticklabels([str(int(v)) for v in views], fontsize=8)
-        ax.set_yticklabels([str(int(v)) for v in views], fontsize=8)
-        ax.set_title(run, fontsize=10)
-    return figure
 
 
 def _first(values: Tensor) -> np.ndarray:

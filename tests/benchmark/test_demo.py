@@ -81,8 +81,8 @@ def test_verdict_says_whether_the_interval_leaves_a_doubt():
 
 def test_report_is_whole_and_self_contained(folder):
     page = (folder / "report.html").read_text()
-    assert page.count("data:image/png;base64,") == 5
+    assert page.count("data:image/png;base64,") == 9
     assert "silhouettes + LDA head" in page
-    assert len(list((folder / "pictures").glob("*.png"))) == 5
+    assert len(list((folder / "pictures").glob("*.png"))) == 9
     assert "http://" not in page
     assert "https://" not in page

@@ -63,6 +63,15 @@ def test_every_person_counts_alike():
     assert pooled["notes"] == ["BG left out."]
 
 
+def test_curves_of_folds():
+    """As if all probes had been in one fold; the smaller gallery has nobody behind its last one."""
+    large, small = run("ABC", 1), run("D", 2)
+    large["cmc"], small["cmc"] = {"NM": [[0.0, 30, 90], None, [60.0, 60, 60]]}, {"NM": [[40.0, 70], [20.0, 40], None]}
+    rows = pool_runs([large, small])["cmc"]["NM"]
+    assert rows == [pytest.approx([10, 40, 85]), pytest.approx([20, 40, 40]), pytest.approx([60, 60, 60])]
+    assert pool_runs([large, run("E", 3)])["cmc"] is None
+
+
 def test_errors_are_weighed_by_sequences():
     pooled = pool_runs([run("AB", 1, mpjpe=40.0, sequences=30), run("CD", 2, mpjpe=80.0, iou=0.6)])
     assert pooled["bodies"] == {"mpjpe_root_mm": 50.0}

@@ -85,6 +85,9 @@ def assert_equals_loops(result, *case):
             table = tables[name.split("@")[0]]
             expected = [[table.get(a, {}).get(b, np.nan) for b in result.views] for a in result.views]
             np.testing.assert_allclose(result.tables[name], expected)
+            cmc = np.nanmean(result.cmc[name.split("@")[0]], axis=0)
+            # Beyond the size of the gallery nobody more is found.
+            assert cmc[min(k, len(cmc)) - 1] == pytest.approx(metrics[name])
 
 
 @given(

@@ -66,6 +66,9 @@ def test_gait3d_equals_loops(seed):
     assert found.indices.tolist() == expected
     assert found.hits.tolist() == [[labels[nearest(embeddings, i, gallery)] == labels[i]] for i in expected]
     assert 100 * found.hits.mean() == pytest.approx(result.metrics["Rank-1"])
+    (curve,) = result.cmc["all"]
+    assert len(curve) == len(gallery)
+    assert curve[[0, 4, 9]] == pytest.approx([result.metrics[f"Rank-{k}"] for k in (1, 5, 10)])
 
 
 def test_text_and_back():

@@ -9,17 +9,16 @@ import torch
 from opengait_meshgait.body.files import load_body
 from opengait_meshgait.body.markers import load_markers
 from opengait_meshgait.networks import MeshGaitOutput, VolumeExtent
+from opengait_meshgait.visual.charts import cmc_figure, curves_figure, groups_figure, views_figure
 from opengait_meshgait.visual.drawing import HEIGHT, LEFT, LINE, WIDTH
 from opengait_meshgait.visual.figures import (
     BODY_SIDES,
     SIDE_COLOURS,
     bodies_figure,
-    curves_figure,
     heatmaps_figure,
     marker_sides,
     markers_figure,
     training_picture,
-    views_figure,
     visible,
     walkers_figure,
 )
@@ -43,8 +42,10 @@ def test_page_is_one_file_with_every_picture(sample, tmp_path):
         walkers_figure(np.zeros((2, 3, 64, 44), np.uint8), ["a", "b"], ["0°", "45°", "90°"]),
         bodies_figure({"0001 nm-01\n90°": sample, "0002 nm-01\n0°": sample}),
         heatmaps_figure(sample, {"head": 0, "left hand": 3}),
-        curves_figure({"loss": {"a": ([1, 2], [3.0, 2.0]), "b": ([1, 2], [3.0, 1.0])}}),
-        views_figure({"a": np.eye(3) * 50}, ["000", "045", "090"]),
+        curves_figure("loss", {"a": ([1, 2], [3.0, 2.0]), "b": ([1, 2], [3.0, 1.0])}),
+        views_figure("a", np.eye(3) * 50, ["000", "045", "090"]),
+        cmc_figure("NM", {"a": np.array([50.0, 70, 80]), "b": np.array([60.0])}),
+        groups_figure("by person", np.zeros((25, 2)), np.array([f"{number:02d}" for number in range(25)])),
     ]
     for picture, rows, columns in zip(figures, (2, 2, 2), (3, 7, 3)):
         assert picture.shape == (LINE + rows * HEIGHT, LEFT + columns * WIDTH, 3)
