@@ -10,8 +10,11 @@ from contextlib import contextmanager, nullcontext
 from unittest.mock import patch
 
 import torch
+from torch.fx.experimental import _config as shapes
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
+
+_WIDTHS = {"channels", "embed_dim", "num_heads", "out_channels", "class_num"}
 
 GPU = torch.device("meta")
 """The device that stands for a GPU."""
@@ -22,16 +25,34 @@ _SHAPED_BY_VALUES = {"nonzero", "masked_select", "_unique2", "unique_dim", "uniq
 
 
 @contextmanager
-def stand_in() -> Iterator[None]:
-    """Networks that are made in this block are on :data:`GPU`, and can be called there."""
+def no_autocast() -> Iterator[None]:
+    """What is on :data:`GPU` can be called in this block."""
     autocast = torch.autocast
 
-    def no_autocast(kind, *arguments, **more):
+    def autocast_elsewhere(kind, *arguments, **more):
         # PyTorch does not know it for this device, not even to switch it off.
         return nullcontext() if kind == GPU.type else autocast(kind, *arguments, **more)
 
-    with patch.object(torch, "autocast", no_autocast), torch.device(GPU):
+    with patch.object(torch, "autocast", autocast_elsewhere):
         yield
+
+
+@contextmanager
+def stand_in() -> Iterator[None]:
+    """Networks that are made in this block are on :data:`GPU`, and can be called there."""
+    with no_autocast(), torch.device(GPU):
+        yield
+
+
+def structure(cfg: object, key: str = "") -> object:
+    """What of a ``model_cfg`` decides which operators run: of widths, which are alike."""
+    if isinstance(cfg, dict):
+        return {name: structure(value, name) for name, value in cfg.items()}
+    if isinstance(cfg, list):
+        if key in _WIDTHS:
+            return [cfg.index(value) for value in cfg]
+        return [structure(value, key) for value in cfg]
+    return bool(cfg) if key in _WIDTHS or isinstance(cfg, float) else cfg
 
 
 class Operators(TorchDispatchMode):
@@ -64,16 +85,26 @@ class Operators(TorchDispatchMode):
         if name == "_to_copy" and on_gpu and kwargs.get("device", GPU) != GPU:
             self.synchronisations.append(name)
             return torch.zeros(tensors[0].shape, dtype=kwargs.get("dtype") or tensors[0].dtype)
-        result = func(*args, **kwargs)
+        repeated = name == "repeat_interleave" and kwargs.get("output_size") is None
+        if repeated and on_gpu:
+            # As many as there are, each once: nobody knows how often.
+            result = torch.empty_like(tensors[0])
+        elif name == "_unique2" and on_gpu:
+            result = tensors[0], *torch.empty_like(tensors[0], dtype=torch.int64).expand(2, -1)
+        else:
+            # Where a mask chooses, it chooses all.
+            with patch.object(shapes, "meta_nonzero_assume_all_nonzero", True):
+                result = func(*args, **kwargs)
         computed = [leaf for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor)]
         if not on_gpu and not any(tensor.device == GPU for tensor in computed):
             return result
         if not func.is_view and name not in _NO_WORK:
             self.names[name] += 1
         by_mask = name == "index" and any(tensor.dtype in (torch.bool, torch.uint8) for tensor in tensors[1:])
-        repeated = name == "repeat_interleave" and kwargs.get("output_size") is None
-        # A single number goes along with the call.
-        copied = any(tensor.device != GPU and tensor.dim() for tensor in tensors)
+        # A single number goes along with the call, and what lies in page-locked memory is fetched meanwhile.
+        copied = any(tensor.device != GPU and tensor.dim() for tensor in tensors) and not kwargs.get("non_blocking")
+        # A list of numbers that became a tensor there.
+        copied |= name == "lift_fresh"
         if name in _SHAPED_BY_VALUES or by_mask or repeated or copied:
             self.synchronisations.append(name)
         return result

@@ -24,7 +24,7 @@ from opengait_meshgait.body.raster import rasterize
 
 # Resolution of the outline from which the median is taken. It is stretched over the body's bounding box, so columns
 # are about 1/100 of a crop height wide even for spread arms.
-_ROWS, _COLUMNS = 64, 64
+_CELLS = 64
 
 
 @dataclass
@@ -48,9 +48,8 @@ def crop_frame(vertices: torch.Tensor, faces: torch.Tensor, pelvis: torch.Tensor
     xy = vertices[..., :2].float().mT.contiguous().mT
     low, high = xy.amin(1), xy.amax(1)
     extent = (high - low).clamp_min(1e-6)
-    size = torch.tensor([_COLUMNS, _ROWS], dtype=xy.dtype, device=xy.device)
-    outline = rasterize((xy - low[:, None]) * (size / extent)[:, None], faces, _ROWS, _COLUMNS)
-    median = low[:, 0] + median_column(outline) * extent[:, 0] / _COLUMNS
+    outline = rasterize((xy - low[:, None]) * (_CELLS / extent)[:, None], faces, _CELLS, _CELLS)
+    median = low[:, 0] + median_column(outline) * extent[:, 0] / _CELLS
     return CropFrame(torch.stack([median, low[:, 1], pelvis[:, 2].float()], -1), extent[:, 1])
 
 
@@ -74,7 +73,8 @@ def to_crop(points: torch.Tensor, frame: CropFrame) -> torch.Tensor:
 
 def flip_crop(points: torch.Tensor, flip: torch.Tensor) -> torch.Tensor:
     """The mirror image of points [..., P, 3] in crop space, each of which changes places with ``flip`` [P]."""
-    return points[..., flip, :] * points.new_tensor([-1, 1, 1])
+    points = points[..., flip, :]
+    return torch.cat([-points[..., :1], points[..., 1:]], -1)
 
 
 def to_pixels(points: torch.Tensor, height: int = 64, width: int = 44) -> torch.Tensor:

@@ -44,6 +44,11 @@ class BodyModel(nn.Module):
     mirror: torch.Tensor
     joint_template: torch.Tensor
     joint_shapedirs: torch.Tensor
+    unmoved: torch.Tensor
+    parent_or_root: torch.Tensor
+    by_depth: torch.Tensor
+    from_depth: torch.Tensor
+    hangs_from: torch.Tensor
 
     def __init__(self, arrays: Mapping[str, np.ndarray], name: str, licence: str, shape_space: str = "SMPL"):
         super().__init__()
@@ -56,6 +61,10 @@ class BodyModel(nn.Module):
             # Some files carry posedirs full of zeros; skipping them halves the work.
             absent = array is None or (key == "posedirs" and not np.any(array))
             self._constant(key, None if absent else torch.from_numpy(np.array(array, np.float32)))
+        for key in ("shapedirs", "posedirs"):
+            if (directions := getattr(self, key)) is not None:
+                # In the order in which they are multiplied, or every body that is posed would copy them.
+                setattr(self, key, directions.permute(2, 1, 0).contiguous().permute(2, 1, 0))
         mirror = arrays["mirror"] if "mirror" in arrays else mirror_vertices(arrays["v_template"])
         self._constant("faces", torch.from_numpy(np.array(arrays["f"], np.int64)))
         self._constant("mirror", torch.from_numpy(np.array(mirror, np.int64)))
@@ -63,6 +72,8 @@ class BodyModel(nn.Module):
         regressor = self.J_regressor.double()
         self._constant("joint_template", (regressor @ self.v_template.double()).float())
         self._constant("joint_shapedirs", torch.einsum("jv,vcb->jcb", regressor, self.shapedirs.double()).float())
+        self._constant("unmoved", torch.eye(3))
+        self._tree()
         self.fingerprint = self._fingerprint()
 
     def _constant(self, name: str, value: torch.Tensor | None) -> None:
@@ -103,7 +114,7 @@ class BodyModel(nn.Module):
             # Vertices lie along the last axis until the end: every product below then runs over contiguous memory.
             rest = self.v_template.mT + self._blend(betas, self.shapedirs)
             if self.posedirs is not None:
-                bend = local[..., 1:, :, :] - torch.eye(3).to(local)
+                bend = local[..., 1:, :, :] - self.unmoved
                 rest = rest + self._blend(bend.flatten(-3), self.posedirs)
             if offsets is not None:
                 if offsets.shape[-2:] != self.v_template.shape:
@@ -137,14 +148,33 @@ class BodyModel(nn.Module):
         local = axis_angle_to_rotation_matrix(pose.reshape(-1, 3)).view(*pose.shape[:-1], NUM_JOINTS, 3, 3)
         lead = torch.broadcast_shapes(pose.shape[:-1], betas.shape[:-1])
         local, rest = local.expand(*lead, -1, -1, -1), rest.expand(*lead, -1, -1)
-        world, position = [local[..., 0, :, :]], [rest[..., 0, :]]
-        for joint, parent in enumerate(self.parents[1:], start=1):
-            bone = rest[..., joint, :] - rest[..., parent, :]
-            position.append(position[parent] + (world[parent] @ bone[..., None])[..., 0])
-            world.append(world[parent] @ local[..., joint, :, :])
-        rotations, joints = torch.stack(world, -1), torch.stack(position, -2)
-        shift = joints.mT - (rotations * rest.mT[..., None, :, :]).sum(-2)
-        return local, joints, torch.cat([rotations, shift[..., None, :]], -2)
+        bones = rest - rest.index_select(-2, self.parent_or_root)
+        # Joints first: those that hang equally far from the root are then moved at once, in contiguous memory.
+        steps = torch.cat([local, bones[..., None]], -1).movedim(-3, 0).index_select(0, self.by_depth)
+        root, *levels = steps.split(self.level_sizes)
+        moved = [torch.cat([root[..., :3], rest[None, ..., 0, :, None]], -1)]
+        for step, hangs_from in zip(levels, self.hangs_from.split(self.level_sizes[1:])):
+            parents = moved[-1].index_select(0, hangs_from)
+            turned = parents[..., :3] @ step
+            moved.append(torch.cat([turned[..., :3], turned[..., 3:] + parents[..., 3:]], -1))
+        transforms = torch.cat(moved).index_select(0, self.from_depth).movedim(0, -1).contiguous()
+        rotations, joints = transforms[..., :3, :], transforms[..., 3, :]
+        shift = joints - (rotations * rest.mT[..., None, :, :]).sum(-2)
+        return local, joints.mT.contiguous(), torch.cat([rotations, shift[..., None, :]], -2)
+
+    def _tree(self) -> None:
+        """Joints by their depth in the tree, each level beside the one that it hangs from."""
+        depths = [0]
+        for parent in self.parents[1:]:
+            depths.append(depths[parent] + 1)
+        levels = [[joint for joint in range(NUM_JOINTS) if depths[joint] == depth] for depth in range(max(depths) + 1)]
+        order = [joint for level in levels for joint in level]
+        self.level_sizes = [len(level) for level in levels]
+        above = {joint: place for level in levels for place, joint in enumerate(level)}
+        self._constant("parent_or_root", torch.tensor([0, *self.parents[1:]]))
+        self._constant("by_depth", torch.tensor(order))
+        self._constant("from_depth", torch.tensor(order).argsort())
+        self._constant("hangs_from", torch.tensor([above[self.parents[joint]] for joint in order[1:]]))
 
 
 def mirror_vertices(vertices: np.ndarray) -> np.ndarray:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import torch
 from torch.utils.weak import WeakIdKeyDictionary
 
-# Bounds the memory (about 1 MiB a frame for a 7000-vertex body), fits a CPU's cache, keeps a GPU busy.
-_FRAMES_AT_ONCE = {"cpu": 64, "cuda": 1024}
+_FRAMES_AT_ONCE = 64  # fits a CPU's cache
+VERTICES_ON_A_GPU = 2**24
+"""Bounds the memory, some 150 bytes a vertex; a batch of training is one piece."""
 
 
 @torch.no_grad()
@@ -47,7 +48,7 @@ def rasterize(xy: torch.Tensor, faces: torch.Tensor, height: int, width: int) ->
     faces = faces.to(xy.device)
     if (mesh := _meshes.get(faces)) is None:
         mesh = _meshes[faces] = _Mesh.of(faces.long())
-    step = _FRAMES_AT_ONCE.get(xy.device.type, 256)
+    step = _FRAMES_AT_ONCE if xy.device.type == "cpu" else max(VERTICES_ON_A_GPU // xy.shape[-1], 1)
     for chunk, covered in zip(xy.split(step), image[..., left:right].split(step)):
         # Frames last: taking a vertex then copies one run of memory. Pixel centres become whole numbers.
         x, y = (chunk - 0.5).permute(1, 2, 0).contiguous()

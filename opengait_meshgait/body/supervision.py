@@ -1,6 +1,6 @@
 """From body parameters, or from joints alone, to what the heatmap branch is compared with."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import torch
@@ -12,10 +12,11 @@ from opengait_meshgait.body.layout import BETAS, FRAME_SIZE, JOINT_FLIP, NUM_JOI
 from opengait_meshgait.body.markers import VirtualMarkers, load_markers
 from opengait_meshgait.body.model import BodyModel
 from opengait_meshgait.body.pose_samples import sample_poses
+from opengait_meshgait.body.raster import VERTICES_ON_A_GPU
 
 _TYPICAL = 64  # poses that say where markers usually are
 _MIDLINE = 0.02  # m; markers nearer to the midline do not tell left from right
-_FRAMES_AT_ONCE = 256  # bounds the memory: posing takes some 0.3 MB a frame for 6890 vertices
+_FRAMES_AT_ONCE = 256  # on a CPU; bounds the memory: posing takes some 0.3 MB a frame for 6890 vertices
 
 
 @dataclass
@@ -46,6 +47,10 @@ class BodyFlips:
     joints: torch.Tensor
     markers: torch.Tensor
     vertices: torch.Tensor
+
+    def to(self, device: torch.device) -> "BodyFlips":
+        """The same on ``device``."""
+        return BodyFlips(*(getattr(self, field.name).to(device) for field in fields(self)))
 
 
 class BodySupervision(nn.Module):
@@ -112,7 +117,9 @@ class BodySupervision(nn.Module):
             weights = bodies.new_ones(leading)
         if weights.shape != leading:
             raise ValueError(f"weights must be [n, s] = {list(leading)}, got {list(weights.shape)}")
-        frames = zip(*(tensor.flatten(0, 1).float().split(_FRAMES_AT_ONCE) for tensor in (bodies, weights)))
+        on_cpu = bodies.device.type == "cpu"
+        at_once = _FRAMES_AT_ONCE if on_cpu else max(VERTICES_ON_A_GPU // self.body.num_vertices, 1)
+        frames = zip(*(tensor.flatten(0, 1).float().split(at_once) for tensor in (bodies, weights)))
         targets = self._from_joints if bodies.ndim == 4 else self._from_parameters
         with torch.autocast(bodies.device.type, enabled=False):
             parts = [targets(*part) for part in frames]

@@ -19,8 +19,9 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from kornia.geometry.linalg import transform_points
-from kornia.geometry.transform import get_affine_matrix2d, get_perspective_transform, warp_perspective
+from kornia.geometry.transform import get_affine_matrix2d, get_perspective_transform
 
 from opengait_meshgait.body.crop import flip_crop, to_pixels
 from opengait_meshgait.body.supervision import BodyFlips, BodyTargets
@@ -70,11 +71,19 @@ class PairedAugmentation:
         mirrored = draws[:, 0] < self.flip
         affine, scale = self._affine(draws[:, 1:6])
         plane = self._perspective(draws[:, 6:15], height, width) @ affine
-        sils = _mirror(sils, mirrored)
-        sils = _warp(sils, plane)
-        sils = self._erase(sils, draws[:, 15:])
+        box = self._box(draws[:, 15:], height, width)
+        changed = (plane != torch.eye(3)).flatten(1).any(1).nonzero()[:, 0]
+        backwards = _backwards(plane[changed], height, width)
+        mirrored, scale, plane, box, changed, backwards = _together(
+            [mirrored, scale, plane, box, changed, backwards], sils.device
+        )
+        sils = _mirror(sils, mirrored > 0)
+        if len(changed):
+            sils = _warp(sils, changed.long(), backwards)
+        if self.erasing is not None:
+            sils = _erase(sils, box)
         if targets is not None:
-            targets = self._move(targets, mirrored, plane, scale)
+            targets = self._move(targets, mirrored > 0, plane, scale)
         return sils, targets
 
     def _affine(self, draws: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -102,47 +111,57 @@ class PairedAugmentation:
         matrix = get_perspective_transform(corners.expand(n, 4, 2), moved)
         return torch.where((draws[:, 0] < cfg.probability)[:, None, None], matrix, torch.eye(3))
 
-    def _erase(self, sils: torch.Tensor, draws: torch.Tensor) -> torch.Tensor:
+    def _box(self, draws: torch.Tensor, height: int, width: int) -> torch.Tensor:
+        """What is erased, px [n, 4]: top, bottom, left, right; from draws [n, 5]. No rows where nothing is."""
         cfg = self.erasing
         if cfg is None:
-            return sils
-        height, width = sils.shape[-2:]
+            return torch.zeros(len(draws), 4)
         chosen, area, aspect, top, left = draws.T
         area = (cfg.area[0] + area * (cfg.area[1] - cfg.area[0])) * height * width
         aspect = torch.exp((2 * aspect - 1) * math.log(_ASPECT))
         rows, columns = (area / aspect).sqrt().clamp(max=height), (area * aspect).sqrt().clamp(max=width)
-        rows = rows * (chosen < cfg.probability)  # none, where a sequence is left alone
-        down, across = _inside(top * (height - rows), rows, height), _inside(left * (width - columns), columns, width)
-        erased = (down[:, None, :, None] & across[:, None, None, :]).to(sils.device)
-        return sils.masked_fill(erased, 0.0)
+        rows = rows * (chosen < cfg.probability)
+        top, left = top * (height - rows), left * (width - columns)
+        return torch.stack([top, top + rows, left, left + columns], 1)
 
     def _move(
         self, targets: BodyTargets, mirrored: torch.Tensor, plane: torch.Tensor, scale: torch.Tensor
     ) -> BodyTargets:
         """Bodies after the same change. ``plane [n, 3, 3]`` acts on x and y, ``scale [n]`` on z and the metres."""
-        device = targets.joints.device
-        mirrored, plane, scale = mirrored.to(device), plane.to(device), scale.to(device)
-        moved = {}
-        weights = {"joints": targets.joint_weights, "markers": targets.mesh_weights, "vertices": targets.mesh_weights}
-        for name, weight in weights.items():
-            points = getattr(targets, name)
-            if self.flips is not None:
-                flipped = flip_crop(points, getattr(self.flips, name).to(device))
-                points = torch.where(mirrored[:, None, None, None], flipped, points)
-            xy = transform_points(plane, points[..., :2].flatten(1, 2)).view_as(points[..., :2])
-            points = torch.cat([xy, points[..., 2:] * scale[:, None, None, None]], -1)
-            moved[name] = torch.where(weight[..., None, None] > 0, points, 0.0)
-        return replace(targets, **moved, height=targets.height / scale[:, None])
+        kinds = ("joints", "markers", "vertices")
+        sizes = [getattr(targets, kind).shape[2] for kind in kinds]
+        points = torch.cat([getattr(targets, kind) for kind in kinds], 2)
+        if self.flips is not None:
+            self.flips = self.flips.to(points.device)
+            flipped = [flip_crop(part, getattr(self.flips, kind)) for kind, part in zip(kinds, points.split(sizes, 2))]
+            points = torch.where(mirrored[:, None, None, None], torch.cat(flipped, 2), points)
+        xy = transform_points(plane, points[..., :2].flatten(1, 2)).view_as(points[..., :2])
+        points = torch.cat([xy, points[..., 2:] * scale[:, None, None, None]], -1)
+        parts = []
+        for part, weight in zip(points.split(sizes, 2), (targets.joint_weights, *[targets.mesh_weights] * 2)):
+            parts.append(torch.where(weight[..., None, None] > 0, part, 0.0))
+        return replace(targets, **dict(zip(kinds, parts)), height=targets.height / scale[:, None])
 
 
 def _uniform(seed: int) -> torch.Tensor:
     return torch.rand(_DRAWS, generator=torch.Generator().manual_seed(seed))
 
 
-def _inside(start: torch.Tensor, length: torch.Tensor, size: int) -> torch.Tensor:
-    """Which of ``size`` pixels have their centre within ``length [n]`` px from ``start [n]``: bool [n, size]."""
-    centre = torch.arange(size) + 0.5
-    return (centre >= start[:, None]) & (centre < (start + length)[:, None])
+def _together(parts: Sequence[torch.Tensor], device: torch.device) -> list[torch.Tensor]:
+    """The same in float32 on ``device``, by one copy: at each, a GPU and the processor wait for each other."""
+    numbers = torch.cat([part.float().flatten() for part in parts])
+    if device.type == "cuda":
+        numbers = numbers.pin_memory()
+    numbers = numbers.to(device, non_blocking=True)
+    return [moved.view(part.shape) for part, moved in zip(parts, numbers.split([part.numel() for part in parts]))]
+
+
+def _erase(sils: torch.Tensor, box: torch.Tensor) -> torch.Tensor:
+    """Blacken the pixels whose centres lie in ``box [n, 4]``: top, bottom, left, right, px."""
+    row, column = (torch.arange(size, device=sils.device) + 0.5 for size in sils.shape[-2:])
+    top, bottom, left, right = box.T[..., None]
+    down, across = (row >= top) & (row < bottom), (column >= left) & (column < right)
+    return sils.masked_fill(down[:, None, :, None] & across[:, None, None, :], 0.0)
 
 
 def _mirror(sils: torch.Tensor, mirrored: torch.Tensor) -> torch.Tensor:
@@ -151,21 +170,26 @@ def _mirror(sils: torch.Tensor, mirrored: torch.Tensor) -> torch.Tensor:
     source = 2 * (width // 2) - torch.arange(width, device=sils.device)
     # Of an even width, column 0 has its counterpart just beyond the picture.
     flipped = sils[..., source.clamp(max=width - 1)] * (source < width)
-    return torch.where(mirrored.to(sils.device)[:, None, None, None], flipped, sils)
+    return torch.where(mirrored[:, None, None, None], flipped, sils)
 
 
-def _warp(sils: torch.Tensor, plane: torch.Tensor) -> torch.Tensor:
-    """Move the pictures by ``plane [n, 3, 3]``, a homography of crop space."""
-    changed = (plane != torch.eye(3)).flatten(1).any(1)
-    if not changed.any():
-        return sils
-    height, width = sils.shape[-2:]
-    # kornia's pixels have whole numbers at their centres; a homography of crop space becomes one of theirs.
-    origin = to_pixels(torch.zeros(2), height, width) - 0.5
-    pixels = torch.tensor([[height, 0, origin[0]], [0, height, origin[1]], [0, 0, 1]])
-    matrix = (pixels @ plane[changed] @ torch.linalg.inv(pixels)).to(sils)
-    changed = changed.to(sils.device)
-    warped = sils.clone()
+def _backwards(plane: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    """Where a moved picture finds its pixels: homographies [m, 3, 3] of crop space to those of ``grid_sample``.
+
+    Its coordinates run from -1 to 1 between the centres of the outermost pixels.
+    """
+    origin = to_pixels(torch.zeros(2), height, width) - 0.5  # of crop space, in pixels whose centres are whole numbers
+    x, y = 2 / (width - 1), 2 / (height - 1)
+    grid = torch.tensor([[height * x, 0, origin[0] * x - 1], [0, height * y, origin[1] * y - 1], [0, 0, 1]])
+    return grid @ torch.linalg.inv(plane) @ torch.linalg.inv(grid)
+
+
+def _warp(sils: torch.Tensor, changed: torch.Tensor, backwards: torch.Tensor) -> torch.Tensor:
+    """Move the pictures of the sequences ``changed [m]`` by what :func:`_backwards` gives for them."""
+    y, x = (torch.linspace(-1, 1, size, device=sils.device, dtype=sils.dtype) for size in sils.shape[-2:])
+    points = torch.stack([x.expand(len(y), -1), y[:, None].expand(-1, len(x)), torch.ones_like(sils[0, 0])], -1)
+    points = points.flatten(0, 1) @ backwards.to(sils.dtype).mT
+    places = (points[..., :2] / points[..., 2:]).unflatten(1, sils.shape[-2:])
     # The frames of a sequence stand in for channels: they share one sampling grid.
-    warped[changed] = warp_perspective(sils[changed], matrix, (height, width), align_corners=True)
-    return warped
+    warped = F.grid_sample(sils.index_select(0, changed), places, align_corners=True)
+    return sils.index_copy(0, changed, warped)

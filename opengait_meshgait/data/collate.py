@@ -125,7 +125,7 @@ class Batch:
         types: walking conditions, n of them.
         views: views, n of them.
         indices: places in the dataset, int64 [n].
-        seeds: of everything drawn for each sequence in this iteration, int64 [n].
+        seeds: of everything drawn for each sequence in this iteration, int64 [n], always on the CPU.
     """
 
     sils: torch.Tensor
@@ -144,8 +144,9 @@ class Batch:
     def to(self, device: torch.device | str) -> "Batch":
         """This batch with its tensors on ``device``; the way to a GPU does not block where they are pinned."""
         to_gpu = torch.device(device).type == "cuda"
-        # Lengths are read here: from a GPU they would have to be waited for.
-        return replace(self._map(lambda tensor: tensor.to(device, non_blocking=to_gpu)), seqL=self.seqL)
+        moved = self._map(lambda tensor: tensor.to(device, non_blocking=to_gpu))
+        # Lengths and seeds are read here: from a GPU they would have to be waited for.
+        return replace(moved, seqL=self.seqL, seeds=self.seeds)
 
     def pin_memory(self) -> "Batch":
         """This batch with its tensors in page-locked memory."""

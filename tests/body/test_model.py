@@ -167,7 +167,7 @@ def test_buffers_move_with_the_module(arrays):
 @pytest.mark.parametrize("key", ["v_template", "shapedirs", "posedirs", "J_regressor", "weights", "f", "kintree_table"])
 def test_fingerprint_tells_arrays_apart(arrays, key):
     changed = arrays[key].copy()
-    changed[0, 1] += 1  # of kintree_table: the parent of joint 1
+    changed[0, 2] += 1  # of kintree_table: the parent of joint 2
     assert body_of(arrays).fingerprint != body_of(arrays, **{key: changed}).fingerprint
 
 
@@ -231,3 +231,20 @@ def test_mirror_errors_of_pairs_and_of_vertices_alone():
     vertices = np.array([[1.0, 2, 3], [-1, 2, 3], [2, 0, 0], [-2, 0.3, 0.4], [0, 1, 1], [0.25, 5, 5]])
     errors = mirror_errors(vertices, np.array([1, 0, 3, 2, 4, 5]))
     np.testing.assert_allclose(errors, [0, 0, 0.5, 0.5, 0, 0.5])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_joints_hang_from_each_other_in_any_tree(arrays, seed):
+    generator = torch.Generator().manual_seed(seed)
+    parents = [-1, *(int(torch.randint(joint, (), generator=generator)) for joint in range(1, 24))]
+    tree = np.array([parents, range(24)])
+    body = body_of(arrays, kintree_table=tree)
+    pose, betas = draw(3, seed=seed)
+    rest = body.joint_template + torch.einsum("nb,jcb->njc", betas, body.joint_shapedirs)
+    turns = torch.from_numpy(Rotation.from_rotvec(pose.view(-1, 3)).as_matrix()).float().view(3, 24, 3, 3)
+    world, place = [turns[:, 0]], [rest[:, 0]]
+    for joint, parent in enumerate(parents[1:], start=1):
+        bone = rest[:, joint] - rest[:, parent]
+        place.append(place[parent] + (world[parent] @ bone[..., None])[..., 0])
+        world.append(world[parent] @ turns[:, joint])
+    torch.testing.assert_close(body.joints(pose, betas), torch.stack(place, 1), atol=1e-5, rtol=1e-5)
