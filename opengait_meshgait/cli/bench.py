@@ -241,6 +241,32 @@ def _evaluation(arguments: argparse.Namespace) -> str:
     return bench_evaluation(*measured, arguments.opengait)
 
 
+def _identify_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--gallery", type=positive(100), default=1_000_000, help="sequences (default: %(default)s)")
+    parser.add_argument(
+        "--shape",
+        type=positive(1),
+        nargs=2,
+        default=[128, 1],
+        metavar=("C", "P"),
+        help="channels and parts of an embedding (default: 128 1, features of an LDA head)",
+    )
+    parser.add_argument("--metric", choices=["euc", "cos"], default="euc", help="default: %(default)s")
+    parser.add_argument("--clients", type=positive(1), default=8, help="that ask at once (default: %(default)s)")
+    parser.add_argument("--batch", type=positive(1), default=64, help="probes a request (default: %(default)s)")
+    parser.add_argument("--seconds", type=positive(1), default=60, help="default: %(default)s")
+    add_out_folder(parser, OUT, "identify.json and identify.md")
+
+
+def _identify(arguments: argparse.Namespace) -> str:
+    from opengait_meshgait.benchmark.identification import IdentificationCase, bench_identification
+
+    asked = (arguments.metric, arguments.clients, arguments.batch, arguments.seconds)
+    return bench_identification(
+        IdentificationCase(arguments.gallery, *arguments.shape, *asked), arguments.device, arguments.out
+    )
+
+
 def _seeds(text: str) -> list[int]:
     parts = text.split(",")
     if not all(part.strip().isdecimal() for part in parts):
@@ -306,5 +332,13 @@ BENCHMARKS = {
         "how much memory. Each has a process of its own, and their measurements are interleaved. Exit code 1 where the "
         "figures differ.",
         _evaluation_arguments,
+    ),
+    "identify": (
+        _identify,
+        "how many probes a second are found in a large gallery, and how late the latest",
+        "Enrol random people with ten sequences each, let several clients search for others of their sequences at "
+        "once, and say how many are found a second and how long a request takes. Some answers are compared with brute "
+        "force; exit code 1 where they differ.",
+        _identify_arguments,
     ),
 }

@@ -20,6 +20,7 @@ NEVER = torch.iinfo(torch.int64).max
 CMC_RANKS = 50
 """A cumulative match characteristic goes no further."""
 _TILE = 1024  # gallery sequences at a time on a CPU: with CHUNK probes, 1 MB, which stays in its cache
+_TRANSPOSED = 32  # sequences whose parts are brought to the front at a time, for the same reason
 
 
 def distance_blocks(
@@ -43,50 +44,62 @@ def distance_blocks(
         UserError: the metric is unknown.
         ValueError: the shapes do not belong together.
     """
-    if metric not in METRICS:
-        raise UserError(f"Unknown metric '{metric}'. {did_you_mean(str(metric), METRICS)}")
     if probes.ndim != 3 or gallery.ndim != 3 or probes.shape[1:] != gallery.shape[1:]:
         raise ValueError(f"expected [n, c, p] and [m, c, p], got {[*probes.shape]} and {[*gallery.shape]}")
-    number = len(probes)
-    blocks = _cosine(probes, gallery, chunk) if metric == "cos" else _euclidean(probes, gallery, chunk)
-    for start, block in zip(range(0, number, chunk), blocks):
-        yield slice(start, min(start + chunk, number)), block
+    x, y = for_products(probes, metric, -1), for_products(gallery, metric, 1)
+    for start in range(0, len(probes), chunk):
+        rows = slice(start, min(start + chunk, len(probes)))
+        yield rows, product_distances(x[:, rows], y, metric)
 
 
-def _cosine(probes: torch.Tensor, gallery: torch.Tensor, chunk: int) -> Iterator[torch.Tensor]:
-    parts = probes.shape[2]
-    # One product for all parts.
-    x, y = (F.normalize(each.float(), dim=1).flatten(1) for each in (probes, gallery))
-    for rows in x.split(chunk):
-        yield (rows @ y.T).div_(-parts).add_(1)
+def for_products(embeddings: torch.Tensor, metric: str, sign: int) -> torch.Tensor:
+    """Embeddings laid out so that products of matrices give their distances, see :func:`product_distances`.
 
+    Args:
+        embeddings: ``[n, c, p]``.
+        metric: ``euc`` or ``cos``.
+        sign: -1 for probes, 1 for the gallery.
 
-def _euclidean(probes: torch.Tensor, gallery: torch.Tensor, chunk: int) -> Iterator[torch.Tensor]:
-    # Two more channels, so that a matrix product gives squared distances: -2 xy + |x|² 1 + 1 |y|².
-    x, y = _with_squares(probes, -2.0), _with_squares(gallery, 1.0)
-    x[..., -1], y[..., -2] = 1.0, 1.0
-    width = _TILE if x.device.type == "cpu" else len(gallery)
-    space = torch.empty(chunk * width, device=x.device)
-    for rows in x.split(chunk, dim=1):
-        block = torch.zeros(rows.shape[1], len(gallery), device=x.device)
-        for start, columns in zip(range(0, len(gallery), width), y.split(width, dim=1)):
-            size = rows.shape[1], columns.shape[1]
-            part = space[: size[0] * size[1]].view(size)
-            total = block[:, start : start + size[1]]
-            for own, others in zip(rows, columns):
-                torch.mm(own, others.T, out=part)
-                total += part.clamp_(min=0).sqrt_()
-        yield block.div_(len(x))
+    Returns:
+        For ``euc`` ``[p, n, c + 2]``: the sum of squares of a difference is -2 xy + |x|² 1 + 1 |y|². For ``cos``
+        ``[1, n, c p]``: the parts' unit vectors.
 
-
-def _with_squares(embeddings: torch.Tensor, scale: float) -> torch.Tensor:
-    """``scale`` times the embeddings and, in both of two more channels, their sums of squares: ``[p, n, c + 2]``."""
+    Raises:
+        UserError: the metric is unknown.
+    """
+    if metric not in METRICS:
+        raise UserError(f"Unknown metric '{metric}'. {did_you_mean(str(metric), METRICS)}")
     number, channels, parts = embeddings.shape
+    if metric == "cos":
+        return F.normalize(embeddings.float(), dim=1).flatten(1).mul_(1 if sign > 0 else -1 / parts)[None]
     found = torch.empty(parts, number, channels + 2, device=embeddings.device)
-    found[..., :channels] = embeddings.permute(2, 0, 1)
-    found[..., channels:] = found[..., :channels].square().sum(2, keepdim=True)
-    found[..., :channels] *= scale
+    step = _TRANSPOSED if embeddings.device.type == "cpu" else max(number, 1)
+    for rows in map(slice, range(0, number, step), range(step, number + step, step)):
+        found[:, rows, :channels] = embeddings[rows].permute(2, 0, 1)
+    squares = found[..., :channels].square().sum(2)
+    if sign < 0:
+        found[..., :channels] *= -2
+    found[..., channels], found[..., channels + 1] = (squares, 1.0) if sign < 0 else (1.0, squares)
     return found
+
+
+def product_distances(probes: torch.Tensor, gallery: torch.Tensor, metric: str) -> torch.Tensor:
+    """Distances ``[b, m]`` of what :func:`for_products` laid out."""
+    if metric == "cos":
+        return (probes[0] @ gallery[0].T).add_(1)
+    block = torch.empty(probes.shape[1], gallery.shape[1], device=probes.device)
+    width = _TILE if block.is_cpu else max(block.shape[1], 1)
+    parts = torch.empty(2, len(block), min(width, block.shape[1]), device=block.device)
+    for start in range(0, block.shape[1], width):
+        columns = gallery[:, start : start + width]
+        total, part = (each[:, : columns.shape[1]] for each in parts)
+        torch.mm(probes[0], columns[0].T, out=total)
+        total.clamp_(min=0).sqrt_()
+        for own, others in zip(probes[1:], columns[1:]):
+            torch.mm(own, others.T, out=part)
+            total += part.clamp_(min=0).sqrt_()
+        torch.div(total, len(probes), out=block[:, start : start + width])
+    return block
 
 
 class Matches(NamedTuple):

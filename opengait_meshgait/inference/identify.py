@@ -12,7 +12,7 @@ import torch
 from opengait_meshgait.common.errors import UserError, list_names
 from opengait_meshgait.common.files import read_json, write_json
 from opengait_meshgait.inference.embeddings import Embeddings, check_comparable, shared_sequences
-from opengait_meshgait.inference.search import distance_pieces, nearest
+from opengait_meshgait.inference.search import SearchIndex, distance_pieces
 
 
 @dataclass(frozen=True)
@@ -221,7 +221,7 @@ class Identification:
 
 
 def identify(
-    gallery: Embeddings,
+    gallery: Embeddings | SearchIndex,
     probes: Embeddings,
     top: int = 5,
     metric: str | None = None,
@@ -231,7 +231,7 @@ def identify(
     """Rank the people of the gallery for each probe, by the nearest of their sequences.
 
     Args:
-        gallery: the people who can be recognised.
+        gallery: the people who can be recognised; an index for many calls, which say no metric and device then.
         probes: who is to be recognised.
         top: how many people to name for a probe.
         metric: ``euc``, Euclidean distance averaged over parts, or ``cos``; None: as the model's config says.
@@ -244,8 +244,9 @@ def identify(
     """
     if top < 1:
         raise UserError(f"--top is {top}: give 1 or more.")
+    index = gallery if isinstance(gallery, SearchIndex) else SearchIndex(gallery, metric, device, keep=False)
+    gallery, metric = index.gallery, index.metric
     check_comparable(gallery, probes)
-    metric = metric or gallery.metric
     limit = threshold
     if isinstance(threshold, Threshold):
         limit = threshold.value
@@ -254,7 +255,7 @@ def identify(
                 f"The threshold was learnt for model {threshold.model} and metric {threshold.metric}, and the "
                 f"embeddings are of model {gallery.model}, compared by {metric}. Learn it again: --validation V.npz."
             )
-    distances, places = nearest(probes, gallery, top, metric, torch.device(device))
+    distances, places = index.nearest(probes, top)
     known = None if limit is None else distances[:, 0] < limit
     people, sequences = gallery.labels[places], gallery.names[places]
     return Identification(probes.names, people, distances, sequences, known, metric, threshold)

@@ -1,6 +1,7 @@
 """Who is nearest, by brute force; and who is nobody, by a closed form."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from opengait_meshgait.evaluation.retrieval import distance_blocks
 from opengait_meshgait.inference import search
 from opengait_meshgait.inference.embeddings import Embeddings
 from opengait_meshgait.inference.identify import identify, learn_threshold, read_threshold, write_threshold
+from opengait_meshgait.inference.search import SearchIndex
 
 CPU = torch.device("cpu")
 
@@ -44,6 +46,20 @@ def test_against_brute_force(monkeypatch, metric, people, top):
         assert found.sequences[row].tolist() == gallery.names[expected].tolist()
         np.testing.assert_allclose(found.distances[row], block[row, expected], rtol=1e-4, atol=1e-5)
     assert found.known is None
+
+
+def test_an_index_is_searched_by_threads_at_once(monkeypatch):
+    monkeypatch.setattr(search, "_PIECE", 37)
+    gallery, probes = random(200, 40), [random(9, 40, seed) for seed in range(1, 9)]
+    index = SearchIndex(gallery)
+    with ThreadPoolExecutor(8) as pool:
+        together = [*pool.map(lambda each: identify(index, each), probes)]
+    for each, found in zip(probes, together):
+        alone = identify(gallery, each)
+        assert found.sequences.tolist() == alone.sequences.tolist()
+        assert found.distances.tolist() == alone.distances.tolist()
+    with pytest.raises(UserError, match="Unknown metric 'eucl'. Did you mean 'euc'"):
+        SearchIndex(gallery, "eucl")
 
 
 def test_a_person_with_most_of_the_gallery(monkeypatch):
