@@ -18,6 +18,7 @@ from opengait_meshgait.benchmark.accuracy_tables import (
     notes,
     view_table,
 )
+from opengait_meshgait.benchmark.side_by_side import Training, run_trainings
 from opengait_meshgait.common import provenance
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.common.files import atomic_path, read_json, write_json
@@ -37,6 +38,7 @@ def bench_accuracy(
     on: Path | None = None,
     match: str | None = None,
     first: str | None = None,
+    jobs: int = 1,
 ) -> str:
     """Train and test what is not finished, and write ``results.json`` and ``rank1.png`` after every run.
 
@@ -50,6 +52,7 @@ def bench_accuracy(
         on: folder of other data to test on, with its ``partition.json``.
         match: ``embeddings``, ``lda``, or None for ``lda`` where a config has an LDA head.
         first: the YAML file of a training with whose weights those that have a heatmap branch begin, or None.
+        jobs: trainings at a time.
 
     Returns:
         Tables and notes, in Markdown.
@@ -72,9 +75,19 @@ def bench_accuracy(
     if finished:
         say(f"{finished} of {finished + len(waiting)} runs are finished already.")
         _write(out, planned, about, device)
-    for number, (seed, one) in enumerate(waiting, start=1):
-        say(f"== {one.name}, seed {seed} (run {number} of {len(waiting)})")
-        one.runs[seed] = train_and_test(one, seed, split, device, runs)
+    trainings = [
+        Training(
+            name=f"{one.name}, seed {seed}",
+            function=train_and_test,
+            arguments=(one, seed, split, device, runs),
+            folders=one.folders(seed, runs),
+            log=one.log(seed, out),
+        )
+        for seed, one in waiting
+    ]
+    for number, found in run_trainings(trainings, jobs):
+        seed, one = waiting[number]
+        one.runs[seed] = found
         _write(out, planned, about, device)
     return "\n\n".join(_markdown(planned))
 

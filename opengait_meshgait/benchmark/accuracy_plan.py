@@ -77,6 +77,15 @@ class Planned(Contestant):
         """The file that says what one run reached; it is written when the run is finished."""
         return run_folder(self.run(seed), output, training=True) / f"bench-{split}-{self.testing}.json"
 
+    def folders(self, seed: int, output: Path) -> frozenset[Path]:
+        """The run folders that one run fills: its own, and that of what is trained before."""
+        configs = [self.run(seed), *([self.first.run(seed)] if self.first else [])]
+        return frozenset(run_folder(config, output, training=True) for config in configs)
+
+    def log(self, seed: int, out: Path) -> Path:
+        """The file below ``out`` that takes what one run says while others run beside it."""
+        return out / "logs" / f"{self.run(seed).trainer_cfg.save_name}.log"
+
 
 def plan(
     sources: Sequence[str],

@@ -17,6 +17,7 @@ from opengait_meshgait.benchmark.accuracy_plan import FRAMES, Planned, plan
 from opengait_meshgait.benchmark.accuracy_tables import Contestant, notes
 from opengait_meshgait.benchmark.pooled import body_view_table, fold_table, pool_runs
 from opengait_meshgait.benchmark.recorded_data import TESTS, RecordedProtocol, most_people, write_recorded_data
+from opengait_meshgait.benchmark.side_by_side import Training, run_trainings
 from opengait_meshgait.common import provenance
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.common.files import atomic_path, read_json, write_json
@@ -41,6 +42,7 @@ def bench_recorded(
     workers: int | None = None,
     match: str | None = None,
     first: str | None = None,
+    jobs: int = 1,
 ) -> str:
     """Make the data, train and test what is not finished.
 
@@ -58,6 +60,7 @@ def bench_recorded(
         workers: processes that make the data, None for one a CPU core.
         match: ``embeddings``, ``lda``, or None for ``lda`` where a config has an LDA head.
         first: the YAML file of a training with whose weights those that have a heatmap branch begin, or None.
+        jobs: trainings at a time.
 
     Returns:
         Tables and notes, in Markdown.
@@ -96,18 +99,40 @@ def bench_recorded(
     about = {"split": split, "seeds": [*seeds], "first": first, "folds": record["folds"]}
     waiting = _read_finished(trials, seeds, split, out)
     say(f"{len(waiting)} runs are to be trained or tested.")
-    for number, (seed, name, place) in enumerate(waiting, start=1):
-        for copy in copies:
-            one = trials[name][copy][place]
-            say(f"== {name}, {one.name}, seed {seed}, {copy} (run {number} of {len(waiting)})")
-            if seed not in one.runs:
-                one.runs[seed] = train_and_test(one, seed, split, device, out / name / "runs")
+    trainings = []
+    for seed, name, place in waiting:
+        tests = {copy: trials[name][copy][place] for copy in copies}
+        one = tests[copies[0]]
+        trainings.append(
+            Training(
+                name=f"{name}, {one.name}, seed {seed}",
+                function=_train_and_test,
+                arguments=(tests, seed, split, device, out / name / "runs"),
+                folders=one.folders(seed, out / name / "runs"),
+                log=one.log(seed, out / name),
+            )
+        )
+    for number, found in run_trainings(trainings, jobs):
+        seed, name, place = waiting[number]
+        for copy, run in found.items():
+            trials[name][copy][place].runs[seed] = run
         _write(out, trials, about, device)
     if not waiting:
         _write(out, trials, about, device)
     for copy in copies:
         write_figure(_pooled(trials, copy), out / f"rank1-{copy}.png")
     return "\n\n".join(_markdown(trials))
+
+
+def _train_and_test(
+    tests: Mapping[str, Planned], seed: int, split: str, device: str, output: Path
+) -> Mapping[str, Mapping[str, Any]]:
+    """Train one config, and test it on every copy of the test people that it was not tested on."""
+    found = {}
+    for copy, one in tests.items():
+        say(f"{copy}:")
+        found[copy] = one.runs[seed] if seed in one.runs else train_and_test(one, seed, split, device, output)
+    return found
 
 
 def _check_configs(configs: Sequence[str], overrides: Sequence[str]) -> None:

@@ -55,6 +55,14 @@ def _add_compared(parser: argparse.ArgumentParser) -> None:
     )
     add_set(parser, "change keys of all files: trainer_cfg.total_iter=100")
     parser.add_argument(
+        "--jobs",
+        type=positive(1),
+        default=1,
+        metavar="N",
+        help="trainings at a time, each with its share of the threads; what each says goes to a file in logs/ "
+        "(default: %(default)s)",
+    )
+    parser.add_argument(
         "--split",
         choices=["test", "val"],
         default="test",
@@ -83,7 +91,7 @@ def _accuracy(arguments: argparse.Namespace) -> str:
     from opengait_meshgait.benchmark.accuracy import bench_accuracy
 
     asked = (arguments.cfgs, arguments.set, arguments.seeds, arguments.split)
-    given = (arguments.device, arguments.out, arguments.on, arguments.match, arguments.first)
+    given = (arguments.device, arguments.out, arguments.on, arguments.match, arguments.first, arguments.jobs)
     return bench_accuracy(*asked, *given)
 
 
@@ -131,7 +139,7 @@ def _recorded(arguments: argparse.Namespace) -> str:
     recordings = [(name, each.path.name) for name, one in protocol.people.items() for each in one.recordings]
     say(list_people(recordings))
     asked = (arguments.cfgs, arguments.set, arguments.seeds, arguments.split)
-    given = (arguments.device, arguments.out, arguments.workers, arguments.match, arguments.first)
+    given = (arguments.device, arguments.out, arguments.workers, arguments.match, arguments.first, arguments.jobs)
     return bench_recorded(protocol, *asked, *given)
 
 

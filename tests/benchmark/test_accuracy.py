@@ -151,6 +151,17 @@ def test_nothing_is_done_twice(finished, trained, capsys, files):
     assert capsys.readouterr().out == made["printed"]
 
 
+def test_several_at_a_time_are_the_same(finished, trained, capsys, files, tmp_path):
+    out, _ = finished(trained, capsys)
+    trained.clear()
+    assert bench(files[:1], tmp_path, "--jobs", "2", seeds="0") == 0
+    assert trained == []  # in this process
+    one, several = (json.loads((folder / "results.json").read_text())["configs"][0] for folder in (out, tmp_path))
+    assert several["runs"][0]["probes"] == one["runs"][0]["probes"]
+    (log,) = (tmp_path / "logs").iterdir()
+    assert log.name.startswith("Narrow-s0-") and "4/4 loss=" in log.read_text()
+
+
 def test_tables(finished, trained, capsys):
     _, made = finished(trained, capsys)
     accuracy, views, differences, of_map, *notes = made["printed"].strip().split("\n\n")
