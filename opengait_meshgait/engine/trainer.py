@@ -24,7 +24,14 @@ from opengait_meshgait.engine.state import TrainingState, restore, set_aside
 from opengait_meshgait.engine.testing import evaluate
 from opengait_meshgait.losses import NonFiniteLossError
 from opengait_meshgait.recipe.preparation import check_training_data
-from opengait_meshgait.recipe.training_step import StepResult, TrainingStep, frozen_weights
+from opengait_meshgait.recipe.training_step import (
+    StepResult,
+    TrainingStep,
+    frozen_weights,
+    running_statistics,
+    send_no_buffers,
+    share_statistics,
+)
 from opengait_meshgait.visual.figures import training_picture
 
 
@@ -62,6 +69,7 @@ class Trainer:
         scheduler = build.build_scheduler(config, optimizer)
         scaler = torch.amp.GradScaler("cuda", enabled=half is torch.float16)
         self.state = TrainingState(net, optimizer, scheduler, scaler)
+        self.statistics = running_statistics(net)
 
         self.train_set = build.build_train_set(config, self.preparation.with_bodies)
         share = (cfg.sampler.batch_size, cfg.sampler.batch_shuffle, cfg.seed)
@@ -159,11 +167,11 @@ class Trainer:
         """One batch; everything drawn at random comes from (seed, iteration, process)."""
         torch.manual_seed(int(np.random.SeedSequence([self.cfg.seed, iteration, rank()]).generate_state(1)[0]))
         # A bad batch spoils the statistics of batch normalisation before its loss tells.
-        before = [buffer.clone() for buffer in self.state.net.buffers()]
+        before = [buffer.clone() for buffer in self.statistics]
         try:
             result = self.step(batch, iteration)
         except NonFiniteLossError as error:
-            for buffer, value in zip(self.state.net.buffers(), before):
+            for buffer, value in zip(self.statistics, before):
                 buffer.copy_(value)
             raise UserError(self._rescue(error, batch)) from error
         self.state.backward(result.loss)
@@ -186,12 +194,14 @@ class Trainer:
 
     def _fit_lda(self) -> None:
         """Fit the LDA head to the finished weights, and save them again with it."""
+        share_statistics(self.state.net)
         build.fit_head(self.state.net, self.train_set, self.config, self.preparation, self.quiet)
         self._save()
 
     def _test(self) -> None:
         if self.test_set is None:
             return
+        share_statistics(self.state.net)
         # Embeddings at the last iteration too, where an LDA head is fitted: the curve compares like with like.
         result = evaluate(self.state.net, self.test_set, self.config, self.preparation, "embeddings", self.quiet)
         if result:
@@ -240,6 +250,7 @@ class Trainer:
         if not self.cfg.fix_BN and not (self.cfg.sync_BN and self.device.type == "cuda"):
             self.say("Each process normalises its own share of the batch (sync_BN shares statistics, on CUDA only).")
         devices = [self.device] if self.device.type == "cuda" else None
+        send_no_buffers(net)
         return DistributedDataParallel(net, device_ids=devices, find_unused_parameters=self.cfg.find_unused_parameters)
 
     def _tests(self) -> tuple[str, GaitDataset | None]:

@@ -34,6 +34,8 @@ from opengait_meshgait.recipe.training_step import (
     frozen_weights,
     network_to_train,
     reconstruction,
+    send_no_buffers,
+    share_statistics,
     silhouettes_of_meshes,
 )
 from opengait_meshgait.visual.figures import training_picture
@@ -117,6 +119,13 @@ class MeshGait(BaseModel):
         for name, part in net.named_children():
             self.add_module(name, part)
         self.recognise, self.matched, self.reported = net.forward, net.matched, False
+        send_no_buffers(self)
+
+    def train(self, mode: bool = True) -> "MeshGait":
+        """As PyTorch's; before they evaluate in the middle of a training, processes share their statistics."""
+        if self.training and not mode and self.trains:
+            share_statistics(self)
+        return super().train(mode)
 
     def init_parameters(self) -> None:
         """OpenGait's initialisation, but for the parts that need their own, such as the heatmap estimator's."""

@@ -8,6 +8,8 @@ import numpy as np
 import torch
 import torch.distributed as dist
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
 from opengait_meshgait.body.overlap import draw_meshes
@@ -66,6 +68,30 @@ def _freeze_untaught(net: MeshGaitNet, terms: Collection[str]) -> None:
     net.untaught = [name for name, gradient in zip(weights, gradients) if gradient is None]
     for name in net.untaught:
         weights[name].requires_grad_(False)
+
+
+def running_statistics(net: nn.Module) -> list[torch.Tensor]:
+    """Those of batch normalisation: the only buffers that training changes."""
+    norms = [module for module in net.modules() if isinstance(module, _BatchNorm)]
+    return [buffer for norm in norms for buffer in norm.buffers(recurse=False)]
+
+
+def send_no_buffers(net: nn.Module) -> None:
+    """Let DistributedDataParallel, which is to wrap ``net``, send no buffers from process to process at every step.
+
+    Running statistics are sent when they are needed, see :func:`share_statistics`; all others are constants.
+    """
+    DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(net, [name for name, _ in net.named_buffers()])
+
+
+def share_statistics(net: nn.Module) -> None:
+    """Give all processes the running statistics of the first, before they evaluate.
+
+    Without ``sync_BN`` each has its own.
+    """
+    if world_size() > 1:
+        for buffer in running_statistics(net):
+            dist.broadcast(buffer, 0)
 
 
 def reconstruction(supervision: BodySupervision | None) -> Reconstruction | None:

@@ -1,10 +1,13 @@
 """One training step, and the LDA head, fitted at the end of a training."""
 
 import json
+import multiprocessing
 
 import numpy as np
 import pytest
 import torch
+import torch.distributed as dist
+from torch.nn.parallel import DistributedDataParallel
 
 from opengait_meshgait.body.layout import ROOT_TURN
 from opengait_meshgait.common.errors import UserError
@@ -15,7 +18,7 @@ from opengait_meshgait.engine.config import load_config, make_config
 from opengait_meshgait.engine.testing import test as check
 from opengait_meshgait.engine.training import train
 from opengait_meshgait.networks import MATCHED, LDAHead, load_checkpoint
-from opengait_meshgait.recipe.training_step import TrainingStep
+from opengait_meshgait.recipe.training_step import TrainingStep, send_no_buffers, share_statistics
 
 
 def make_step(raw, **more):
@@ -253,3 +256,32 @@ def test_channels_lie_last_in_every_shipped_backbone(backbone, monkeypatch):
     net = _placed(f"walkers{backbone}", "AVX2", monkeypatch).net
     weights = [module.weight for module in net.modules() if isinstance(module, torch.nn.Conv2d)]
     assert all(weight.is_contiguous(memory_format=torch.channels_last) for weight in weights)
+
+
+def _in_a_process(place, raw, folder):
+    """A step of a network that differs between the processes in all its buffers, and what is in them at each stage."""
+    dist.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=place, world_size=2)
+    net = make_step(raw).net
+    for buffer in net.buffers():
+        buffer.fill_(place)
+    send_no_buffers(net)
+    wrapped = DistributedDataParallel(net, find_unused_parameters=True)
+    wrapped(torch.rand(2, 2, 64, 44, generator=torch.Generator().manual_seed(place)))
+    stages = [{name: buffer.clone() for name, buffer in net.named_buffers()}]
+    share_statistics(net)
+    torch.save([*stages, dict(net.named_buffers())], folder / f"{place}.pt")
+    dist.destroy_process_group()
+
+
+def test_processes_share_running_statistics_alone(raw, tmp_path):
+    context = multiprocessing.get_context("fork")
+    running = [context.Process(target=_in_a_process, args=(place, raw, tmp_path)) for place in range(2)]
+    for process in running:
+        process.start()
+    for process in running:
+        process.join(120)
+    (first, shared), (second, taken) = (torch.load(tmp_path / f"{place}.pt") for place in range(2))
+    statistics = {name for name in first if "running" in name or "batches" in name}
+    assert all(not torch.equal(first[name], second[name]) for name in first)
+    assert {name for name in first if torch.equal(shared[name], taken[name])} == statistics != set()
+    assert all(torch.equal(shared[name], first[name]) for name in first)
