@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch.utils.weak import WeakIdKeyDictionary
 
@@ -40,11 +41,11 @@ def rasterize(xy: torch.Tensor, faces: torch.Tensor, height: int, width: int) ->
     if not xy.numel():
         return image
     xy = xy.float().mT.contiguous()
-    bounds = torch.stack([xy[:, 0].min(), xy[:, 0].max(), xy[:, 1].min(), xy[:, 1].max()]).tolist()
-    if not all(map(math.isfinite, bounds)):
+    low, high = torch.stack([xy.amin((0, 2)), xy.amax((0, 2))]).tolist()
+    if not all(map(math.isfinite, low + high)):
         raise ValueError("xy has coordinates that are not finite")
     # Columns that the meshes may cover, and one on either side for what rounding does to them.
-    left, right = (int(min(max(bound, 0), width)) for bound in (bounds[0] - 1, bounds[1] + 2))
+    left, right = (int(min(max(bound, 0), width)) for bound in (low[0] - 1, high[0] + 2))
     faces = faces.to(xy.device)
     if (mesh := _meshes.get(faces)) is None:
         mesh = _meshes[faces] = _Mesh.of(faces.long())
@@ -101,16 +102,15 @@ def _fill(x: torch.Tensor, y: torch.Tensor, mesh: _Mesh, height: int, left: int,
     for side, sign in zip(mesh.sides, mesh.signs):
         weight.addcmul_(facing.index_select(0, side), sign)
     weight = weight.view(-1)
-    outline = weight.nonzero()[:, 0]
+    outline = _nonzero(weight)
     edge = outline.div(n, rounding_mode="floor")
     frame = outline - n * edge
     first, second = (end.index_select(0, edge).mul_(n).add_(frame) for end in mesh.ends)
     (xa, ya), (xb, yb) = ([way.view(-1).index_select(0, end) for way in (x, y)] for end in (first, second))
-    down = yb > ya
-    xtop, ytop, ylow = torch.where(down, xa, xb), torch.minimum(ya, yb), torch.maximum(ya, yb)
-    slope = xb.sub_(xa).div_(yb.sub_(ya))  # of a level edge, not finite; it crosses no row
-    weight = weight.index_select(0, outline)
-    opens = torch.where(down, -weight, weight)
+    xtop, ytop, ylow = torch.where(yb > ya, xa, xb), torch.minimum(ya, yb), torch.maximum(ya, yb)
+    drop = yb.sub_(ya)
+    slope = xb.sub_(xa).div_(drop)  # of a level edge, not finite; it crosses no row
+    closes = drop.sign_().to(torch.int8).mul_(weight.index_select(0, outline))
     top = ytop.ceil().clamp_(0, height).long()
     rows = ylow.ceil_().clamp_(0, height).long() - top
 
@@ -124,5 +124,10 @@ def _fill(x: torch.Tensor, y: torch.Tensor, mesh: _Mesh, height: int, left: int,
     # through all rows of all frames.
     change = torch.zeros(n * height * width + 1, dtype=kind, device=x.device)
     pixel = (height * frame).index_select(0, crossing).add_(row).mul_(width).add_(column)
-    change.index_add_(0, pixel, opens.to(kind).index_select(0, crossing))
+    change.index_add_(0, pixel, closes.to(kind).index_select(0, crossing), alpha=-1)
     return change.cumsum_(0)[:-1].view(n, height, width)
+
+
+def _nonzero(values: torch.Tensor) -> torch.Tensor:
+    """Where values [m] are not 0, int64. On a CPU, NumPy takes a quarter of PyTorch's time."""
+    return torch.from_numpy(np.flatnonzero(values.numpy() != 0)) if values.is_cpu else values.nonzero()[:, 0]

@@ -17,6 +17,7 @@ import cv2
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.common.files import read_json, write_json
 from opengait_meshgait.common.interruption import end_with_parent
+from opengait_meshgait.common.memory import keep_freed_memory
 
 UNFINISHED = ".unfinished"
 """What is not whole yet lies in a folder of this name, which no reader of datasets looks into."""
@@ -79,6 +80,7 @@ def _run_here(
     torch = sys.modules.get("torch")  # silhouettes alone do without
     before = cv2.getNumThreads(), torch.get_num_threads() if torch else None
     _set_threads(1, 1)
+    keep_freed_memory()
     try:
         for job in jobs:
             yield function(*job)
@@ -93,6 +95,7 @@ def _start_worker(start: Callable, *settings: Any) -> None:
     end_with_parent(signal.SIGKILL)
     start(*settings)
     _set_threads(1, 1)
+    keep_freed_memory()
 
 
 def _set_threads(of_cv2: int, of_torch: int | None) -> None:

@@ -159,7 +159,7 @@ def normalize_silhouette(image: np.ndarray, size: int = 64) -> np.ndarray | None
         return None
     image = cv2.resize(image, (width, size), interpolation=cv2.INTER_CUBIC)
     mass = cv2.reduce(image, 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S)[0].cumsum()
-    centre = int(np.argmax(mass > mass[-1] / 2))
+    centre = int(np.searchsorted(mass, mass[-1] / 2, side="right"))
     if centre == 0:
         return None
     half = size // 2
