@@ -146,7 +146,8 @@ class BodyModel(nn.Module):
         """Local rotations [..., 24, 3, 3], joints [..., 24, 3], rows of the joints' transforms [..., 3, 4, 24]."""
         rest = self.joint_template + torch.einsum("...b,jcb->...jc", betas, self.joint_shapedirs)
         local = axis_angle_to_rotation_matrix(pose.reshape(-1, 3)).view(*pose.shape[:-1], NUM_JOINTS, 3, 3)
-        lead = torch.broadcast_shapes(pose.shape[:-1], betas.shape[:-1])
+        # Not torch.broadcast_shapes, which loads sympy first, half a second.
+        lead = np.broadcast_shapes(pose.shape[:-1], betas.shape[:-1])
         local, rest = local.expand(*lead, -1, -1, -1), rest.expand(*lead, -1, -1)
         bones = rest - rest.index_select(-2, self.parent_or_root)
         # Joints first: those that hang equally far from the root are then moved at once, in contiguous memory.

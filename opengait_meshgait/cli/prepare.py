@@ -113,6 +113,19 @@ def run(arguments: argparse.Namespace) -> int:
 
     named = {name: getattr(arguments, f"{name}_key") for name in ("pose", "betas", "cam", "joints")}
     none = arguments.bodies == Path("none")
+    if arguments.silhouettes_only or none:
+        given = {f"--{name}-key": key for name, key in named.items()} | {
+            "--tracker": arguments.tracker,
+            "--first-frame": arguments.first_frame,
+            "--y-up": arguments.y_up or None,
+            "--body": arguments.body,
+            "--bodies": None if none else arguments.bodies,
+        }
+        if unused := [option for option, value in given.items() if value is not None]:
+            alone = "--bodies none" if none else "--silhouettes-only"
+            raise UserError(
+                f"{alone} leaves bodies alone, and {', '.join(unused)} is of bodies: leave one of them out."
+            )
     preparation = Preparation(
         dataset=arguments.dataset,
         root=arguments.root,

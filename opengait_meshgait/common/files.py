@@ -10,6 +10,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import IO, Any
@@ -109,6 +110,7 @@ class ArrayUnpickler(pickle.Unpickler):
         return find_array_class(module, name)
 
 
+@cache
 def find_array_class(module: str, name: str) -> Any:
     """What a pickle of NumPy arrays may ask for.
 

@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 
 from opengait_meshgait.body.files import load_body
+from opengait_meshgait.common.files import atomic_path
 from opengait_meshgait.prepare.alignment import draw_bodies
 from opengait_meshgait.prepare.records import Record
 from opengait_meshgait.prepare.sequence import SILS_FILE, SMPLS_FILE
-from opengait_meshgait.visual.drawing import write_png
 
 MOST_TILES = 48
 _SIDE, _LABEL, _GAP = 192, 36, 6  # px: of a picture, of the two lines under it, between tiles
@@ -35,7 +35,9 @@ def draw_worst(records: list[Record], out: Path, body: Path | None, picture: Pat
         sils, smpls = (pickle.loads((out / name / file).read_bytes())[frame] for file in (SILS_FILE, SMPLS_FILE))
         mask = draw_bodies(smpls[None], model, *sils.shape)[0].numpy()
         tiles.append((name, frame, iou, sils, mask))
-    write_png(picture, cv2.cvtColor(contact_sheet(tiles), cv2.COLOR_BGR2RGB))
+    # Not by visual/, which loads Matplotlib: that takes longer than drawing this.
+    with atomic_path(picture) as temporary:
+        temporary.write_bytes(cv2.imencode(".png", contact_sheet(tiles))[1].tobytes())
 
 
 def _worst_frame(record: Record) -> tuple[float, str, int] | None:

@@ -97,6 +97,12 @@ class BodyJoin:
         try:
             if not isinstance(content, np.ndarray):
                 tracker, places = find_places(content, self._trackers)
+                if tracker.recording and places and len(self._trackers) > 1:
+                    raise ValueError(
+                        f"it is a recording as of {tracker.name}, whose bodies stand in a room and not as a camera "
+                        "sees them. Make walkers of it: `meshgait walkers --motion`. If you have turned them into the "
+                        f"camera's orientation, say --tracker {tracker.name}"
+                    )
                 if places:  # the next file will be of the same
                     self._trackers = (tracker, *(other for other in self._trackers if other != tracker))
                 parts = [(p, read_parameters(p.content, tracker.keys, self.reading.shape_space)) for p in places]

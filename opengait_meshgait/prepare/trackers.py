@@ -27,6 +27,8 @@ class Tracker:
         frames: names of a list of the frames' numbers, counted from 0.
         pictures: name of a list of what the frames' pictures are called.
         aliases: other programs that write the same.
+        recording: whether these are recordings, whose bodies stand in a room of their own: no camera has seen them,
+            unless the user says so.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Tracker:
     frames: tuple[str, ...] = ()
     pictures: str = ""
     aliases: tuple[str, ...] = ()
+    recording: bool = False
 
     def describe(self, place: "Place", shape_space: str) -> str:
         """What is read from which keys of a place, in words; ``shape_space`` is that of the body to pose."""
@@ -63,8 +66,8 @@ TRACKERS = (
     Tracker("HMR2", _ROOT_AND_POSE, (FRAME,), frames=("frame_ids", "frame"), pictures="frames",
             aliases=("CameraHMR",)),
     Tracker("SAM-3D-Body", BodyKeys(joints=("pred_joint_coords",), counts=(127,)), (FRAME,)),
-    Tracker("AMASS", BodyKeys(("poses",), ("betas",), counts=(52, 55))),
-    Tracker("smplcodec", BodyKeys(("bodyPose",), ("shapeParameters",), counts=(24, 22))),
+    Tracker("AMASS", BodyKeys(("poses",), ("betas",), counts=(52, 55)), recording=True),
+    Tracker("smplcodec", BodyKeys(("bodyPose",), ("shapeParameters",), counts=(24, 22)), recording=True),
     Tracker("SMPL", BodyKeys(("poses", "pose", "smpl_thetas", "thetas"), ("betas", "smpl_betas", "shape"),
                              ("cam", "camera"), ("joints", "hc3d")),
             (FRAME,), frames=("frame_ids", "frame"), pictures="frames"),

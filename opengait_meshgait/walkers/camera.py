@@ -68,8 +68,8 @@ class Camera:
         position = np.array([self.distance * np.sin(angle), self.height, self.distance * np.cos(angle)])
         away = pelvis * [1, 0, 1] + [0, stature / 2, 0] - position
         away /= np.linalg.norm(away, axis=1, keepdims=True)
-        # The world's x is left of a walker who comes towards the camera, hence right in the picture. Cross products with
-        # what is upright and with what is level are written out: np.cross takes longer than all of the rest.
+        # The world's x is left of a walker who comes towards the camera, hence right in the picture. Cross products
+        # with what is upright and with what is level are written out: np.cross takes longer than all of the rest.
         x, y, z = away.T
         right_x, right_z = np.stack([-z, x]) / np.hypot(x, z)
         level = np.zeros_like(x)

@@ -154,6 +154,22 @@ def test_a_repaired_sequence_is_added(gait3d, tmp_path):
     assert json.loads((tmp_path / "out/prepare.json").read_text())["complete"]
 
 
+@pytest.mark.parametrize("alone", [["--silhouettes-only"], ["--bodies", "none"]])
+@pytest.mark.parametrize(
+    "of_bodies",
+    [
+        ["--pose-key", "p"],
+        ["--joints-key", "j"],
+        ["--tracker", "WHAM"],
+        ["--first-frame", "3"],
+        ["--y-up"],
+        ["--body", "b"],
+    ],
+)
+def test_options_of_bodies_with_none_to_read(alone, of_bodies, gait3d, fails):
+    assert f"leaves bodies alone, and {of_bodies[0]} is of bodies" in fails("gait3d", gait3d, *alone, *of_bodies)
+
+
 def lengths(folder, smpls):
     np.savez(folder / "smpl.npz", poses=smpls[:4, POSE], betas=smpls[0, BETAS])
 

@@ -53,6 +53,16 @@ def test_gait3d_becomes_training_data(gait3d, walk, tmp_path, capsys):
     assert "4 of 4 sequences prepared" in capsys.readouterr().out
 
 
+def test_what_loads_slowly_is_not_loaded(gait3d, tmp_path):
+    """Sympy by PyTorch, or Matplotlib: each takes as long as preparing hundreds of frames."""
+    command = ["prepare", "gait3d", "--root", str(gait3d), "--out", str(tmp_path / "out"), "--workers", "1"]
+    code = f"import sys; from opengait_meshgait.cli.main import main; assert main({command}) == 0; " + (
+        "sys.exit(', '.join({'sympy', 'matplotlib'} & {*sys.modules}) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 def test_without_bodies_frames_of_zeros_say_so(gait3d, tmp_path):
     out = tmp_path / "out"
     more = ["--bodies", "none", "--workers", "1"]
