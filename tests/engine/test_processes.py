@@ -42,13 +42,13 @@ def write(raw, folder):
 
 
 def test_kill_in_mid_training(raw, tmp_path, one_thread):
-    raw["trainer_cfg"] |= {"total_iter": 24, "save_iter": 1, "log_iter": 1, "with_test": False}
+    raw["trainer_cfg"] |= {"total_iter": 12, "save_iter": 1, "log_iter": 1, "with_test": False}
     expected = train(make_config(raw), device="cpu", quiet=True, output=tmp_path / "whole")
     command = [*MESHGAIT, *write(raw, tmp_path / "killed")]
     folder = tmp_path / "killed" / "output" / "Tiny" / "MeshGait" / "Run"
     process = subprocess.Popen(command, cwd=tmp_path / "killed", env=ENVIRONMENT, stderr=subprocess.DEVNULL)
     try:
-        moment = random.randint(2, 9)
+        moment = random.randint(2, 6)
         while len(read_log(folder)) < moment and process.poll() is None:
             time.sleep(0.01)
         time.sleep(random.uniform(0, 0.1))
@@ -56,12 +56,12 @@ def test_kill_in_mid_training(raw, tmp_path, one_thread):
         process.send_signal(signal.SIGKILL)
         process.wait()
     assert process.returncode == -signal.SIGKILL
-    assert 2 <= len(read_log(folder)) < 24
+    assert 2 <= len(read_log(folder)) < 12
     subprocess.run(command, cwd=tmp_path / "killed", env=ENVIRONMENT, check=True, capture_output=True)
-    states = [load_checkpoint(path) for path in (expected.checkpoint, folder / "checkpoints" / "Run-00024.pt")]
+    states = [load_checkpoint(path) for path in (expected.checkpoint, folder / "checkpoints" / "Run-00012.pt")]
     for key in ("model", "optimizer", "scheduler"):
         assert_identical(states[0][key], states[1][key], key)
-    assert [record["iteration"] for record in read_log(folder)] == list(range(1, 25))
+    assert [record["iteration"] for record in read_log(folder)] == list(range(1, 13))
     assert [record["scalars"] for record in read_log(folder)] == [record["scalars"] for record in expected.records]
 
 
@@ -87,7 +87,7 @@ def torchrun(arguments, folder):
 
 
 def test_two_processes_train_as_one(raw, tmp_path, one_thread):
-    raw["trainer_cfg"] |= {"total_iter": 10, "log_iter": 1, "fix_BN": True, "with_test": True, "save_iter": 5}
+    raw["trainer_cfg"] |= {"total_iter": 6, "log_iter": 1, "fix_BN": True, "with_test": True, "save_iter": 3}
     # Batches of 3 fill the last one of two processes with a sequence that comes twice.
     raw["evaluator_cfg"]["sampler"]["batch_size"] = 6
     done = torchrun(write(raw, tmp_path / "two"), tmp_path / "two")
@@ -101,10 +101,10 @@ def test_two_processes_train_as_one(raw, tmp_path, one_thread):
             assert ours["scalars"] == pytest.approx(theirs["scalars"], rel=1e-4, abs=1e-4), ours["iteration"]
         else:
             assert ours["evaluation"]["bodies"] == pytest.approx(theirs["evaluation"]["bodies"], rel=1e-4)
-    tested = engine_test.test(make_config(raw), 10, "cpu", True, tmp_path / "two" / "output", match="embeddings")
+    tested = engine_test.test(make_config(raw), 6, "cpu", True, tmp_path / "two" / "output", match="embeddings")
     assert tested["metrics"] == found[-1]["evaluation"]["metrics"]
     assert tested["bodies"] == pytest.approx(found[-1]["evaluation"]["bodies"], rel=1e-6)
-    weights = load_checkpoint(folder / "checkpoints" / "Run-00010.pt")["model"]
+    weights = load_checkpoint(folder / "checkpoints" / "Run-00006.pt")["model"]
     for name, value in load_checkpoint(expected.checkpoint)["model"].items():
         if not name.endswith(("components", "basis", "offset", "reach")):
             assert torch.allclose(value, weights[name], rtol=0, atol=1e-4), name
