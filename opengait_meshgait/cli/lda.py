@@ -23,9 +23,11 @@ def parser(prog: str) -> argparse.ArgumentParser:
 def run(arguments: argparse.Namespace) -> int:
     """Fit and write."""
     check_out(arguments.out, ".pt")
+    from opengait_meshgait.common.locks import lock
     from opengait_meshgait.engine.training import add_lda_head
 
-    add_lda_head(arguments.ckpt, arguments.out, arguments.cfgs, arguments.set, arguments.device)
+    with lock(arguments.out, "Wait for it, stop it, or give another --out."):
+        add_lda_head(arguments.ckpt, arguments.out, arguments.cfgs, arguments.set, arguments.device)
     print(f"{arguments.out}: the weights of {arguments.ckpt} with an LDA head")
     print(f"Test it: meshgait test --cfgs FILE --set evaluator_cfg.restore_hint={arguments.out}")
     return 0

@@ -105,6 +105,7 @@ def _number_or_share(text: str) -> int | float:
 def run(arguments: argparse.Namespace) -> int:
     """Prepare."""
     from opengait_meshgait.common.errors import UserError
+    from opengait_meshgait.common.locks import lock
     from opengait_meshgait.prepare.ready import TrainingPlan, write_ready
     from opengait_meshgait.prepare.records import describe_summary, read_records
     from opengait_meshgait.prepare.run import RECORDS, prepare
@@ -146,7 +147,8 @@ def run(arguments: argparse.Namespace) -> int:
         plan = TrainingPlan(arguments.partition, arguments.train, arguments.config)
     elif arguments.config:
         raise UserError("--config needs people to train on: give --partition or --train, too.")
-    record = prepare(preparation, arguments.out, arguments.workers)
+    with lock(arguments.out, "Wait for it, stop it, or give another --out."):
+        record = prepare(preparation, arguments.out, arguments.workers)
     records = read_records(arguments.out / RECORDS)
     print(describe_summary(record, records.values()))
     if record["problems"] and not arguments.drop_bad:

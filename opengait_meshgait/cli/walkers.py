@@ -1,6 +1,7 @@
 """``meshgait walkers``: write a dataset of synthetic people, who walk by themselves or as recorded."""
 
 import argparse
+from pathlib import Path
 
 from opengait_meshgait.cli.arguments import add_motion
 
@@ -75,6 +76,7 @@ def parser(prog: str) -> argparse.ArgumentParser:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the dataset."""
+    from opengait_meshgait.common.locks import lock
     from opengait_meshgait.common.provenance import command
     from opengait_meshgait.walkers import choose_walkers, parse_seqs, parse_views, partition_notes, write_walkers
     from opengait_meshgait.walkers.recorded_people import list_people
@@ -90,7 +92,8 @@ def run(arguments: argparse.Namespace) -> int:
     )
     if isinstance(options, RecordedSet):
         print(list_people((recording.person, recording.path.name) for recording in options.recordings))
-    record = write_walkers(options, arguments.out, arguments.workers, command(), arguments.raw)
+    with lock(Path(arguments.out), "Wait for it, stop it, or give another --out."):
+        record = write_walkers(options, arguments.out, arguments.workers, command(), arguments.raw)
     counts = record["counts"]
     print(f"{arguments.out}: {counts['ids']} people, {counts['sequences']} sequences, {counts['frames']} frames")
     for note in partition_notes(options):

@@ -2,15 +2,17 @@
 
 import copy
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from opengait_meshgait.common.distributed import pick_device, processes
+from opengait_meshgait.common.distributed import pick_device, processes, rank
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.common.files import atomic_path
+from opengait_meshgait.common.locks import lock
 from opengait_meshgait.engine import build
 from opengait_meshgait.engine.checkpoint import run_folder
 from opengait_meshgait.engine.config import apply_override, load_config, make_config, require_config
@@ -63,11 +65,18 @@ def train(
         UserError: the config, the data or an earlier run forbid it, or a loss became NaN or infinite.
     """
     require_config(config)
-    with processes(device) as where:
-        trainer = Trainer(config, where, run_folder(config, output, training=True), fresh, quiet)
+    folder = run_folder(config, output, training=True)
+    with processes(device) as where, _alone(folder):
+        trainer = Trainer(config, where, folder, fresh, quiet)
         trainer.run()
         iteration = trainer.state.iteration
         return TrainResult(trainer.folder, iteration, trainer.checkpoints.path(iteration), trainer.progress.records)
+
+
+def _alone(folder: Path) -> AbstractContextManager[None]:
+    """Of all processes of a training the first one holds the lock."""
+    instead = "Wait for it, stop it, or name another run: trainer_cfg.save_name."
+    return nullcontext() if rank() else lock(folder, instead)
 
 
 def add_lda_head(

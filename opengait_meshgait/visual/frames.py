@@ -141,7 +141,7 @@ _SECONDS = 6  # that the film lasts at least, and a turn takes
 
 
 def write_film(path: str | Path, shown: BodyFrames) -> None:
-    """An MP4 (MPEG-4 part 2), 15 frames a second; short sequences are repeated until it lasts six seconds.
+    """An MP4 (VP9, which browsers play), 15 frames a second; short sequences are repeated until it lasts six seconds.
 
     Raises:
         UserError: OpenCV cannot write films here.
@@ -154,11 +154,11 @@ def write_film(path: str | Path, shown: BodyFrames) -> None:
             for picture in _pictures(shown):
                 if writer is None:
                     size = picture.shape[1::-1]
-                    writer = cv2.VideoWriter(str(film), cv2.VideoWriter.fourcc(*"mp4v"), _FPS, size)
+                    writer = cv2.VideoWriter(str(film), cv2.VideoWriter.fourcc(*"vp09"), _FPS, size)
                     if not writer.isOpened():
                         raise UserError(
-                            f"OpenCV {cv2.__version__} cannot write {path} here: its build has no FFMPEG with an "
-                            "MPEG-4 encoder. `pip install opencv-python-headless` has it; .html and .png need none."
+                            f"OpenCV {cv2.__version__} cannot write {path} here: its build has no FFMPEG with a VP9 "
+                            "encoder. `pip install opencv-python-headless` has it; .html and .png need none."
                         )
                 writer.write(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
             writer.release()

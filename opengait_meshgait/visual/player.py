@@ -1,7 +1,10 @@
 """A page that plays a sequence: pictures, and meshes to turn with the mouse. Nothing outside the file is needed."""
 
+import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -12,9 +15,11 @@ from opengait_meshgait.visual.frames import BodyFrame, BodyFrames
 from opengait_meshgait.visual.page import PageSection, write_page
 
 _MS = 80  # a frame
-# The scenes are looked at from one place: turning one turns the other.
-_TURN_TOGETHER = """
-var page = document.getElementById('{plot_id}'), scenes = ['scene', 'scene2'];
+_SLIDER = 0.17  # of the width are left of the slider, for the buttons
+_WIDE, _NARROW = 560, 780  # px, height of the panels in one row, and of two rows of them
+# The scenes are looked at from one place: turning one turns the other. On a telephone there are two rows of panels.
+_SCRIPT = """
+var page = document.getElementById('{plot_id}'), scenes = ['scene', 'scene2'], layouts = LAYOUTS, shown;
 page.on('plotly_relayout', function (change) {
   scenes.forEach(function (scene, i) {
     var camera = change[scene + '.camera'];
@@ -26,6 +31,16 @@ page.on('plotly_relayout', function (change) {
     }
   });
 });
+function arrange() {
+  var wanted = page.clientWidth < 700 ? 1 : 0;
+  if (wanted !== shown) {
+    shown = wanted;
+    page.parentNode.style.height = layouts[shown].height + 'px';
+    Plotly.relayout(page, layouts[shown]);
+  }
+}
+window.addEventListener('resize', arrange);
+arrange();
 """
 
 
@@ -37,28 +52,20 @@ def write_player(path: str | Path, shown: BodyFrames) -> None:
         *([f"Mean IoU of mesh and silhouette: {shown.mean_iou}."] if shown.mean_iou else []),
         *(f"Note: {note}." for note in shown.notes),
     ]
-    plot = _figure(shown).to_html(
+    figure = _figure(shown)
+    layouts = json.dumps([_layout(figure), _layout(_panels(shown, narrow=True))])
+    plot = figure.to_html(
         full_html=False,
         include_plotlyjs=True,
         auto_play=False,
-        post_script=_TURN_TOGETHER,
+        post_script=_SCRIPT.replace("LAYOUTS", layouts),
         config={"displayModeBar": False, "responsive": True},
     )
     write_page(path, shown.name, " ".join(notes), [PageSection(markup=plot)])
 
 
 def _figure(shown: BodyFrames) -> go.Figure:
-    titles = ["markers: found red, true green" if shown.has_truth else "markers", "heatmaps"]
-    titles.append("markers found" if shown.frames[0].vertices is None else "mesh and markers found")
-    titles += ["true mesh"] if shown.has_truth else []
-    scenes = len(titles) - 2
-    figure = make_subplots(
-        cols=len(titles),
-        specs=[[{"type": "xy"}] * 2 + [{"type": "scene"}] * scenes],
-        column_widths=[0.19] * 2 + [0.62 / scenes] * scenes,
-        horizontal_spacing=0.01,
-        subplot_titles=titles,
-    )
+    figure = _panels(shown, narrow=False)
     for column, trace in _traces(shown, shown.frames[0], whole=True):
         figure.add_trace(trace, row=1, col=column)
     figure.frames = [
@@ -69,11 +76,8 @@ def _figure(shown: BodyFrames) -> go.Figure:
         )
         for number, frame in zip(shown.numbers, shown.frames)
     ]
-    figure.update_xaxes(visible=False, constrain="domain")
-    figure.update_yaxes(visible=False, constrain="domain")
     figure.update_scenes(**_scene(shown))
     figure.update_layout(
-        height=560,
         margin={"l": 10, "r": 10, "t": 40, "b": 10},
         showlegend=False,
         # The camera stays where the mouse brought it.
@@ -82,6 +86,45 @@ def _figure(shown: BodyFrames) -> go.Figure:
         sliders=[_slider(shown)],
     )
     return figure
+
+
+def _panels(shown: BodyFrames, narrow: bool) -> go.Figure:
+    """Empty panels with their titles: all in a row; ``narrow``, two pictures above, and what turns below."""
+    titles = ["markers: found red, true green" if shown.has_truth else "markers", "heatmaps"]
+    titles.append("markers found" if shown.frames[0].vertices is None else "mesh and markers found")
+    titles += ["true mesh"] if shown.has_truth else []
+    scenes = len(titles) - 2
+    pictures, turning = [{"type": "xy"}] * 2, [{"type": "scene"}] * scenes
+    if narrow:
+        below = turning if scenes == 2 else [{"type": "scene", "colspan": 2}, None]
+        titles[0] = titles[0].replace(": ", "<br>")
+        layout = {
+            "rows": 2,
+            "cols": 2,
+            "specs": [pictures, below],
+            "row_heights": [0.38, 0.62],
+            "vertical_spacing": 0.1,
+        }
+    else:
+        layout = {"cols": len(titles), "specs": [pictures + turning]}
+        layout["column_widths"] = [0.19] * 2 + [0.62 / scenes] * scenes
+    figure = make_subplots(horizontal_spacing=0.01, subplot_titles=titles, **layout)
+    figure.update_annotations(font_size=12 if narrow else 13)
+    figure.update_xaxes(visible=False, constrain="domain")
+    figure.update_yaxes(visible=False, constrain="domain")
+    return figure.update_layout(height=_NARROW if narrow else _WIDE)
+
+
+def _layout(panels: go.Figure) -> dict[str, Any]:
+    """Where the panels of a figure lie, as changes for plotly.js."""
+    layout = panels.layout.to_plotly_json()
+    changes = {
+        f"{name}.domain": layout[name]["domain"] for name in layout if re.fullmatch(r"[xy]axis\d*|scene\d*", name)
+    }
+    changes |= {"annotations": layout["annotations"], "height": layout["height"]}
+    # The slider beside the buttons, or where that is too narrow, below them.
+    x, y = (0.0, -0.12) if layout["height"] == _NARROW else (_SLIDER, -0.02)
+    return changes | {"sliders[0].x": x, "sliders[0].len": 1 - x, "sliders[0].y": y}
 
 
 def _traces(
@@ -174,7 +217,7 @@ def _slider(shown: BodyFrames) -> dict:
         for frame, number in enumerate(shown.numbers)
     ]
     return {
-        "steps": steps, "x": 0.17, "len": 0.83, "y": -0.02, "yanchor": "top", "pad": {"t": 10},
+        "steps": steps, "x": _SLIDER, "len": 1 - _SLIDER, "y": -0.02, "yanchor": "top", "pad": {"t": 10},
         "currentvalue": {"prefix": "frame ", "font": {"size": 14, "color": "#46525f"}}, "ticklen": 0, "minorticklen": 0,
         "font": {"color": "rgba(0,0,0,0)"}, "transition": {"duration": 0},
     }  # fmt: skip
