@@ -7,7 +7,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -152,7 +152,7 @@ def _ask(index: SearchIndex, asked: Embeddings, case: IdentificationCase) -> tup
     def client(number: int) -> list[float]:
         # Threads of threads would wait for each other.
         torch.set_num_threads(1)
-        taken = []
+        taken: list[float] = []
         places = (np.arange(case.batch) + number * case.batch) % len(asked)
         probes = _some(asked, places)
         while not taken or time.perf_counter() - began < case.seconds:
@@ -179,8 +179,8 @@ def _check(index: SearchIndex, asked: Embeddings) -> float:
         far = np.concatenate(
             [_brute(probe, gallery.values[i : i + _BLOCK], index.metric) for i in range(0, len(gallery), _BLOCK)]
         )
-        order, best = np.argsort(far, kind="stable"), {}
-        for place in order:
+        best: dict[str, float] = {}
+        for place in np.argsort(far, kind="stable"):
             best.setdefault(gallery.labels[place], far[place])
             if len(best) == _TOP:
                 break
@@ -202,5 +202,5 @@ def _brute(probe: np.ndarray, gallery: np.ndarray, metric: str) -> np.ndarray:
 
 
 def _some(embeddings: Embeddings, places: np.ndarray) -> Embeddings:
-    texts = (getattr(embeddings, name)[places] for name in ("names", "labels", "types", "views"))
-    return Embeddings(embeddings.values[places], *texts, embeddings.model, embeddings.metric, embeddings.source)
+    texts = {name: getattr(embeddings, name)[places] for name in ("names", "labels", "types", "views")}
+    return replace(embeddings, values=embeddings.values[places], **texts)

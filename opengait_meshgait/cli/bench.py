@@ -269,10 +269,10 @@ def _identify_arguments(parser: argparse.ArgumentParser) -> None:
 def _identify(arguments: argparse.Namespace) -> str:
     from opengait_meshgait.benchmark.identification import IdentificationCase, bench_identification
 
-    asked = (arguments.metric, arguments.clients, arguments.batch, arguments.seconds)
-    return bench_identification(
-        IdentificationCase(arguments.gallery, *arguments.shape, *asked), arguments.device, arguments.out
-    )
+    channels, parts = arguments.shape
+    enrolled = (arguments.gallery, channels, parts, arguments.metric)
+    case = IdentificationCase(*enrolled, arguments.clients, arguments.batch, arguments.seconds)
+    return bench_identification(case, arguments.device, arguments.out)
 
 
 def _seeds(text: str) -> list[int]:

@@ -14,7 +14,7 @@ from opengait_meshgait.common.provenance import command
 try:
     import fcntl
 except ImportError:  # on Windows nothing is locked
-    fcntl = None  # type: ignore[assignment]
+    fcntl = None
 
 
 @contextmanager

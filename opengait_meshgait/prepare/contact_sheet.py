@@ -35,9 +35,11 @@ def draw_worst(records: list[Record], out: Path, body: Path | None, picture: Pat
         sils, smpls = (pickle.loads((out / name / file).read_bytes())[frame] for file in (SILS_FILE, SMPLS_FILE))
         mask = draw_bodies(smpls[None], model, *sils.shape)[0].numpy()
         tiles.append((name, frame, iou, sils, mask))
+    sheet = contact_sheet(tiles)
+    sheet = np.vstack([_legend(sheet.shape[1]), sheet])
     # Not by visual/, which loads Matplotlib: that takes longer than drawing this.
     with atomic_path(picture) as temporary:
-        temporary.write_bytes(cv2.imencode(".png", contact_sheet(tiles))[1].tobytes())
+        temporary.write_bytes(cv2.imencode(".png", sheet)[1].tobytes())
 
 
 def _worst_frame(record: Record) -> tuple[float, str, int] | None:
@@ -64,6 +66,22 @@ def contact_sheet(worst: Sequence[Tile], columns: int = 8) -> np.ndarray:
     columns = min(columns, len(tiles))
     tiles += [np.full_like(tiles[0], _PAPER)] * (-len(tiles) % columns)
     return np.vstack([np.hstack(tiles[first : first + columns]) for first in range(0, len(tiles), columns)])
+
+
+def _legend(width: int) -> np.ndarray:
+    """What the colours mean, uint8 [rows, width, 3]; as narrow as one tile."""
+    both = tuple(0.6 * _GREY + 0.4 * level for level in _BODY)
+    meanings = {
+        "silhouette without body": (_GREY,) * 3,
+        "silhouette and body": both,
+        "body without silhouette": tuple(0.4 * level for level in _BODY),
+    }
+    picture = np.full((16 * len(meanings) + 2 * _GAP, width, 3), _PAPER, np.uint8)
+    for row, (meaning, colour) in enumerate(meanings.items()):
+        top = _GAP + 16 * row
+        cv2.rectangle(picture, (4, top + 2), (16, top + 13), colour, -1)
+        cv2.putText(picture, meaning, (24, top + 12), _FONT, _SIZE, _INK, 1, cv2.LINE_AA)
+    return picture
 
 
 def _tile(name: str, frame: int, iou: float, silhouette: np.ndarray, mask: np.ndarray) -> np.ndarray:

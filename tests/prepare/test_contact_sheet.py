@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from opengait_meshgait.prepare.contact_sheet import MOST_TILES, contact_sheet
+from opengait_meshgait.prepare.contact_sheet import MOST_TILES, _legend, contact_sheet
 
 TILE_HEIGHT, TILE_WIDTH, SIDE = 234, 198, 192
 
@@ -64,3 +64,12 @@ def test_at_most_48_tiles_and_at_least_one():
     assert contact_sheet([tile()] * (MOST_TILES + 7)).shape == (6 * TILE_HEIGHT, 8 * TILE_WIDTH, 3)
     with pytest.raises(ValueError, match="at least one"):
         contact_sheet([])
+
+
+def test_the_legend_has_the_colours_of_the_tiles():
+    legend, picture = _legend(TILE_WIDTH), contact_sheet([tile()])
+    middle = SIDE // 2
+    seen = [picture[middle, column] for column in (SIDE * 5 // 16, SIDE // 2, SIDE * 11 // 16)]
+    np.testing.assert_allclose([legend[14 + 16 * row, 10] for row in range(3)], seen, atol=1)
+    assert legend.shape[1] == TILE_WIDTH
+    assert (legend[:, -12:] == 32).all()  # the words fit above one tile
