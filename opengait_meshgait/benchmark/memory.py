@@ -60,7 +60,8 @@ def bench_memory(
         The table, in Markdown.
 
     Raises:
-        UserError: a config cannot be used, a number of GPUs does not divide a batch, or the frames are not fixed.
+        UserError: a config cannot be used, a number of GPUs does not divide a batch, leaves one sequence alone, or
+            the frames are not fixed.
     """
     rows = [["", "batch", "frames", "precision", *(f"{n} GPU{'s' * (n > 1)}, GiB" for n in gpus)]]
     found = []
@@ -73,6 +74,11 @@ def bench_memory(
             raise UserError(f"{path}: sample_type {sampler.sample_type} fixes no number of frames. Give --frames N.")
         if any(people * each % n for n in gpus):
             raise UserError(f"{path}: a batch of {people} x {each} sequences cannot be shared by {gpus} GPUs each.")
+        if people * each == max(gpus):
+            raise UserError(
+                f"{path}: a batch of {people} x {each} leaves 1 sequence on each of {max(gpus)} GPUs, and batch "
+                "normalisation needs 2. Take a larger batch, or fewer --gpus."
+            )
         peaks = {n: step_memory(config, people * each // n, length) for n in gpus}
         precision = "fp16" if config.trainer_cfg.enable_float16 else "fp32"
         name = Path(path).stem

@@ -222,6 +222,41 @@ def _memory(arguments: argparse.Namespace) -> str:
     return bench_memory(arguments.cfgs, arguments.set, batch, arguments.frames, arguments.gpus, arguments.out)
 
 
+def _gpu_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--cfgs",
+        nargs="+",
+        default=["gait3d", "gait3d_silhouette"],
+        metavar="FILE",
+        help="YAML files; the first is trained and recognised with (default: gait3d gait3d_silhouette)",
+    )
+    add_set(parser, "change keys of all files")
+    parser.add_argument(
+        "--opengait", type=Path, metavar="ROOT", help="a checkout, to train in a copy of and to compare with"
+    )
+    parser.add_argument(
+        "--batch",
+        type=positive(2),
+        nargs=2,
+        default=[8, 4],
+        metavar=("P", "K"),
+        help="people, and sequences of each (default: 8 4)",
+    )
+    parser.add_argument("--frames", type=positive(1), default=30, help="of a sequence (default: %(default)s)")
+    parser.add_argument("--rounds", type=positive(1), default=5, help="of measurements (default: %(default)s)")
+    add_out_folder(parser, OUT / "gpu", "gpu.json, gpu.md, and what the parts leave")
+
+
+def _gpu(arguments: argparse.Namespace) -> str:
+    from opengait_meshgait.benchmark.gpu import bench_gpu
+    from opengait_meshgait.benchmark.gpu_parts import GpuCase
+    from opengait_meshgait.benchmark.network_workload import SpeedCase
+
+    people, each = arguments.batch
+    speed, configs = SpeedCase(people, each, arguments.frames, half=True), (tuple(arguments.cfgs), tuple(arguments.set))
+    return bench_gpu(GpuCase(*configs, speed, arguments.rounds, arguments.device, arguments.opengait, arguments.out))
+
+
 def _evaluation_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--opengait", type=Path, metavar="ROOT", help="the checkout to compare with")
     parser.add_argument("--probes", type=positive(10), default=5000, help="default: %(default)s")
@@ -331,6 +366,15 @@ BENCHMARKS = {
         "occupy: the peak on each of the GPUs that share the batch. Left out are what cuDNN takes for its work, what "
         "PyTorch keeps of freed memory, and the computation of targets.",
         _memory_arguments,
+    ),
+    "gpu": (
+        _gpu,
+        "whether all of it runs on a GPU, how fast and how exactly, in at most eight minutes",
+        "Draw walkers and train on them, train inside a copy of an OpenGait checkout by its literal command, recognise "
+        "in float32, float16 and bfloat16, folded and compiled, against the CPU's embeddings, and measure training "
+        "steps and recognition in turns with OpenGait's models. Each part has a process and a time limit; one that "
+        "fails is told in the table, and the others go on. With --device cpu and few frames, a rehearsal.",
+        _gpu_arguments,
     ),
     "evaluation": (
         _evaluation,
