@@ -8,6 +8,7 @@ from opengait_meshgait.engine.config import load_config
 from opengait_meshgait.engine.testing import test
 from opengait_meshgait.engine.training import train
 from opengait_meshgait.inference.embeddings import read_embeddings
+from opengait_meshgait.inference.faiss_index import FaissIndex
 from opengait_meshgait.inference.identify import identify
 from opengait_meshgait.inference.loading import load
 from opengait_meshgait.inference.model import GaitModel
@@ -20,6 +21,7 @@ __all__ = [
     "BACKBONES",
     "LAYERS",
     "LOSSES",
+    "FaissIndex",
     "GaitModel",
     "MeshGaitNet",
     "SearchIndex",

@@ -295,6 +295,12 @@ def _identify_arguments(parser: argparse.ArgumentParser) -> None:
         help="channels and parts of an embedding (default: 128 1, features of an LDA head)",
     )
     parser.add_argument("--metric", choices=["euc", "cos"], default="euc", help="default: %(default)s")
+    parser.add_argument(
+        "--index",
+        choices=["exact", "faiss"],
+        default="exact",
+        help="what is searched, as of `meshgait identify` (default: %(default)s)",
+    )
     parser.add_argument("--clients", type=positive(1), default=8, help="that ask at once (default: %(default)s)")
     parser.add_argument("--batch", type=positive(1), default=64, help="probes a request (default: %(default)s)")
     parser.add_argument("--seconds", type=positive(1), default=60, help="default: %(default)s")
@@ -305,7 +311,7 @@ def _identify(arguments: argparse.Namespace) -> str:
     from opengait_meshgait.benchmark.identification import IdentificationCase, bench_identification
 
     channels, parts = arguments.shape
-    enrolled = (arguments.gallery, channels, parts, arguments.metric)
+    enrolled = (arguments.gallery, channels, parts, arguments.metric, arguments.index)
     case = IdentificationCase(*enrolled, arguments.clients, arguments.batch, arguments.seconds)
     return bench_identification(case, arguments.device, arguments.out)
 

@@ -20,6 +20,13 @@ def parser(prog: str) -> argparse.ArgumentParser:
     result.add_argument("--probe", required=True, type=Path, metavar="E2.npz", help="who is to be recognised")
     result.add_argument("--top", type=int, default=5, metavar="N", help="people to name (default: %(default)s)")
     result.add_argument("--metric", choices=["euc", "cos"], help="distance (default: as the model's config says)")
+    result.add_argument(
+        "--index",
+        choices=["exact", "faiss"],
+        default="exact",
+        help="faiss: look at a part of a large gallery, for thousands of probes, and say how many of the nearest "
+        "people that finds (default: %(default)s)",
+    )
     result.add_argument("--json", type=Path, metavar="FILE", help="write all of it there, and print a summary only")
     unknown = result.add_argument_group("unknown people")
     how = unknown.add_mutually_exclusive_group()
@@ -77,7 +84,9 @@ def run(arguments: argparse.Namespace) -> int:
             write_threshold(arguments.save, threshold)
     elif arguments.unknown is not None:
         threshold = parse_threshold(arguments.unknown)
-    found = identify(gallery, probes, arguments.top, metric, threshold, device)
+    found = identify(gallery, probes, arguments.top, metric, threshold, device, arguments.index)
+    if found.recall is not None:
+        print(found.recall.in_words())
     if arguments.json is not None:
         write_json(arguments.json, {"gallery": gallery.source, "probe": probes.source, **found.to_json()})
     else:

@@ -51,6 +51,10 @@ class Embeddings:
     def __len__(self) -> int:
         return len(self.names)
 
+    def take(self, places: np.ndarray) -> "Embeddings":
+        """Some of the sequences, in memory."""
+        return replace(self, values=self.values[places], **{name: getattr(self, name)[places] for name in _TEXTS})
+
 
 @dataclass(frozen=True)
 class Embedded:

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from opengait_meshgait.common.errors import UserError, list_names
+from opengait_meshgait.common.errors import UserError, did_you_mean, list_names
 from opengait_meshgait.common.files import read_json, write_json
 from opengait_meshgait.inference.embeddings import Embeddings, check_comparable, shared_sequences
-from opengait_meshgait.inference.search import SearchIndex, distance_pieces
+from opengait_meshgait.inference.faiss_index import FaissIndex
+from opengait_meshgait.inference.search import INDEXES, Recall, SearchIndex, distance_pieces
 
 
 @dataclass(frozen=True)
@@ -179,6 +180,7 @@ class Identification:
         known: whether the nearest person is near enough, bool [n], or None without a threshold.
         metric: ``euc`` or ``cos``.
         threshold: the one that was used, or a bare distance, or None.
+        recall: what was found of what exact search finds, on a sample of probes; None: the search was exact.
     """
 
     probes: np.ndarray
@@ -188,6 +190,7 @@ class Identification:
     known: np.ndarray | None
     metric: str
     threshold: Threshold | float | None
+    recall: Recall | None
 
     def to_json(self) -> dict[str, Any]:
         """All of it, as plain values."""
@@ -198,7 +201,8 @@ class Identification:
             candidates = [{"label": label, "distance": far, "sequence": sequence} for label, far, sequence in found]
             known = None if self.known is None else bool(self.known[row])
             probes.append({"name": str(name), "known": known, "candidates": candidates})
-        return {"metric": self.metric, "threshold": threshold, "probes": probes}
+        recall = None if self.recall is None else asdict(self.recall)
+        return {"metric": self.metric, "threshold": threshold, "recall": recall, "probes": probes}
 
     def lines(self) -> list[str]:
         """One line a probe: the nearest people and their distances."""
@@ -227,35 +231,46 @@ def identify(
     metric: str | None = None,
     threshold: Threshold | float | None = None,
     device: str | torch.device = "cpu",
+    index: str = "exact",
 ) -> Identification:
     """Rank the people of the gallery for each probe, by the nearest of their sequences.
 
     Args:
-        gallery: the people who can be recognised; an index for many calls, which say no metric and device then.
+        gallery: the people who can be recognised; an index for many calls, which say nothing about metric, device and
+            index then.
         probes: who is to be recognised.
         top: how many people to name for a probe.
         metric: ``euc``, Euclidean distance averaged over parts, or ``cos``; None: as the model's config says.
         threshold: the distance from which on a probe is unknown; None: the nearest person is always taken.
         device: where to compute.
+        index: ``exact``, or ``faiss`` for approximate search, see :class:`FaissIndex`.
 
     Raises:
         UserError: the two are of different models, or the threshold is of another model or metric; an embedding is not
-            finite.
+            finite; faiss is not installed.
     """
     if top < 1:
         raise UserError(f"--top is {top}: give 1 or more.")
-    index = gallery if isinstance(gallery, SearchIndex) else SearchIndex(gallery, metric, device, keep=False)
-    gallery, metric = index.gallery, index.metric
-    check_comparable(gallery, probes)
+    if index not in INDEXES:
+        raise UserError(f"Unknown index '{index}'. {did_you_mean(index, INDEXES)}")
+    if isinstance(gallery, SearchIndex):
+        made, enrolled, metric = gallery, gallery.gallery, gallery.metric
+    else:
+        made, enrolled, metric = None, gallery, metric or gallery.metric
+    check_comparable(enrolled, probes)
     limit = threshold
     if isinstance(threshold, Threshold):
         limit = threshold.value
-        if (threshold.model, threshold.metric) != (gallery.model, metric):
+        if (threshold.model, threshold.metric) != (enrolled.model, metric):
             raise UserError(
                 f"The threshold was learnt for model {threshold.model} and metric {threshold.metric}, and the "
-                f"embeddings are of model {gallery.model}, compared by {metric}. Learn it again: --validation V.npz."
+                f"embeddings are of model {enrolled.model}, compared by {metric}. Learn it again: --validation V.npz."
             )
-    distances, places = index.nearest(probes, top)
+    if made is None and index == "faiss":
+        made = FaissIndex(enrolled, probes, top, metric, device)
+    elif made is None:
+        made = SearchIndex(enrolled, metric, device, keep=False)
+    distances, places = made.nearest(probes, top)
     known = None if limit is None else distances[:, 0] < limit
-    people, sequences = gallery.labels[places], gallery.names[places]
-    return Identification(probes.names, people, distances, sequences, known, metric, threshold)
+    people, sequences = enrolled.labels[places], enrolled.names[places]
+    return Identification(probes.names, people, distances, sequences, known, metric, threshold, made.recall)

@@ -1,6 +1,7 @@
 """Distances of many embeddings to many others, a piece of each at a time."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.evaluation.retrieval import CHUNK, find_matches, for_products, product_distances
 from opengait_meshgait.inference.embeddings import Embeddings
 
+INDEXES = ("exact", "faiss")
 # Sequences of either side in memory at once: with 256 channels and 16 parts, 67 MB.
 _PIECE = 4096
 
@@ -22,6 +24,35 @@ class _Piece(NamedTuple):
     people: int
 
 
+@dataclass(frozen=True)
+class Recall:
+    """What an approximate search finds of what exact search finds.
+
+    Attributes:
+        looked_at: lists of the index that are looked at for a probe.
+        lists: all of them.
+        probes: how many were searched both ways.
+        nearest: share of these whose nearest person is the same, 0…1.
+        top: k, how many people are named.
+        people: share of the k nearest people who are found, 0…1.
+    """
+
+    looked_at: int
+    lists: int
+    probes: int
+    nearest: float
+    top: int
+    people: float
+
+    def in_words(self) -> str:
+        """One sentence."""
+        more = "" if self.top == 1 else f", and {self.people:.1%} of the {self.top} nearest people are found"
+        return (
+            f"Approximate search looks at {self.looked_at} of {self.lists} lists (faiss): for {self.nearest:.1%} of "
+            f"{self.probes} probes that were also searched exactly, the nearest person is the same{more}."
+        )
+
+
 class SearchIndex:
     """A gallery in memory, laid out for search: for many small batches of probes, and for several threads at once.
 
@@ -31,7 +62,10 @@ class SearchIndex:
         gallery: the people who can be recognised.
         metric: ``euc`` or ``cos``.
         device: where it lies.
+        recall: of an index that is approximate, on a sample of probes; None: this one is exact.
     """
+
+    recall: Recall | None = None
 
     def __init__(
         self, gallery: Embeddings, metric: str | None = None, device: str | torch.device = "cpu", keep: bool = True
@@ -69,10 +103,10 @@ class SearchIndex:
         best = torch.full((len(probes), top), torch.inf, device=self.device)
         where = torch.full_like(best, -1, dtype=torch.long)
         codes = self._codes.to(self.device)
-        for rows in _slices(len(probes), _PIECE):
-            values = _loaded(probes, rows, self.metric, -1, self.device)
+        for rows in slices(len(probes), _PIECE):
+            values = laid_out(probes, rows, self.metric, -1, self.device)
             for piece in self._kept or self._pieces():
-                for part in _slices(values.shape[1], CHUNK):
+                for part in slices(values.shape[1], CHUNK):
                     block = product_distances(values[:, part], piece.values, self.metric)
                     own = slice(rows.start + part.start, rows.start + part.stop)
                     # Most probes have nobody nearer in a piece than in those before it.
@@ -84,13 +118,13 @@ class SearchIndex:
                             found = _nearest_of_block(block, codes[piece.columns], top, piece.people)
                         else:
                             found = _nearer_than(block, before[0][:, -1:])
-                        best[changed], where[changed] = _merged(*before, *found, codes, piece.columns.start)
+                        best[changed], where[changed] = merge_nearest(*before, *found, codes, piece.columns.start)
         return best.cpu().numpy(), where.cpu().numpy()
 
     def _pieces(self) -> Iterator[_Piece]:
-        for columns in _slices(len(self.gallery), _PIECE):
+        for columns in slices(len(self.gallery), _PIECE):
             people = len(self._codes[columns].unique())
-            yield _Piece(columns, _loaded(self.gallery, columns, self.metric, 1, self.device), people)
+            yield _Piece(columns, laid_out(self.gallery, columns, self.metric, 1, self.device), people)
 
 
 def distance_pieces(
@@ -104,16 +138,16 @@ def distance_pieces(
     Raises:
         UserError: an embedding is NaN or infinite.
     """
-    for rows in _slices(len(probes), _PIECE):
-        left = _loaded(probes, rows, metric, -1, device)
-        for columns in _slices(len(gallery), _PIECE):
-            right = _loaded(gallery, columns, metric, 1, device)
-            for part in _slices(left.shape[1], CHUNK):
+    for rows in slices(len(probes), _PIECE):
+        left = laid_out(probes, rows, metric, -1, device)
+        for columns in slices(len(gallery), _PIECE):
+            right = laid_out(gallery, columns, metric, 1, device)
+            for part in slices(left.shape[1], CHUNK):
                 block = product_distances(left[:, part], right, metric)
                 yield slice(rows.start + part.start, rows.start + part.stop), columns, block
 
 
-def _merged(
+def merge_nearest(
     best: torch.Tensor,
     where: torch.Tensor,
     values: torch.Tensor,
@@ -121,7 +155,17 @@ def _merged(
     codes: torch.Tensor,
     start: int,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Distances and places [b, k] of the nearest people: of those so far, and of the piece that begins at ``start``."""
+    """The nearest people of those so far, and of the piece of the gallery that begins at ``start``.
+
+    Args:
+        best, where: distances and places [b, k] so far, each of another person; infinite and -1 where there is nobody.
+        values, columns: distances and places in the piece [b, m].
+        codes: the people of the whole gallery.
+        start: of the piece.
+
+    Returns:
+        Distances and places [b, k], the nearest first.
+    """
     top = best.shape[1]
     values = torch.cat([best, values], 1)
     found = torch.cat([where, columns + start], 1)
@@ -166,13 +210,18 @@ def _first_of_each(codes: torch.Tensor) -> torch.Tensor:
     return torch.zeros_like(first).scatter(1, places, first)
 
 
-def _slices(number: int, size: int) -> Iterator[slice]:
+def slices(number: int, size: int) -> Iterator[slice]:
+    """Pieces of 0…``number``, at most ``size`` long, in order."""
     for start in range(0, number, size):
         yield slice(start, min(start + size, number))
 
 
-def _loaded(embeddings: Embeddings, rows: slice, metric: str, sign: int, device: torch.device) -> torch.Tensor:
-    """Some sequences, laid out by :func:`~opengait_meshgait.evaluation.retrieval.for_products`."""
+def laid_out(embeddings: Embeddings, rows: slice, metric: str, sign: int, device: torch.device) -> torch.Tensor:
+    """Some sequences, laid out by :func:`~opengait_meshgait.evaluation.retrieval.for_products`.
+
+    Raises:
+        UserError: an embedding is NaN or infinite.
+    """
     values = torch.from_numpy(np.array(embeddings.values[rows])).to(device)
     found = for_products(values, metric, sign)
     # A sum takes far less time than a look at each number, and is finite only where all of them are.

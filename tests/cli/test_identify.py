@@ -66,6 +66,17 @@ def test_strangers_are_unknown(files, capsys, tmp_path):
     assert json.loads((tmp_path / "again.json").read_text()) == learnt
 
 
+def test_approximate_search_tells_its_recall(files, capsys, tmp_path):
+    pytest.importorskip("faiss")
+    assert identify(*files[0], "--top", 2, "--index", "faiss", "--json", tmp_path / "o.json") == 0
+    line = capsys.readouterr().out.splitlines()[0]
+    assert line.startswith("Approximate search looks at 1 of 2 lists (faiss): for 100.0% of 1 probes")
+    found = json.loads((tmp_path / "o.json").read_text())
+    assert found["recall"] == {"looked_at": 1, "lists": 2, "probes": 1, "nearest": 1, "top": 2, "people": 1}
+    assert identify(*files[0], "--top", 2, "--json", tmp_path / "exact.json") == 0
+    assert json.loads((tmp_path / "exact.json").read_text()) == {**found, "recall": None}
+
+
 def test_a_gallery_larger_than_what_the_threshold_was_learnt_from(files, capsys):
     gallery, probe = files[1], files[0][3]
     assert identify("--gallery", gallery, "--probe", probe, "--validation", files[0][1], "--far", 0.25) == 0
