@@ -5,7 +5,7 @@ import os
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from opengait_meshgait.common.errors import UserError
@@ -22,7 +22,8 @@ def lock(written: Path, instead: str) -> Iterator[None]:
     """Keep other processes from writing a file or folder for the length of the block.
 
     A hidden file beside it is locked, and removed in the end. The system's lock on it counts, not that it is there: the
-    lock of a process that was killed is free. Processes that this one starts do not inherit it.
+    lock of a process that was killed is free. Processes that this one starts do not inherit it. Folders made for it go
+    again, if nothing is in them.
 
     Args:
         written: the file or folder, which need not exist.
@@ -36,6 +37,7 @@ def lock(written: Path, instead: str) -> Iterator[None]:
         return
     written = written.resolve()
     path = written.with_name(f".{written.name}.lock")
+    made = [folder for folder in path.parents if not folder.exists()]
     while True:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -64,6 +66,9 @@ def lock(written: Path, instead: str) -> Iterator[None]:
     finally:
         path.unlink(missing_ok=True)
         os.close(file)
+        with suppress(OSError):
+            for folder in made:
+                folder.rmdir()
 
 
 def _in_words(holder: bytes) -> str:
