@@ -98,7 +98,7 @@ def test_what_a_checkout_lacks(doctor, landmarks, monkeypatch):
 def test_a_real_checkout(pristine, cpu, tiny_config, write, tmp_path):
     arguments = ("-m", "opengait_meshgait", "doctor", "--opengait", pristine, "--cfgs", write(tiny_config()))
     said = cpu(*arguments, cwd=tmp_path)
-    assert " passed, 0 failed, 0 skipped. Ready to train." in said
+    assert "21 checks: 21 passed, 0 failed, 0 skipped. Ready to train." in said
     assert "not attached" in said
     status = ["git", "-C", pristine, "status", "--short"]
     assert subprocess.run(status, capture_output=True, text=True, check=True).stdout == ""
