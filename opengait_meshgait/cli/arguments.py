@@ -65,6 +65,11 @@ def add_precision(parser: argparse.ArgumentParser, default: str | None, otherwis
     )
 
 
+def add_index(parser: argparse.ArgumentParser, what: str) -> None:
+    """``--index``, of a gallery."""
+    parser.add_argument("--index", choices=["exact", "faiss"], default="exact", help=f"{what} (default: %(default)s)")
+
+
 def add_model(parser: argparse.ArgumentParser) -> None:
     """``--ckpt`` and ``--cfgs`` of a trained model."""
     parser.add_argument("--ckpt", required=True, metavar="C.pt", help="checkpoint, of this package or of OpenGait")

@@ -7,6 +7,7 @@ from opengait_meshgait.cli.arguments import (
     add_clock,
     add_config,
     add_device,
+    add_index,
     add_motion,
     add_out_folder,
     add_set,
@@ -170,14 +171,7 @@ def _speed_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--opengait", type=Path, metavar="ROOT", help="time the models of this checkout as well")
     parser.add_argument("--models", nargs="+", metavar="NAME", help="of OpenGait's models only these")
     parser.add_argument("--frames", type=positive(1), default=30, help="of a sequence (default: %(default)s)")
-    parser.add_argument(
-        "--batch",
-        type=positive(2),
-        nargs=2,
-        default=[2, 2],
-        metavar=("P", "K"),
-        help="people, and sequences of each, in a training step (default: 2 2)",
-    )
+    _add_batch(parser, 2, [2, 2], ", in a training step (default: 2 2)")
     parser.add_argument("--half", action="store_true", help="float16 on a GPU")
     parser.add_argument("--rounds", type=positive(1), default=5, help="of measurements (default: %(default)s)")
     add_clock(parser)
@@ -196,13 +190,7 @@ def _speed(arguments: argparse.Namespace) -> str:
 def _memory_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cfgs", required=True, nargs="+", metavar="FILE", help="YAML files")
     add_set(parser, "change keys of all files: model_cfg.backbone_cfg.recompute=true")
-    parser.add_argument(
-        "--batch",
-        type=positive(1),
-        nargs=2,
-        metavar=("P", "K"),
-        help="people, and sequences of each (default: as each config says)",
-    )
+    _add_batch(parser, 1, None, " (default: as each config says)")
     parser.add_argument("--frames", type=positive(1), help="of a sequence (default: as each config says)")
     parser.add_argument(
         "--gpus",
@@ -234,14 +222,7 @@ def _gpu_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--opengait", type=Path, metavar="ROOT", help="a checkout, to train in a copy of and to compare with"
     )
-    parser.add_argument(
-        "--batch",
-        type=positive(2),
-        nargs=2,
-        default=[8, 4],
-        metavar=("P", "K"),
-        help="people, and sequences of each (default: 8 4)",
-    )
+    _add_batch(parser, 2, [8, 4], " (default: 8 4)")
     parser.add_argument("--frames", type=positive(1), default=30, help="of a sequence (default: %(default)s)")
     parser.add_argument("--rounds", type=positive(1), default=5, help="of measurements (default: %(default)s)")
     add_out_folder(parser, OUT / "gpu", "gpu.json, gpu.md, and what the parts leave")
@@ -261,15 +242,7 @@ def _evaluation_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--opengait", type=Path, metavar="ROOT", help="the checkout to compare with")
     parser.add_argument("--probes", type=positive(10), default=5000, help="default: %(default)s")
     parser.add_argument("--gallery", type=positive(10), default=20000, help="default: %(default)s")
-    parser.add_argument(
-        "--shape",
-        type=positive(1),
-        nargs=2,
-        default=[256, 16],
-        metavar=("C", "P"),
-        help="channels and parts of an embedding (default: 256 16)",
-    )
-    parser.add_argument("--metric", choices=["euc", "cos"], default="euc", help="default: %(default)s")
+    _add_embedding(parser, [256, 16], "256 16")
     parser.add_argument("--rounds", type=positive(1), default=1, help="of measurements (default: %(default)s)")
     add_clock(parser)
     add_out_folder(parser, OUT, "evaluation.json and evaluation.md")
@@ -286,21 +259,8 @@ def _evaluation(arguments: argparse.Namespace) -> str:
 
 def _identify_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--gallery", type=positive(100), default=1_000_000, help="sequences (default: %(default)s)")
-    parser.add_argument(
-        "--shape",
-        type=positive(1),
-        nargs=2,
-        default=[128, 1],
-        metavar=("C", "P"),
-        help="channels and parts of an embedding (default: 128 1, features of an LDA head)",
-    )
-    parser.add_argument("--metric", choices=["euc", "cos"], default="euc", help="default: %(default)s")
-    parser.add_argument(
-        "--index",
-        choices=["exact", "faiss"],
-        default="exact",
-        help="what is searched, as of `meshgait identify` (default: %(default)s)",
-    )
+    _add_embedding(parser, [128, 1], "128 1, features of an LDA head")
+    add_index(parser, "what is searched, as of `meshgait identify`")
     parser.add_argument("--clients", type=positive(1), default=8, help="that ask at once (default: %(default)s)")
     parser.add_argument("--batch", type=positive(1), default=64, help="probes a request (default: %(default)s)")
     parser.add_argument("--seconds", type=positive(1), default=60, help="default: %(default)s")
@@ -314,6 +274,19 @@ def _identify(arguments: argparse.Namespace) -> str:
     enrolled = (arguments.gallery, channels, parts, arguments.metric, arguments.index)
     case = IdentificationCase(*enrolled, arguments.clients, arguments.batch, arguments.seconds)
     return bench_identification(case, arguments.device, arguments.out)
+
+
+def _add_batch(parser: argparse.ArgumentParser, least: int, default: list[int] | None, behind: str) -> None:
+    """``--batch P K``, with what stands behind in its help."""
+    what = f"people, and sequences of each{behind}"
+    parser.add_argument("--batch", type=positive(least), nargs=2, default=default, metavar=("P", "K"), help=what)
+
+
+def _add_embedding(parser: argparse.ArgumentParser, default: list[int], in_words: str) -> None:
+    """``--shape C P`` and ``--metric`` of random embeddings."""
+    what = f"channels and parts of an embedding (default: {in_words})"
+    parser.add_argument("--shape", type=positive(1), nargs=2, default=default, metavar=("C", "P"), help=what)
+    parser.add_argument("--metric", choices=["euc", "cos"], default="euc", help="default: %(default)s")
 
 
 def _seeds(text: str) -> list[int]:

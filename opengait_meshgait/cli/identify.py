@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from opengait_meshgait.cli.arguments import add_device, check_out
+from opengait_meshgait.cli.arguments import add_device, add_index, check_out
 from opengait_meshgait.common.errors import UserError
 
 _FAR = 0.01  # of --validation
@@ -20,12 +20,10 @@ def parser(prog: str) -> argparse.ArgumentParser:
     result.add_argument("--probe", required=True, type=Path, metavar="E2.npz", help="who is to be recognised")
     result.add_argument("--top", type=int, default=5, metavar="N", help="people to name (default: %(default)s)")
     result.add_argument("--metric", choices=["euc", "cos"], help="distance (default: as the model's config says)")
-    result.add_argument(
-        "--index",
-        choices=["exact", "faiss"],
-        default="exact",
-        help="faiss: look at a part of a large gallery, for thousands of probes, and say how many of the nearest "
-        "people that finds (default: %(default)s)",
+    add_index(
+        result,
+        "faiss: look at a part of a large gallery, for thousands of probes, and say how many of the nearest people "
+        "that finds",
     )
     result.add_argument("--json", type=Path, metavar="FILE", help="write all of it there, and print a summary only")
     unknown = result.add_argument_group("unknown people")
