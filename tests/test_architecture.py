@@ -16,7 +16,7 @@ MAY_IMPORT = {
     "data": {"body"},
     "visual": {"networks"},
     "walkers": {"body"},
-    "recipe": {"data", "body", "networks", "losses"},
+    "recipe": {"data", "body", "networks", "losses", "evaluation"},
     "engine": {"recipe", "visual", "data", "body", "networks", "losses", "evaluation"},
     "inference": {"recipe", "visual", "data", "body", "networks", "evaluation"},
     "opengait": {"engine", "recipe", "visual", "data", "body", "networks", "losses", "evaluation"},

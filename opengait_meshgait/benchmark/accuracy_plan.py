@@ -13,7 +13,7 @@ import torch
 from opengait_meshgait.benchmark.accuracy_tables import Contestant, row_name
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.common.files import read_json
-from opengait_meshgait.data import build_transforms
+from opengait_meshgait.data import build_transforms, has_validation_people
 from opengait_meshgait.data.layout import read_partition
 from opengait_meshgait.engine import build
 from opengait_meshgait.engine.checkpoint import run_folder
@@ -259,7 +259,7 @@ def _check_alike(sources: Sequence[str], configs: Sequence[Config]) -> None:
 
 def _check_split(config: Config, split: str) -> None:
     partition = config.data_cfg.dataset_partition
-    if split == "val" and "VAL_SET" not in read_json(partition):
+    if split == "val" and not has_validation_people(partition):
         raise UserError(
             f"The partition {partition} has no VAL_SET, and what is chosen by TEST_SET cannot be tested by it. Make "
             "walkers with `meshgait walkers --val N`; with other data, move some ids of TRAIN_SET to a list VAL_SET."

@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from tqdm import tqdm
@@ -16,7 +17,7 @@ from opengait_meshgait.common.distributed import pick_device
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.common.files import atomic_path, write_json
 from opengait_meshgait.common.tables import markdown
-from opengait_meshgait.data import FrameSampling, GaitDataset, whole_sequences
+from opengait_meshgait.data import FrameSampling, GaitDataset, has_validation_people, whole_sequences
 from opengait_meshgait.engine import build
 from opengait_meshgait.engine.checkpoint import run_folder
 from opengait_meshgait.engine.overlap import drawn_frames
@@ -26,6 +27,7 @@ from opengait_meshgait.evaluation import evaluate_recognition
 from opengait_meshgait.evaluation.bodies import iou_metrics, point_errors
 from opengait_meshgait.evaluation.results import EvaluationResult
 from opengait_meshgait.networks import LDAHead, MeshGaitNet, load_checkpoint, load_weights
+from opengait_meshgait.recipe.lda_fit import weigh_markers
 from opengait_meshgait.recipe.preparation import BatchPreparation
 
 Markers = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -92,9 +94,11 @@ def bench_oracle(
     source = find_checkpoint(config, iteration, run_folder(config, output, training=False))
     load_weights(net, load_checkpoint(source), config.evaluator_cfg.restore_ckpt_strict, source)
     net.to(pick_device(device)).eval()
-    train = build.build_train_set(config, with_bodies=True)
     test = build.build_test_set(tested_on(config, on), "test", with_bodies=True)
-    seen = {split: _Seen(net, dataset, config, preparation) for split, dataset in (("train", train), ("test", test))}
+    sets = {"train": build.build_train_set(config, with_bodies=True), "test": test}
+    if head.marker_weight == "auto" and has_validation_people(config.data_cfg.dataset_partition):
+        sets = {"val": build.build_test_set(config, "val", with_bodies=True), **sets}
+    seen = {split: _Seen(net, dataset, config, preparation) for split, dataset in sets.items()}
     net.cpu()
     draw = partial(_ious, net, preparation.supervision.body.faces.cpu(), seen["test"])
     rows = [_row(name, way, head, seen, draw, test, config) for name, way in ORACLES.items()]
@@ -124,6 +128,7 @@ class _Seen:
         heights: one crop height, m, [s] each.
         silhouettes: of the frames to be drawn, 0…1, [m, h, w] each.
         labels: of the people, int64 [n].
+        types: of the sequences, [n].
 
     All are in the order of the dataset.
     """
@@ -149,6 +154,7 @@ class _Seen:
         embeddings, labels, *frames_of = zip(*(found[i] for i in range(len(dataset))))
         self.estimated, self.true, self.heights, self.silhouettes = frames_of
         self.embeddings, self.labels = torch.stack(embeddings), torch.stack(labels)
+        self.types = np.array(dataset.types_list)
 
 
 @torch.no_grad()
@@ -179,6 +185,8 @@ def _row(
     tested = seen["test"]  # whose markers are the last
     errors = [point_errors(*body).mean() for body in zip(markers, tested.true, tested.heights)]
     head.fit(features["train"], seen["train"].labels)
+    if "val" in seen:
+        weigh_markers(head, features["val"], seen["val"].labels, seen["val"].types)
     matched = head.project(features["test"])
     both, silhouettes, body = (_evaluate(part, test, config) for part in (matched, matched[..., :1], matched[..., 1:]))
     mean_ap = [value for key, value in both.metrics.items() if key.endswith("mAP")]

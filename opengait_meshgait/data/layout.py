@@ -71,6 +71,15 @@ def read_partition(path: str | Path, split: str) -> list[str]:
     return list(dict.fromkeys(labels))
 
 
+def has_validation_people(partition: str | Path) -> bool:
+    """Whether a partition JSON has people to choose by, ``VAL_SET``.
+
+    Raises:
+        UserError: the file is missing or no JSON.
+    """
+    return SPLITS["val"] in read_json(partition)
+
+
 def find_sequences(
     root: str | Path, labels: Sequence[str], with_bodies: bool, data_in_use: Sequence[bool] | None = None
 ) -> list[SequenceInfo]:

@@ -16,8 +16,9 @@ from opengait_meshgait.engine.schema import EVAL_FUNCTIONS, Config
 from opengait_meshgait.evaluation import Protocol, Split, find_protocol, split_gallery
 from opengait_meshgait.losses import SILHOUETTE_TERM, LossSum, emitted_terms
 from opengait_meshgait.networks import MeshGaitNet
+from opengait_meshgait.recipe.lda_fit import WholeSequences, fit_lda
 from opengait_meshgait.recipe.preparation import BatchPreparation, check_class_num
-from opengait_meshgait.recipe.training_step import fit_lda, network_to_train, reconstruction
+from opengait_meshgait.recipe.training_step import network_to_train, reconstruction
 
 
 def uses_bodies(config: Config) -> bool:
@@ -99,16 +100,21 @@ def build_train_set(config: Config, with_bodies: bool) -> GaitDataset:
 
 def fit_head(
     net: MeshGaitNet, dataset: GaitDataset, config: Config, preparation: BatchPreparation, quiet: bool = False
-) -> None:
+) -> str | None:
     """Fit the LDA head of ``net``, if it has one, to the training sequences; it is left in evaluation mode.
+
+    Returns:
+        As :func:`~opengait_meshgait.recipe.lda_fit.fit_lda`.
 
     Raises:
         UserError: the training set has too few people or sequences.
     """
-    sampler, workers = config.evaluator_cfg.sampler, config.data_cfg.num_workers
+    if net.Discriminant is None:
+        return None
+    sampler, data = config.evaluator_cfg.sampler, config.data_cfg
     frames = FrameSampling.from_config(sampler.model_dump())
-    if net.Discriminant is not None:
-        fit_lda(net.eval(), net.Discriminant, dataset, frames, preparation, sampler.batch_size, workers, quiet)
+    see = WholeSequences(net.eval(), frames, preparation, sampler.batch_size, data.num_workers, quiet)
+    return fit_lda(net.Discriminant, see, dataset, data.model_dump())
 
 
 def build_test_set(config: Config, split: str, with_bodies: bool) -> GaitDataset:

@@ -249,7 +249,7 @@ class ModelCfg(Section):
     Discriminant: HeadEntry | None = Field(
         None,
         description="The LDA head (linear discriminant analysis), fitted to embeddings and markers when training is "
-        "done, `{marker_weight: 0.25}`; null: embeddings are matched.",
+        "done, `{marker_weight: auto}`; null: embeddings are matched.",
     )
     fusion: Literal["concat", "add", "gated"] = Field(
         "concat",

@@ -12,9 +12,9 @@ from torch.nn.parallel import DistributedDataParallel
 
 from opengait_meshgait.common.distributed import gather_to_rank0, half_precision, largest, rank, world_size
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.common.files import read_json, write_json
+from opengait_meshgait.common.files import write_json
 from opengait_meshgait.common.interruption import Interruptible
-from opengait_meshgait.data import Batch, GaitDataset, TripletSampler, make_loader
+from opengait_meshgait.data import Batch, GaitDataset, TripletSampler, has_validation_people, make_loader
 from opengait_meshgait.engine import build
 from opengait_meshgait.engine.checkpoint import BEST, Checkpoints
 from opengait_meshgait.engine.header import describe_training
@@ -195,7 +195,9 @@ class Trainer:
     def _fit_lda(self) -> None:
         """Fit the LDA head to the finished weights, and save them again with it."""
         share_statistics(self.state.net)
-        build.fit_head(self.state.net, self.train_set, self.config, self.preparation, self.quiet)
+        note = build.fit_head(self.state.net, self.train_set, self.config, self.preparation, self.quiet)
+        if note:
+            self.say(note)
         self._save()
 
     def _test(self) -> None:
@@ -257,7 +259,7 @@ class Trainer:
         """The split that tests during training use, and its sequences."""
         if not self.cfg.with_test:
             return "", None
-        split = "val" if "VAL_SET" in read_json(self.config.data_cfg.dataset_partition) else "test"
+        split = "val" if has_validation_people(self.config.data_cfg.dataset_partition) else "test"
         if split == "test":
             self.say("The partition has no VAL_SET: tests during training use TEST_SET. Choose no weights by them.")
         return split, build.build_test_set(self.config, split, self.preparation.with_bodies)

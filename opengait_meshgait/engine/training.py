@@ -16,6 +16,7 @@ from opengait_meshgait.common.locks import lock
 from opengait_meshgait.engine import build
 from opengait_meshgait.engine.checkpoint import run_folder
 from opengait_meshgait.engine.config import apply_override, load_config, make_config, require_config
+from opengait_meshgait.engine.progress import say
 from opengait_meshgait.engine.schema import Config
 from opengait_meshgait.engine.trainer import Trainer
 from opengait_meshgait.networks import load_checkpoint, load_weights
@@ -117,7 +118,9 @@ def add_lda_head(
     trained = {name: value for name, value in state["model"].items() if not name.startswith("Discriminant.")}
     load_weights(net, {"model": trained | fresh}, strict=True, source=checkpoint)
     net = build.place_network(net, pick_device(device))
-    build.fit_head(net, build.build_train_set(checked, False), checked, preparation, quiet)
+    note = build.fit_head(net, build.build_train_set(checked, False), checked, preparation, quiet)
+    if note and not quiet:
+        say(note)
     kept = {key: state[key] for key in ("iteration", "seed", "body", "data", "silhouettes") if key in state}
     weights = {name: value.cpu() for name, value in net.state_dict().items()}
     with atomic_path(out) as temporary:

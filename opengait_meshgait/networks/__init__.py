@@ -12,7 +12,7 @@ from opengait_meshgait.networks.build import (
 )
 from opengait_meshgait.networks.estimator import HeatmapEstimator
 from opengait_meshgait.networks.heatmap_features import HeatmapFeatures
-from opengait_meshgait.networks.lda_head import LDAHead
+from opengait_meshgait.networks.lda_head import DEFAULT_MARKER_WEIGHT, LDAHead
 from opengait_meshgait.networks.meshgait import MATCHED, SILHOUETTE_SIZE, MeshGaitNet, MeshGaitOutput
 from opengait_meshgait.networks.recognition import Recognition
 from opengait_meshgait.networks.reconstruction import Reconstruction
@@ -21,6 +21,7 @@ from opengait_meshgait.networks.soft_argmax import VolumeExtent, soft_argmax
 
 __all__ = [
     "BACKBONES",
+    "DEFAULT_MARKER_WEIGHT",
     "DeepGaitV2",
     "GaitGL",
     "GaitPart",

@@ -53,7 +53,7 @@ class MeshGaitNet(nn.Module):
         bin_num: horizontal strips, one entry a scale.
         heatmap_cfg: ``{type: HeatmapEstimator, ...}``, or None for silhouettes alone.
         HeatmapFeatures: ``{channels: [128, 256]}``, the network over the heatmaps, or None for none.
-        Discriminant: ``{marker_weight: 0.25}``, the LDA head, or None for none.
+        Discriminant: ``{marker_weight: auto}``, the LDA head, or None for none.
         fusion: ``concat``, ``add`` or ``gated``.
         shrink: the silhouettes are averaged over squares of so many pixels first. 2 saves most of the work of a small
             network, for experiments; strides that suit 64×44 px must be one half smaller then.

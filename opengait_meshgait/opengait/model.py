@@ -28,9 +28,9 @@ from opengait_meshgait.data.loader import Key, shares_of_batches
 from opengait_meshgait.losses import loss_inputs
 from opengait_meshgait.networks import fitting_weights
 from opengait_meshgait.opengait import checks
+from opengait_meshgait.recipe.lda_fit import WholeSequences, fit_lda
 from opengait_meshgait.recipe.preparation import BatchPreparation, check_training_data
 from opengait_meshgait.recipe.training_step import (
-    fit_lda,
     frozen_weights,
     network_to_train,
     reconstruction,
@@ -237,9 +237,12 @@ class MeshGait(BaseModel):
                 self.msg_mgr.log_info("MeshGait: fitting the LDA head to the training set")
                 self.eval()
                 frames = FrameSampling.from_config(self.cfgs["evaluator_cfg"]["sampler"])
-                workers = self.cfgs["data_cfg"]["num_workers"]
-                dataset = self.train_loader.dataset
-                fit_lda(self.recognise, head, dataset, frames, self.prepare, dist.get_world_size(), workers, quiet=True)
+                data_cfg = self.cfgs["data_cfg"]
+                workers = data_cfg["num_workers"]
+                see = WholeSequences(self.recognise, frames, self.prepare, dist.get_world_size(), workers, quiet=True)
+                note = fit_lda(head, see, self.train_loader.dataset, checks.data_sets(data_cfg))
+                if note:
+                    self.msg_mgr.log_info(f"MeshGait: {note}")
                 self.train()
                 self.save_ckpt(self.iteration)
         return done

@@ -28,7 +28,7 @@ TINY = [
 def trained(tmp_path_factory):
     """A tiny trained run: its config, and the folder of runs."""
     root, output = tmp_path_factory.mktemp("oracle") / "walkers", tmp_path_factory.mktemp("runs")
-    write_walkers(WalkerSet(ids=5, train=3, views=(0, 90), frames=4, seqs={"nm": 2}, seed=0), root, 1)
+    write_walkers(WalkerSet(ids=7, train=3, val=2, views=(0, 90), frames=4, seqs={"nm": 2}, seed=0), root, 1)
     places = [f"data_cfg.dataset_root={root}", f"data_cfg.dataset_partition={root / 'partition.json'}"]
     config = load_config("walkers_small_shared", [*TINY, *places])
     train(config, "cpu", quiet=True, output=output)

@@ -107,7 +107,7 @@ def test_checkpoints_of_the_former_gait3d_paper_fit_gait3d_without_convolutions_
 
 def test_variants_change_what_they_name():
     plain, lda, shared = (load_config(f"gait3d{variant}").model_cfg.model_dump() for variant in ("", "_lda", "_shared"))
-    assert lda == plain | {"Discriminant": {"marker_weight": 0.25}}
+    assert lda == plain | {"Discriminant": {"marker_weight": "auto"}}
     estimator = plain["heatmap_cfg"] | {"reads": "backbone", "shrink": 2}
     assert shared == lda | {"heatmap_cfg": estimator, "HeatmapFeatures": None}
 
