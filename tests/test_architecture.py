@@ -2,6 +2,7 @@
 
 import ast
 from collections import defaultdict
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,19 @@ def test_imports_point_downwards(path):
     room = path.relative_to(PACKAGE).parts[0]
     allowed = MAY_IMPORT[room] | {room, "common"}
     assert set(imported_rooms(path)) <= allowed
+
+
+def imported_files(path):
+    """Of the files of ``path``'s own room that it imports, at whatever place."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (parts := node.module.split("."))[:1] == [PACKAGE.name]:
+            module = PACKAGE.joinpath(*parts[1:])
+            named = [module.with_suffix(".py"), *(module / f"{alias.name}.py" for alias in node.names)]
+            yield from (file for file in named if file in FILES and file != path)
+
+
+def test_files_do_not_import_each_other_in_circles():
+    TopologicalSorter({path: {*imported_files(path)} for path in FILES if path.name != "__init__.py"}).prepare()
 
 
 @pytest.mark.parametrize("path", [p for p in FILES if p.name == "__init__.py"], ids=str)

@@ -17,7 +17,7 @@ from opengait_meshgait.data import build_transforms
 from opengait_meshgait.data.layout import SPLITS, SequenceInfo, Survey, read_partition, survey_sequences
 from opengait_meshgait.data.reader import read_sequence
 from opengait_meshgait.data.several import as_several
-from opengait_meshgait.doctor.preflight import NotApplicable, collect, unless
+from opengait_meshgait.doctor.checks import NotApplicable, collect, unless
 from opengait_meshgait.engine import build
 from opengait_meshgait.engine.config import config_source, load_config, make_config
 from opengait_meshgait.engine.schema import Config

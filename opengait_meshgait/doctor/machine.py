@@ -8,7 +8,7 @@ from pathlib import Path
 
 import opengait_meshgait
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.doctor.preflight import NotApplicable
+from opengait_meshgait.doctor.checks import NotApplicable
 
 _DISTRIBUTION = "opengait-meshgait"
 # Any of the four wheels of OpenCV brings cv2.

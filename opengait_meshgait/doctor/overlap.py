@@ -9,8 +9,8 @@ from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.data import build_transforms
 from opengait_meshgait.data.layout import SPLITS, SequenceInfo
 from opengait_meshgait.data.reader import read_sequence
+from opengait_meshgait.doctor.checks import NotApplicable
 from opengait_meshgait.doctor.data import Findings
-from opengait_meshgait.doctor.preflight import NotApplicable
 from opengait_meshgait.engine import build
 from opengait_meshgait.engine.checkpoint import Checkpoints, run_folder
 from opengait_meshgait.engine.overlap import sequence_ious

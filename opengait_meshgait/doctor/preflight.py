@@ -1,94 +1,17 @@
-"""``meshgait doctor``: which checks there are, run in their order and reported in one numbered line each.
+"""``meshgait doctor``: which checks there are, and their answers in one numbered line each.
 
 It can be imported where packages are missing.
 """
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
 
 from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.doctor.checks import FAILED, PASSED, SKIPPED, Check, Outcome, run_checks
 
-PASSED, FAILED, SKIPPED = "✓✗–"
 _ASCII = {PASSED: "ok", FAILED: "XX", SKIPPED: "--"}
 _KEYS, _ROOT, _BODY, _MARKERS = "config keys", "data root", "body file", "marker file"
 _FRAMES, _NETWORK, _CHECKOUT = "frame counts", "network and losses", "OpenGait checkout"
-
-
-class NotApplicable(Exception):
-    """A check has nothing to look at; the message says why."""
-
-
-@dataclass(frozen=True)
-class Check:
-    """One question.
-
-    Attributes:
-        name: of what is looked at.
-        run: is given what all checks share, and answers with what was found; raises UserError where something must be
-            fixed, or :class:`NotApplicable`.
-        needs: names of earlier checks without whose success this one makes no sense.
-    """
-
-    name: str
-    run: Callable[[Any], str]
-    needs: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """The answer to check ``number``, from 1: what was found, what must be fixed, or why nothing was looked at."""
-
-    number: int
-    name: str
-    mark: str
-    text: str
-
-
-def run_checks(checks: Iterable[Check], shared: Any) -> Iterator[Outcome]:
-    """Run checks in their order, each on ``shared``; none keeps the others from running that do not need it."""
-    outcomes: dict[str, Outcome] = {}
-    for number, check in enumerate(checks, start=1):
-        lacking = [outcomes[name] for name in check.needs if outcomes[name].mark != PASSED]
-        if lacking:
-            mark, text = SKIPPED, f"needs {lacking[0].number}, {lacking[0].name}"
-        else:
-            mark, text = _run(check, shared)
-        outcomes[check.name] = Outcome(number, check.name, mark, text)
-        yield outcomes[check.name]
-
-
-def _run(check: Check, shared: Any) -> tuple[str, str]:
-    try:
-        return PASSED, check.run(shared)
-    except UserError as error:
-        return FAILED, str(error)
-    except NotApplicable as reason:
-        return SKIPPED, str(reason)
-    except Exception as error:
-        # The other checks are worth more than a traceback of this one.
-        return FAILED, f"{type(error).__name__}: {error}. This was not foreseen: please report it with your config."
-
-
-def collect(problems: list[str], function: Callable, *arguments: Any) -> Any:
-    """The result; None, and a line more in ``problems``, where a mistake of the user's keeps it from coming."""
-    try:
-        return function(*arguments)
-    except UserError as error:
-        problems.append(str(error))
-        return None
-
-
-def unless(problems: list[str], found: str) -> str:
-    """What was found, unless there are problems.
-
-    Raises:
-        UserError: all of them, one a line.
-    """
-    if problems:
-        raise UserError("\n".join(dict.fromkeys(problems)))
-    return found
 
 
 def print_outcome(outcome: Outcome) -> None:

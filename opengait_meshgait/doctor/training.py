@@ -13,8 +13,8 @@ from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.data import InferenceSampler, SequenceTable, TripletSampler, build_transforms
 from opengait_meshgait.data.augmentation import PairedAugmentation
 from opengait_meshgait.data.layout import SPLITS, shorten
+from opengait_meshgait.doctor.checks import NotApplicable, collect, unless
 from opengait_meshgait.doctor.data import Findings
-from opengait_meshgait.doctor.preflight import NotApplicable, collect, unless
 from opengait_meshgait.engine import build
 from opengait_meshgait.engine.checkpoint import Checkpoints, run_folder
 from opengait_meshgait.engine.schema import Config

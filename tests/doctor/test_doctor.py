@@ -16,8 +16,8 @@ import yaml
 
 from opengait_meshgait.cli.main import main
 from opengait_meshgait.data.reader import read_silhouettes
+from opengait_meshgait.doctor import checks, preflight
 from opengait_meshgait.doctor import machine as doctor_machine
-from opengait_meshgait.doctor import preflight
 from opengait_meshgait.doctor import training as doctor_training
 from opengait_meshgait.engine.build import build_network, build_optimizer, build_scheduler
 from opengait_meshgait.engine.config import make_config
@@ -498,8 +498,8 @@ def test_what_nobody_foresaw_is_no_traceback(data, wrong, monkeypatch):
 def test_terminals_without_the_marks(monkeypatch):
     terminal = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     monkeypatch.setattr(sys, "stdout", terminal)
-    for mark in (preflight.PASSED, preflight.FAILED, preflight.SKIPPED):
-        preflight.print_outcome(preflight.Outcome(1, "x", mark, "0…255"))
+    for mark in (checks.PASSED, checks.FAILED, checks.SKIPPED):
+        preflight.print_outcome(checks.Outcome(1, "x", mark, "0…255"))
     assert terminal.buffer.getvalue().decode("ascii").split("\n")[:3] == [
         " 1 ok x: 0?255",
         " 1 XX x: 0?255",
