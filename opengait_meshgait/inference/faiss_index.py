@@ -9,7 +9,8 @@ import torch
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.evaluation.retrieval import CHUNK, distance_blocks
 from opengait_meshgait.inference.embeddings import Embeddings
-from opengait_meshgait.inference.search import Recall, SearchIndex, laid_out, merge_nearest, slices
+from opengait_meshgait.inference.nearest import merge_nearest
+from opengait_meshgait.inference.search import Recall, SearchIndex, laid_out, slices
 
 _SAMPLE = 200  # probes that are searched exactly too: half of them choose how many lists are looked at, half are told
 _ENOUGH = 0.99  # of the probes that choose, so many find who is nearest

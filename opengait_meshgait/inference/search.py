@@ -1,5 +1,7 @@
 """Distances of many embeddings to many others, a piece of each at a time."""
 
+import math
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -8,12 +10,14 @@ import numpy as np
 import torch
 
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.evaluation.retrieval import CHUNK, find_matches, for_products, product_distances
+from opengait_meshgait.evaluation.retrieval import CHUNK, for_products, product_distances
 from opengait_meshgait.inference.embeddings import Embeddings
+from opengait_meshgait.inference.nearest import merge_nearest, nearer_than, nearest_of_block
+from opengait_meshgait.inference.requests import RequestQueue
 
 INDEXES = ("exact", "faiss")
-# Sequences of either side in memory at once: with 256 channels and 16 parts, 67 MB.
-_PIECE = 4096
+# Of either side in memory at once, at most: numbers, 67 MB, and sequences.
+_NUMBERS, _PIECE = 2**24, 8192
 
 
 class _Piece(NamedTuple):
@@ -56,7 +60,9 @@ class Recall:
 class SearchIndex:
     """A gallery in memory, laid out for search: for many small batches of probes, and for several threads at once.
 
-    It takes as much memory as the embeddings, and finds exactly who is nearest.
+    It takes as much memory as the embeddings, and finds exactly who is nearest. Requests of several threads that meet
+    are answered together, by as many threads at once as the machine has cores for: after ``torch.set_num_threads(1)``
+    one for each core.
 
     Attributes:
         gallery: the people who can be recognised.
@@ -85,6 +91,8 @@ class SearchIndex:
         people, codes = np.unique(gallery.labels, return_inverse=True)
         self._people, self._codes = len(people), torch.from_numpy(codes)
         self._kept = [*self._pieces()] if keep else None
+        turns = (os.cpu_count() or 1) // torch.get_num_threads() if self.device.type == "cpu" else 1
+        self._requests = RequestQueue(self._nearest, CHUNK, max(turns, 1))
 
     def nearest(self, probes: Embeddings, top: int) -> tuple[np.ndarray, np.ndarray]:
         """The nearest people, each by the nearest of their sequences.
@@ -100,29 +108,38 @@ class SearchIndex:
             UserError: an embedding is NaN or infinite.
         """
         top = min(top, self._people)
-        best = torch.full((len(probes), top), torch.inf, device=self.device)
+        distances, places = np.empty((len(probes), top), np.float32), np.empty((len(probes), top), np.int64)
+        for rows in _pieces_of(probes):
+            found = self._requests.ask(laid_out(probes, rows, self.metric, -1, self.device), top)
+            distances[rows], places[rows] = (each.cpu().numpy() for each in found)
+        return distances, places
+
+    def _nearest(self, probes: torch.Tensor, top: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Distances and places [b, k] of the people nearest to probes that are laid out."""
+        squares = self.metric == "euc" and len(probes) == 1
+        best = torch.full((probes.shape[1], top), torch.inf, device=self.device)
         where = torch.full_like(best, -1, dtype=torch.long)
         codes = self._codes.to(self.device)
-        for rows in slices(len(probes), _PIECE):
-            values = laid_out(probes, rows, self.metric, -1, self.device)
-            for piece in self._kept or self._pieces():
-                for part in slices(values.shape[1], CHUNK):
-                    block = product_distances(values[:, part], piece.values, self.metric)
-                    own = slice(rows.start + part.start, rows.start + part.stop)
-                    # Most probes have nobody nearer in a piece than in those before it.
-                    changed = own.start + (block.amin(1) < best[own, -1]).nonzero()[:, 0]
-                    if len(changed):
-                        block = block[changed - own.start]
-                        before = best[changed], where[changed]
-                        if before[0][:, -1].isinf().any():
-                            found = _nearest_of_block(block, codes[piece.columns], top, piece.people)
-                        else:
-                            found = _nearer_than(block, before[0][:, -1:])
-                        best[changed], where[changed] = merge_nearest(*before, *found, codes, piece.columns.start)
-        return best.cpu().numpy(), where.cpu().numpy()
+        for piece in self._kept or self._pieces():
+            for rows in slices(probes.shape[1], CHUNK):
+                if squares:  # of a single part, they order as the distances do
+                    block = probes[0, rows] @ piece.values[0].T
+                else:
+                    block = product_distances(probes[:, rows], piece.values, self.metric)
+                if best[rows, -1].isinf().any():
+                    changed = torch.arange(rows.start, rows.stop, device=self.device)
+                    found = nearest_of_block(block, codes[piece.columns], top, piece.people)
+                else:
+                    own, values, columns = nearer_than(block, best[rows, -1])
+                    changed, found = rows.start + own, (values, columns)
+                if len(changed):
+                    before = best[changed], where[changed]
+                    best[changed], where[changed] = merge_nearest(*before, *found, codes, piece.columns.start)
+        # Of the same silhouettes, a square may be a rounding error below zero.
+        return best.clamp_(min=0).sqrt_() if squares else best, where
 
     def _pieces(self) -> Iterator[_Piece]:
-        for columns in slices(len(self.gallery), _PIECE):
+        for columns in _pieces_of(self.gallery):
             people = len(self._codes[columns].unique())
             yield _Piece(columns, laid_out(self.gallery, columns, self.metric, 1, self.device), people)
 
@@ -138,82 +155,24 @@ def distance_pieces(
     Raises:
         UserError: an embedding is NaN or infinite.
     """
-    for rows in slices(len(probes), _PIECE):
+    for rows in _pieces_of(probes):
         left = laid_out(probes, rows, metric, -1, device)
-        for columns in slices(len(gallery), _PIECE):
+        for columns in _pieces_of(gallery):
             right = laid_out(gallery, columns, metric, 1, device)
             for part in slices(left.shape[1], CHUNK):
                 block = product_distances(left[:, part], right, metric)
                 yield slice(rows.start + part.start, rows.start + part.stop), columns, block
 
 
-def merge_nearest(
-    best: torch.Tensor,
-    where: torch.Tensor,
-    values: torch.Tensor,
-    columns: torch.Tensor,
-    codes: torch.Tensor,
-    start: int,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """The nearest people of those so far, and of the piece of the gallery that begins at ``start``.
-
-    Args:
-        best, where: distances and places [b, k] so far, each of another person; infinite and -1 where there is nobody.
-        values, columns: distances and places in the piece [b, m].
-        codes: the people of the whole gallery.
-        start: of the piece.
-
-    Returns:
-        Distances and places [b, k], the nearest first.
-    """
-    top = best.shape[1]
-    values = torch.cat([best, values], 1)
-    found = torch.cat([where, columns + start], 1)
-    values, order = values.sort(dim=1, stable=True)
-    found = found.gather(1, order)
-    # Empty places, -1, are no person: infinitely far, they stay behind whoever they are taken for.
-    values[~_first_of_each(torch.where(found < 0, -1, codes[found]))] = torch.inf
-    values, order = values.topk(top, largest=False)
-    return values, found.gather(1, order)
-
-
-def _nearest_of_block(
-    block: torch.Tensor, codes: torch.Tensor, top: int, people: int
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Of distances [b, m] to sequences of the people ``codes`` [m], so many of them, those to the nearest people, and
-    their columns."""
-    top, width = min(top, people), block.shape[1]
-    # A person may have many near sequences: more and more are looked at until enough people are among them.
-    number = min(4 * top, width)
-    while True:
-        values, columns = block.topk(number, largest=False)
-        first = _first_of_each(codes[columns])
-        if number == width or (first.sum(1) >= top).all():
-            break
-        number = min(4 * number, width)
-    values, order = values.masked_fill(~first, torch.inf).topk(top, largest=False)
-    return values, columns.gather(1, order)
-
-
-def _nearer_than(block: torch.Tensor, limits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """The distances in ``block [b, m]`` below a row's limit ``[b, 1]``, and their columns; both ``[b, k]``, infinitely
-    far in the places that a row has too many."""
-    found = find_matches(block, block < limits)
-    return found.distance.masked_fill(~found.there, torch.inf), found.places
-
-
-def _first_of_each(codes: torch.Tensor) -> torch.Tensor:
-    """Whether a number is the first of its kind in its row: [b, k] -> bool [b, k]."""
-    ordered, places = codes.sort(dim=1, stable=True)
-    first = torch.ones_like(ordered, dtype=torch.bool)
-    first[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
-    return torch.zeros_like(first).scatter(1, places, first)
-
-
 def slices(number: int, size: int) -> Iterator[slice]:
     """Pieces of 0…``number``, at most ``size`` long, in order."""
     for start in range(0, number, size):
         yield slice(start, min(start + size, number))
+
+
+def _pieces_of(embeddings: Embeddings) -> Iterator[slice]:
+    each = math.prod(embeddings.values.shape[1:])
+    return slices(len(embeddings), min(_PIECE, max(_NUMBERS // each, 1)))
 
 
 def laid_out(embeddings: Embeddings, rows: slice, metric: str, sign: int, device: torch.device) -> torch.Tensor:

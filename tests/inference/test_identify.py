@@ -9,7 +9,7 @@ import torch
 
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.evaluation.retrieval import distance_blocks
-from opengait_meshgait.inference import search
+from opengait_meshgait.inference import nearest, search
 from opengait_meshgait.inference.embeddings import Embeddings
 from opengait_meshgait.inference.identify import identify, learn_threshold, read_threshold, write_threshold
 from opengait_meshgait.inference.search import SearchIndex
@@ -25,16 +25,18 @@ def embeddings(values, labels, model="m", source="e.npz"):
     return Embeddings(values, names, labels, labels, labels, model, "euc", source)
 
 
-def random(number, people, seed=0):
+def random(number, people, seed=0, shape=(4, 3)):
     rng = np.random.default_rng(seed)
-    return embeddings(rng.normal(size=(number, 4, 3)), rng.integers(people, size=number))
+    return embeddings(rng.normal(size=(number, *shape)), rng.integers(people, size=number))
 
 
+@pytest.mark.parametrize("shape", [(4, 3), (9, 1)])
 @pytest.mark.parametrize("metric", ["euc", "cos"])
 @pytest.mark.parametrize(("people", "top"), [(40, 5), (3, 5), (1, 1), (200, 20)])
-def test_against_brute_force(monkeypatch, metric, people, top):
-    monkeypatch.setattr(search, "_PIECE", 37)
-    gallery, probes = random(200, people), random(50, people, seed=1)
+def test_against_brute_force(monkeypatch, metric, people, top, shape):
+    monkeypatch.setattr(search, "_PIECE", 36)
+    monkeypatch.setattr(nearest, "_GROUP", 12)
+    gallery, probes = random(200, people, shape=shape), random(50, people, 1, shape)
     found = identify(gallery, probes, top, metric)
     arrays = (torch.from_numpy(found.values) for found in (probes, gallery))
     block = torch.cat([rows for _, rows in distance_blocks(*arrays, metric)]).numpy()
@@ -49,7 +51,7 @@ def test_against_brute_force(monkeypatch, metric, people, top):
 
 
 def test_an_index_is_searched_by_threads_at_once(monkeypatch):
-    monkeypatch.setattr(search, "_PIECE", 37)
+    monkeypatch.setattr(search, "_NUMBERS", 37 * 12)
     gallery, probes = random(200, 40), [random(9, 40, seed) for seed in range(1, 9)]
     index = SearchIndex(gallery)
     with ThreadPoolExecutor(8) as pool:
@@ -57,7 +59,7 @@ def test_an_index_is_searched_by_threads_at_once(monkeypatch):
     for each, found in zip(probes, together):
         alone = identify(gallery, each)
         assert found.sequences.tolist() == alone.sequences.tolist()
-        assert found.distances.tolist() == alone.distances.tolist()
+        np.testing.assert_allclose(found.distances, alone.distances, rtol=1e-5)
     with pytest.raises(UserError, match="Unknown metric 'eucl'. Did you mean 'euc'"):
         SearchIndex(gallery, "eucl")
 
