@@ -32,7 +32,7 @@ CONFIGS = {BASELINE: "demo_silhouette", OURS: "demo"}
 _FRAMES = 24
 WALKERS: dict[str, Any] = {
     "ids": 76, "train": 48, "val": 4, "views": (0, 36, 72, 108, 144, 180), "frames": _FRAMES,
-    "seqs": {"nm": 2, "bg": 1, "cl": 1},
+    "seqs": {"nm": 2, "bg": 1, "cl": 1}, "gait": "cmu",
 }  # fmt: skip
 REPEATABLE = (
     "The same machine, versions and number of threads give the same figures again. Another processor rounds "

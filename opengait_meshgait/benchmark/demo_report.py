@@ -73,7 +73,8 @@ def write_report(
         ),
         PageSection(
             "The walkers",
-            "Silhouettes of four test people, each dressed and walking in their own way, from every view.",
+            "Silhouettes of four test people, each dressed and walking in their own way, from every view. Their gaits "
+            "are drawn from a model of recorded people.",
             figures=[_walkers(dataset)],
         ),
         PageSection(
