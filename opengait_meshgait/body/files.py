@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import scipy.sparse
 
 from opengait_meshgait.body.layout import NUM_BETAS, NUM_JOINTS
 from opengait_meshgait.body.model import BodyModel
 from opengait_meshgait.body.smplx import SMPLX_JOINTS, reduce_smplx
 from opengait_meshgait.common.errors import UserError, did_you_mean
-from opengait_meshgait.common.files import ArrayUnpickler, read_npz, read_pickle
+from opengait_meshgait.common.files import ArrayUnpickler, read_pickle
+from opengait_meshgait.common.npz import read_npz
 
 REQUIRED = ("v_template", "shapedirs", "J_regressor", "weights", "kintree_table", "f")
 OPTIONAL = ("posedirs", "mirror", "betas_samples")
@@ -111,7 +111,10 @@ class BodyUnpickler(ArrayUnpickler):
         if module.split(".")[0] == "chumpy":
             return ChumpyArray
         if module.startswith("scipy.sparse") and name in self.SPARSE:
-            return getattr(scipy.sparse, name)  # SciPy keeps renaming the modules below
+            # Not above: the shipped body needs no SciPy, which takes long to load. It keeps renaming the modules below.
+            from scipy import sparse
+
+            return getattr(sparse, name)
         if (module, name) in self.PLAIN:
             return pickle.Unpickler.find_class(self, module, name)
         return super().find_class(module, name)
@@ -127,7 +130,7 @@ def _is_mirror(pairs: Any, num_vertices: int) -> bool:
 
 def _to_array(value: Any, key: str, path: Path) -> np.ndarray:
     try:
-        if scipy.sparse.issparse(value):
+        if hasattr(value, "toarray"):  # a sparse matrix
             value = value.toarray()
         return np.array(value, np.int64 if key in INTEGERS else np.float32)
     except (ValueError, TypeError, AttributeError, IndexError, OverflowError) as error:

@@ -15,7 +15,8 @@ from torch import nn
 
 from opengait_meshgait.body.model import BodyModel
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.common.files import atomic_path, read_npz
+from opengait_meshgait.common.files import atomic_path
+from opengait_meshgait.common.npz import read_npz
 
 ARRAYS = ("interpolation", "vertex_ids", "flip")
 LABELS = ("name", "body_name", "body_fingerprint")

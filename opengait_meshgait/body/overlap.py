@@ -8,7 +8,9 @@ from opengait_meshgait.body.raster import rasterize
 
 def mask_iou(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
     """IoU of masks, bool [..., h, w] both -> float32 [...]; 0 where both are empty."""
-    return (first & second).sum((-2, -1)) / (first | second).sum((-2, -1)).clamp_min(1)
+    both, either = ((first & second).flatten(-2), (first | second).flatten(-2))
+    # Not in int64, which takes PyTorch twice the time.
+    return both.sum(-1, dtype=torch.int32) / either.sum(-1, dtype=torch.int32).clamp_min(1)
 
 
 @torch.no_grad()

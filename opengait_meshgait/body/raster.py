@@ -59,33 +59,36 @@ def rasterize(xy: torch.Tensor, faces: torch.Tensor, height: int, width: int) ->
 
 @dataclass(frozen=True)
 class _Mesh:
-    """Triangles by their corners, [3, F], and each undirected edge once: its ends [2, E], its triangles [m, E], and
-    which way they run along it [m, E, 1].
+    """Triangles by their corners, [3, F], and each undirected edge once: its ends [2, E], the triangles that run along
+    it from its first end to its second [p, E], and those that run back [q, E].
 
-    ``m`` is the most triangles that meet in an edge, 2 for a closed surface; free places have sign 0.
+    ``p`` and ``q`` are the most that meet in an edge, 1 for a closed surface; free places are F, no triangle's number.
     """
 
     corners: torch.Tensor
     ends: torch.Tensor
-    sides: torch.Tensor
-    signs: torch.Tensor
+    along: torch.Tensor
+    back: torch.Tensor
 
     @classmethod
     def of(cls, faces: torch.Tensor) -> "_Mesh":
         """Of vertex indices, int64 [F, 3]."""
         start, end = faces.T.reshape(-1), faces.roll(-1, 1).T.reshape(-1)
-        key, inverse, count = torch.unique(
-            (torch.minimum(start, end) << 32) + torch.maximum(start, end), return_inverse=True, return_counts=True
-        )
-        order = inverse.argsort(stable=True)
-        edge = inverse[order]
-        place = torch.arange(len(order), device=faces.device) - (count.cumsum(0) - count)[edge]
-        m = int(count.max()) if len(count) else 0
-        sides = torch.zeros(m, len(key), dtype=torch.long, device=faces.device)
-        signs = torch.zeros(m, len(key), 1, dtype=torch.int8, device=faces.device)
-        sides[place, edge] = order % max(len(faces), 1)
-        signs[place, edge, 0] = (end - start).sign()[order].to(torch.int8)
-        return cls(faces.T.contiguous(), torch.stack([key >> 32, key & 0xFFFFFFFF]), sides, signs)
+        key, edge = torch.unique((torch.minimum(start, end) << 32) + torch.maximum(start, end), return_inverse=True)
+        ends = torch.stack([key >> 32, key & 0xFFFFFFFF])
+        return cls(faces.T.contiguous(), ends, *(_by_edge(edge, way, len(key)) for way in (start < end, end < start)))
+
+
+def _by_edge(edge: torch.Tensor, chosen: torch.Tensor, edges: int) -> torch.Tensor:
+    """Of so many edges the triangles that are chosen, [m, edges]; ``edge`` [3 F] and ``chosen`` are by corner."""
+    corner = chosen.nonzero()[:, 0]
+    corner = corner[edge[corner].argsort(stable=True)]
+    edge, faces = edge[corner], len(chosen) // 3
+    count = torch.zeros(edges, dtype=torch.long, device=edge.device).index_add_(0, edge, torch.ones_like(edge))
+    place = torch.arange(len(edge), device=edge.device) - (count.cumsum(0) - count)[edge]
+    found = torch.full((int(count.max()) if edges else 0, edges), faces, device=edge.device)
+    found[place, edge] = corner % max(faces, 1)
+    return found
 
 
 _meshes = WeakIdKeyDictionary()
@@ -97,10 +100,13 @@ def _fill(x: torch.Tensor, y: torch.Tensor, mesh: _Mesh, height: int, left: int,
     n, width = x.shape[1], right - left
     (xa, xb, xc), (ya, yb, yc) = ([way.index_select(0, corner) for corner in mesh.corners] for way in (x, y))
     # In place where it can be: taking memory costs as much as computing.
-    facing = xb.sub_(xa).mul_(yc.sub_(ya)).sub_(yb.sub_(ya).mul_(xc.sub_(xa))).sign_().to(torch.int8)
+    facing = torch.zeros(len(xa) + 1, n, dtype=torch.int8, device=x.device)  # the last row is no triangle's
+    facing[:-1] = xb.sub_(xa).mul_(yc.sub_(ya)).sub_(yb.sub_(ya).mul_(xc.sub_(xa))).sign_()
     weight = torch.zeros(mesh.ends.shape[1], n, dtype=torch.int8, device=x.device)
-    for side, sign in zip(mesh.sides, mesh.signs):
-        weight.addcmul_(facing.index_select(0, side), sign)
+    for along in mesh.along:
+        weight += facing.index_select(0, along)
+    for back in mesh.back:
+        weight -= facing.index_select(0, back)
     weight = weight.view(-1)
     outline = _nonzero(weight)
     edge = outline.div(n, rounding_mode="floor")

@@ -20,7 +20,8 @@ from opengait_meshgait.body.markers import VirtualMarkers, interpolation_weights
 from opengait_meshgait.body.model import BodyModel
 from opengait_meshgait.body.pose_samples import sample_poses
 from opengait_meshgait.common.errors import UserError, did_you_mean
-from opengait_meshgait.common.files import ArrayUnpickler, read_npz_objects, read_pickle
+from opengait_meshgait.common.files import ArrayUnpickler, read_pickle
+from opengait_meshgait.common.npz import read_npz_objects
 
 WEIGHTS, CHOICE, INFO = "vm_A_sym.npz", "vm_B_sym.npz", "vm_info.npz"
 INDICES = "smpl_indices.pkl"

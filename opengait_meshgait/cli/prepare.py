@@ -106,7 +106,6 @@ def run(arguments: argparse.Namespace) -> int:
     """Prepare."""
     from opengait_meshgait.common.errors import UserError
     from opengait_meshgait.common.locks import lock
-    from opengait_meshgait.prepare.ready import TrainingPlan, write_ready
     from opengait_meshgait.prepare.records import describe_summary, read_records
     from opengait_meshgait.prepare.run import RECORDS, prepare
     from opengait_meshgait.prepare.sequence import Preparation
@@ -144,6 +143,8 @@ def run(arguments: argparse.Namespace) -> int:
     )
     plan = None
     if arguments.partition or arguments.train is not None:
+        from opengait_meshgait.prepare.ready import TrainingPlan, write_ready
+
         plan = TrainingPlan(arguments.partition, arguments.train, arguments.config)
     elif arguments.config:
         raise UserError("--config needs people to train on: give --partition or --train, too.")

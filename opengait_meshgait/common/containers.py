@@ -13,13 +13,8 @@ from typing import IO, Any
 import numpy as np
 
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.common.files import (
-    UNPICKLABLE,
-    find_array_class,
-    read_json,
-    read_npy_objects,
-    read_npz_objects,
-)
+from opengait_meshgait.common.files import UNPICKLABLE, find_array_class, read_bytes, read_json
+from opengait_meshgait.common.npz import read_npy_objects, read_npz_objects
 
 ARRAY_FILES = (".npz", ".npy", ".pkl", ".pickle", ".joblib", ".pt", ".pth", ".smpl", ".json")
 """Of files that :func:`read_arrays` reads."""
@@ -45,14 +40,13 @@ def read_arrays(path: str | Path) -> Any:
     Raises:
         UserError: the file cannot be read, or asks for more than that.
     """
-    path = Path(path)
-    ending = path.suffix.lower()
+    ending = f".{str(path).rpartition('.')[2].lower()}"
     if ending == ".json":
         return read_json(path)
     try:
         if ending in (".npz", ".smpl"):
             return _plain(read_npz_objects(path, ContainerUnpickler), {})
-        content = path.read_bytes()
+        content = read_bytes(path)
         if not content:
             raise UserError(f"{path} is empty (0 bytes). Make it again.")
         return _plain(_READERS.get(ending, _read_pickle)(content), {})
@@ -190,7 +184,7 @@ def _read_torch(content: bytes) -> Any:
 
 
 _READERS = {
-    ".npy": lambda content: read_npy_objects(io.BytesIO(content), ContainerUnpickler),
+    ".npy": lambda content: read_npy_objects(content, ContainerUnpickler),
     ".pt": _read_torch,
     ".pth": _read_torch,
 }

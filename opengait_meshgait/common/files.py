@@ -5,17 +5,13 @@ import glob
 import json
 import os
 import pickle
-import tokenize
-import zipfile
-import zlib
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
+from io import FileIO
 from pathlib import Path
 from typing import IO, Any
-
-import numpy as np
 
 from opengait_meshgait.common.errors import UserError
 
@@ -103,6 +99,12 @@ def read_json(path: str | Path) -> Any:
         raise UserError(f"{path} is not valid JSON: {error}.") from error
 
 
+def read_bytes(path: str | Path) -> bytes:
+    """What is in a file, in half of ``Path.read_bytes``'s time: datasets have a file for each frame."""
+    with FileIO(path) as file:
+        return file.readall()
+
+
 class ArrayUnpickler(pickle.Unpickler):
     """An unpickler that builds NumPy arrays and plain Python values, and refuses every other class."""
 
@@ -153,71 +155,6 @@ def read_pickle(path: str | Path, unpickler: type[pickle.Unpickler] = ArrayUnpic
             f"Cannot load {path} as a pickle of NumPy arrays: {error or type(error).__name__}. "
             "The file may be truncated or of another kind; make it again."
         ) from error
-
-
-def read_npz(path: str | Path, wanted: Container[str] | None = None) -> dict[str, np.ndarray | None]:
-    """Read an .npz of plain arrays.
-
-    Args:
-        path: the file.
-        wanted: names of the entries to read, all when None. Others may be Python objects, which do not load: they
-            come as None, for their names are enough to tell what the file is.
-
-    Raises:
-        ValueError: why it cannot be read; the caller adds what the file should have been.
-    """
-    try:
-        # np.load would take a renamed .npy or pickle as well, and complain about something else.
-        if not zipfile.is_zipfile(path):
-            raise ValueError("it is not an npz archive, or is truncated")
-        with np.load(path) as archive:
-            return {key: archive[key] if wanted is None or key in wanted else None for key in archive}
-    except (OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
-        raise ValueError(str(error)) from error
-
-
-def read_npz_objects(path: str | Path, unpickler: Unpickler = ArrayUnpickler) -> dict[str, Any]:
-    """Read an .npz whose entries may be Python objects, as ``np.savez(path, name=object)`` writes them.
-
-    NumPy pickles such an entry; here it is read like every pickle: plain values and arrays, no code.
-
-    Args:
-        path: the file.
-        unpickler: an :class:`ArrayUnpickler`, or one that allows a little more.
-
-    Returns:
-        The entries: arrays, and for an object the array of type ``object`` that NumPy put it into.
-
-    Raises:
-        UserError: the file is missing, no .npz, truncated, or asks for more than arrays.
-    """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            entries = {}
-            for name in archive.namelist():
-                with archive.open(name) as file:
-                    entries[name.removesuffix(".npy")] = read_npy_objects(file, unpickler)
-            return entries
-    except OSError as error:
-        raise UserError(f"Cannot read {path}: {error.strerror or error}.") from error
-    except zipfile.BadZipFile as error:
-        raise UserError(f"{path} is not an npz archive, or is truncated. Make it again.") from error
-    except (*UNPICKLABLE, zlib.error, RuntimeError) as error:
-        raise UserError(f"Cannot read {path}: {error or type(error).__name__}. Make it again.") from error
-
-
-def read_npy_objects(file: IO[bytes], unpickler: Unpickler = ArrayUnpickler) -> Any:
-    """Read an open .npy in the same way; a damaged one ends in one of :data:`UNPICKLABLE`."""
-    version = np.lib.format.read_magic(file)
-    header = np.lib.format.read_array_header_1_0 if version[0] == 1 else np.lib.format.read_array_header_2_0
-    try:
-        dtype = header(file)[2]
-    except (tokenize.TokenError, SyntaxError) as error:  # of a damaged header NumPy lets them pass
-        raise ValueError(f"its header is damaged: {error}") from error
-    if dtype.hasobject:
-        return unpickler(file).load()
-    file.seek(0)
-    return np.lib.format.read_array(file, allow_pickle=False)
 
 
 def subfolders(path: str | Path) -> list[os.DirEntry]:

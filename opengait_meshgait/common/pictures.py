@@ -11,7 +11,7 @@ import numpy as np
 from kornia_rs.io import decode_image_png_u8
 
 from opengait_meshgait.common.errors import UserError, list_names
-from opengait_meshgait.common.files import list_folder
+from opengait_meshgait.common.files import list_folder, read_bytes
 
 # A PNG's signature and the beginning of its header; then width, height, bit depth, colour type, 2 bytes, interlacing.
 _PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
@@ -86,7 +86,7 @@ def read_picture(path: str) -> np.ndarray:
         UserError: it cannot be read.
     """
     try:
-        data = np.fromfile(path, np.uint8).tobytes()
+        data = read_bytes(path)
     except OSError as error:
         raise UserError(f"Cannot read {path}: {error.strerror}.") from error
     if not data:

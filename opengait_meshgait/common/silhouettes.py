@@ -61,9 +61,9 @@ class SilhouetteJudge:
     """
 
     def __init__(self) -> None:
-        self._histogram = np.zeros(256)
         self._masks: set[int] = set()
-        self._seen = self._dim = self._edged = self._normalized = self._thin = 0
+        self._levels = np.zeros(256)  # of what is dim
+        self._seen = self._dim = self._grey = self._bright = self._edged = self._normalized = self._thin = 0
 
     def look(self, picture: np.ndarray) -> np.ndarray:
         """Take a picture, uint8 [h, w], into account; returned with 0 and 255 where it is a mask of other levels."""
@@ -71,23 +71,26 @@ class SilhouetteJudge:
         if not height:
             return picture
         box = picture[top : top + height, left : left + width]
-        histogram = _histogram(box)
-        histogram[0] += picture.size - box.size
-        level = _mask_level(histogram)
+        brightest, level = cv2.minMaxLoc(box)[1], None
+        if brightest < _WHITE:  # which hardly any is, and counting all levels takes long
+            histogram = _histogram(box)
+            histogram[0] += picture.size - box.size
+            level = _mask_level(histogram)
         if level is not None:
-            histogram[[level, 255]] = 0, histogram[level]
             picture, box = _black_and_white(picture), _black_and_white(box)
-        dim = not histogram[128:].any()
+        dim = level is None and brightest < 128
         # Would it hold a person if all that is not black in it were white? If not, outlines are all there is.
         if has_person(_black_and_white(box) if dim else box):
             self._seen += 1
             self._dim += dim
-            self._histogram += histogram
+            if dim:
+                self._levels += histogram
             if level is not None:
                 self._masks.add(level)
-            white = box > 127
-            around = np.concatenate([white[0], white[-1], white[:, 0], white[:, -1]])
-            self._edged += around.mean() > _MOST_EDGE
+            self._bright += cv2.countNonZero(cv2.inRange(box, _BLACK, 255))
+            self._grey += cv2.countNonZero(cv2.inRange(box, _BLACK, _WHITE - 1))
+            around = np.concatenate([box[0], box[-1], box[:, 0], box[:, -1]]) > 127
+            self._edged += int(np.count_nonzero(around)) > _MOST_EDGE * len(around)
         return picture
 
     def look_normalized(self, silhouette: np.ndarray) -> None:
@@ -107,8 +110,7 @@ class SilhouetteJudge:
         """
         if not self._seen:
             return
-        levels = np.flatnonzero(self._histogram)
-        grey, all_ = self._histogram[_BLACK:_WHITE].sum(), self._histogram[_BLACK:].sum()
+        levels = np.flatnonzero(self._levels)
         if len(self._masks) > 1 or (self._masks and self._dim):
             others = [level for level in levels if 0 < level < 128]
             labels = ", ".join(map(str, sorted({*self._masks, *map(int, others)})[:8]))
@@ -121,11 +123,11 @@ class SilhouetteJudge:
                 f"{name} holds values from {levels[0]} to {levels[-1]}; silhouettes reach from 0 to 255, or are masks "
                 "of two values. It may be a map of labels: write pictures of one person each, white on black."
             )
-        if grey > _MOST_GREY * all_:
+        if self._grey > _MOST_GREY * self._bright:
             raise UserError(
-                f"{name} holds grey pictures: {grey / all_:.0%} of what is not black in them is neither black nor "
-                "white. Photographs, depth maps and energy images are no silhouettes: segment the person first, white "
-                "on black."
+                f"{name} holds grey pictures: {self._grey / self._bright:.0%} of what is not black in them is neither "
+                "black nor white. Photographs, depth maps and energy images are no silhouettes: segment the person "
+                "first, white on black."
             )
         if 2 * self._edged > self._seen:
             raise UserError(

@@ -1,5 +1,6 @@
 """The body files of one sequence, and what they give for its frames."""
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -32,8 +33,8 @@ class Bodies:
     unread: list[str] = field(default_factory=list)
 
 
-def body_files(place: str | Path, silhouettes: str | Path) -> list[Path]:
-    """The files in a folder, or the one file, that may hold bodies.
+def body_files(place: str | Path, silhouettes: str | Path) -> list[str]:
+    """The files in a folder, or the one file, that may hold bodies, by their paths.
 
     Args:
         place: the folder or file; there may be nothing.
@@ -41,14 +42,14 @@ def body_files(place: str | Path, silhouettes: str | Path) -> list[Path]:
     """
     place = Path(place)
     if place.is_file():
-        return [place]
+        return [str(place)]
     if not place.is_dir():
         return []
     entries, own = list_folder(place), None
     if place == Path(silhouettes) and not any(entry.name.lower().endswith(_PICTURES) for entry in entries):
         own = silhouette_pickle(str(place))
     return [
-        Path(entry.path)
+        entry.path
         for entry in entries
         if entry.name.lower().endswith(ARRAY_FILES)
         and entry.path != own
@@ -72,7 +73,7 @@ def read_raw_bodies(place: str, silhouettes: str, frames: list[FrameKey], named:
     """
     files = body_files(place, silhouettes)
     # A file alone is of all frames, though its name be a number, unless it is a frame's.
-    alone = files == [Path(place)] or (len(files) == 1 and frame_key(files[0].stem) not in frames)
+    alone = files == [place] or (len(files) == 1 and _key(files[0]) not in frames)
     single, whole = ([], files) if alone else _sort_files(files, frames, named)
     join = BodyJoin(frames, named, reading)
     if single and not whole and not any(frame in frames for frame, *_ in single):
@@ -80,7 +81,7 @@ def read_raw_bodies(place: str, silhouettes: str, frames: list[FrameKey], named:
     if single:
         for frame, path in single:
             join.add_frame(path, frame)
-        unread = [path.name for path in whole]
+        unread = [Path(path).name for path in whole]
     else:
         for path in whole:
             join.add_sequence(path, len(whole))
@@ -92,30 +93,33 @@ def read_raw_bodies(place: str, silhouettes: str, frames: list[FrameKey], named:
     return Bodies(dict(join.found), shapes.pop() if shapes else (85,), join.unreadable, sources, unread)
 
 
-def _sort_files(
-    files: list[Path], frames: list[FrameKey], named: bool
-) -> tuple[list[tuple[FrameKey, Path]], list[Path]]:
+def _sort_files(files: list[str], frames: list[FrameKey], named: bool) -> tuple[list[tuple[FrameKey, str]], list[str]]:
     """Those of one frame, or of somebody in it (``<frame>_<number>``), with the frame; and those of many frames."""
     if not named:
-        files = sorted(files, key=lambda path: frame_key(path.stem))
+        files = sorted(files, key=_key)
         return (list(zip(frames, files)), []) if len(files) == len(frames) else ([], files)
     patterns = {_pattern(frame) for frame in frames}
-    single: list[tuple[FrameKey, Path]] = []
-    whole: list[Path] = []
-    taken: dict[FrameKey, Path] = {}
+    single: list[tuple[FrameKey, str]] = []
+    whole: list[str] = []
+    taken: dict[FrameKey, str] = {}
     for path in files:
-        name = frame = frame_key(path.stem)
-        if _pattern(frame) not in patterns and frame[-3::2] == ("_", ""):
-            frame = (*frame[:-3], "")
+        name = frame = _key(path)
         if _pattern(frame) not in patterns:
-            whole.append(path)
-            continue
+            frame = (*frame[:-3], "") if frame[-3::2] == ("_", "") else frame
+            if _pattern(frame) not in patterns:
+                whole.append(path)
+                continue
         if name in taken:
-            other = taken[name].name
-            raise UserError(f"{other} and {path.name} in {path.parent} are of the same frame: remove one of them.")
+            file, other = Path(path), Path(taken[name]).name
+            raise UserError(f"{other} and {file.name} in {file.parent} are of the same frame: remove one of them.")
         taken[name] = path
         single.append((frame, path))
     return single, whole
+
+
+def _key(path: str) -> FrameKey:
+    # Not by pathlib, which takes as long as reading the file.
+    return frame_key(path.rpartition(os.sep)[2].rpartition(".")[0])
 
 
 def _pattern(frame: FrameKey) -> tuple[str, ...]:

@@ -58,7 +58,7 @@ class BodyJoin:
         self.sources: set[str] = set()
         self._trackers = reading.trackers
 
-    def add_frame(self, path: Path, frame: FrameKey) -> None:
+    def add_frame(self, path: str, frame: FrameKey) -> None:
         """A file of one frame. One that cannot be read is noted."""
         try:
             parts = self._read(path)
@@ -68,7 +68,7 @@ class BodyJoin:
         for place, rows in parts:
             self._add_people(path, frame, place, rows)
 
-    def add_sequence(self, path: Path, of: int) -> None:
+    def add_sequence(self, path: str, of: int) -> None:
         """A file of all frames; where there are several, ``of`` so many, each must say which frames."""
         before = len(self.found)
         for place, rows in self._read(path):
@@ -78,7 +78,7 @@ class BodyJoin:
                 self._add_people(path, frame_key(place.frame), place, rows)
                 continue
             keys = self._frames_of(path, place, len(rows), of)
-            person = place.person if place.person is not None or of == 1 else path.name
+            person = place.person if place.person is not None or of == 1 else Path(path).name
             for frame, row in zip(keys, rows):
                 self._add(f"{path}, frame {_name(frame)}", frame, person, row)
         known = set(self.frames)
@@ -88,11 +88,11 @@ class BodyJoin:
                 f"{list_names(map(_name, self.found), 3)}; {self._called()}"
             )
 
-    def strangers(self, folder: str | Path, number: int) -> str:
+    def strangers(self, folder: str, number: int) -> str:
         """What is wrong where so many files have no frame."""
         return f"None of the {number} body files in {folder} is called like a silhouette: {self._called()}"
 
-    def _read(self, path: Path) -> list[tuple[Place, np.ndarray]]:
+    def _read(self, path: str) -> list[tuple[Place, np.ndarray]]:
         content = read_arrays(path)
         try:
             if not isinstance(content, np.ndarray):
@@ -103,7 +103,7 @@ class BodyJoin:
                         "sees them. Make walkers of it: `meshgait walkers --motion`. If you have turned them into the "
                         f"camera's orientation, say --tracker {tracker.name}"
                     )
-                if places:  # the next file will be of the same
+                if places and tracker is not self._trackers[0]:  # the next file will be of the same
                     self._trackers = (tracker, *(other for other in self._trackers if other != tracker))
                 parts = [(p, read_parameters(p.content, tracker.keys, self.reading.shape_space)) for p in places]
                 self.sources.update(tracker.describe(place, self.reading.shape_space) for place in places)
@@ -114,11 +114,11 @@ class BodyJoin:
         except (ValueError, TypeError) as error:
             raise UserError(f"{path}: {error}.") from error
 
-    def _add_people(self, path: Path, frame: FrameKey, place: Place, rows: np.ndarray) -> None:
+    def _add_people(self, path: str, frame: FrameKey, place: Place, rows: np.ndarray) -> None:
         """All bodies of one frame."""
         people = np.ravel(place.people) if place.people is not None else ()
         for number, row in enumerate(rows):
-            self._add(str(path), frame, str(people[number]) if len(people) == len(rows) else place.person, row)
+            self._add(path, frame, str(people[number]) if len(people) == len(rows) else place.person, row)
 
     def _add(self, where: str, frame: FrameKey, person: Hashable | None, row: np.ndarray) -> None:
         if bad := np.size(row) - np.isfinite(row).sum():
@@ -128,11 +128,11 @@ class BodyJoin:
             row = row.astype(np.float32)
             self.found[frame].append(Candidate(person, _turned(row) if self.reading.y_up else row))
 
-    def _frames_of(self, path: Path, place: Place, number: int, of: int) -> list[FrameKey]:
+    def _frames_of(self, path: str, place: Place, number: int, of: int) -> list[FrameKey]:
         """The frames of one person's bodies in a file of all frames."""
         if place.frames is None and place.pictures is None:
             if of > 1:
-                raise UserError(self.strangers(path.parent, of))
+                raise UserError(self.strangers(str(Path(path).parent), of))
             if number != len(self.frames):
                 raise UserError(
                     f"{path} holds {number} bodies, and there are {len(self.frames)} silhouettes. Without names of "
@@ -150,7 +150,7 @@ class BodyJoin:
             )
         return keys
 
-    def _numbered(self, path: Path, numbers: np.ndarray) -> list[FrameKey]:
+    def _numbered(self, path: str, numbers: np.ndarray) -> list[FrameKey]:
         """The frames that a tracker counts from 0, by the numbers in the pictures' names."""
         places = {_last_number(frame): frame for frame in self.frames}
         first = self.reading.first_frame

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
-from opengait_meshgait.body.layout import FRAME_SIZE, NUM_BETAS, NUM_JOINTS
+from opengait_meshgait.body.layout import BETAS, CAM, FRAME_SIZE, NUM_BETAS, NUM_JOINTS, POSE
 from opengait_meshgait.body.mhr import MHR_JOINTS, mhr_to_smpl
 from opengait_meshgait.common.errors import list_names
 
@@ -110,12 +109,13 @@ def read_parameters(content: Mapping, keys: BodyKeys, shape_space: str) -> np.nd
     betas = _betas(content, keys)
     if keys.shape_space(content) != shape_space:
         betas = np.zeros((1, NUM_BETAS))
-    parts = _camera(content, keys), turns.reshape(len(turns), -1), betas
+    camera = _camera(content, keys)
+    rows = np.empty((len(turns), FRAME_SIZE))
     try:
-        return np.concatenate([np.broadcast_to(part, (len(turns), part.shape[-1])) for part in parts], 1)
+        rows[:, CAM], rows[:, POSE], rows[:, BETAS] = camera, turns.reshape(len(turns), -1), betas
     except ValueError as error:
-        sizes = ", ".join(str(len(part)) for part in parts)
-        raise ValueError(f"cameras, poses and betas are of {sizes} bodies") from error
+        raise ValueError(f"cameras, poses and betas are of {len(camera)}, {len(turns)}, {len(betas)} bodies") from error
+    return rows
 
 
 def read_array(content: Any) -> np.ndarray:
@@ -134,7 +134,10 @@ def read_array(content: Any) -> np.ndarray:
 
 
 def _first(content: Mapping, names: tuple[str, ...]) -> str | None:
-    return next((name for name in names if name in content), None)
+    for name in names:  # a generator would take three times as long, and there are millions of files
+        if name in content:
+            return name
+    return None
 
 
 def _names(content: Mapping) -> str:
@@ -171,6 +174,9 @@ def _axis_angle(name: str, turns: np.ndarray, joints: int, is_matrix: bool) -> n
     if error > 0.1 or (np.linalg.det(matrices[known]) < 0).any():
         raise ValueError(f"{name} holds matrices of 3 x 3 that are no rotations")
     if known.any():
+        # Not above: it takes a quarter of a second to load, and most trackers write no matrices.
+        from scipy.spatial.transform import Rotation
+
         result[known] = Rotation.from_matrix(matrices[known]).as_rotvec()
     return result.reshape(-1, joints, 3)
 

@@ -202,8 +202,9 @@ def _descend(place: Place, steps: tuple[str, ...], row: Tracker) -> Iterator[Pla
         return
     if key := next((name for name in row.frames if name in content), ""):
         place = replace(place, frames=content[key], frames_key=key)
-    pictures, people = content.get(row.pictures, place.pictures), content.get(row.people, place.people)
-    place = replace(place, pictures=pictures, people=people)
+    if row.pictures in content or row.people in content:
+        pictures, people = content.get(row.pictures, place.pictures), content.get(row.people, place.people)
+        place = replace(place, pictures=pictures, people=people)
     if not steps:
         if row.keys.found_in(content):
             yield place
@@ -226,8 +227,9 @@ def _descend(place: Place, steps: tuple[str, ...], row: Tracker) -> Iterator[Pla
 def _is_frame(key: Any, item: Any) -> bool:
     """Whether this names a frame, and holds its people."""
     people = item if isinstance(item, list) else [item]
-    named = isinstance(key, str) and any(map(str.isdigit, PurePath(key).stem))
-    return named and all(one is None or isinstance(one, Mapping) for one in people)
+    if not isinstance(key, str) or not all(one is None or isinstance(one, Mapping) for one in people):
+        return False
+    return any(map(str.isdigit, PurePath(key).stem))
 
 
 def _person(number: Any) -> Hashable:

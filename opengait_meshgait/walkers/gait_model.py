@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from opengait_meshgait.common.errors import UserError, did_you_mean
-from opengait_meshgait.common.files import atomic_path, read_npz
+from opengait_meshgait.common.files import atomic_path
+from opengait_meshgait.common.npz import read_npz
 from opengait_meshgait.walkers.gait_cycle import CYCLE_LENGTH, GAIT_JOINTS
 
 PROCEDURAL = "procedural"

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation, Slerp
 
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.common.files import read_npz
+from opengait_meshgait.common.npz import read_npz
 from opengait_meshgait.walkers.acclaim import read_amc
 from opengait_meshgait.walkers.bones import turn
 from opengait_meshgait.walkers.bvh import JointMotion, read_bvh

@@ -10,7 +10,7 @@ from scipy.spatial.transform import Rotation
 from opengait_meshgait.body.files import load_body
 from opengait_meshgait.body.layout import JOINT_NAMES
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.common.files import read_npz
+from opengait_meshgait.common.npz import read_npz
 
 # Rotations, the way of the root (m), frames/s: AMASS renamed the last.
 _KEYS = (("poses", "bodyPose"), ("trans", "bodyTranslation"), ("mocap_framerate", "mocap_frame_rate", "frameRate"))

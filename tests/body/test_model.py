@@ -98,6 +98,11 @@ def test_joints_alone_are_the_same_and_need_no_mesh(arrays, monkeypatch):
     torch.testing.assert_close(body.joints(pose, betas), expected, rtol=0, atol=0)
 
 
+def test_what_a_camera_sees_is_x_and_y_of_the_mesh_to_the_bit(arrays):
+    body, (pose, betas) = body_of(arrays), draw(7)
+    assert torch.equal(body.seen(pose, betas).mT, body(pose, betas)[0][..., :2])
+
+
 def test_offsets_move_the_skin_and_not_the_joints(arrays):
     body = body_of(arrays)
     pose, betas = draw(3)

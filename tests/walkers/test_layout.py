@@ -16,7 +16,8 @@ import torch
 from opengait_meshgait.body.layout import BETAS, POSE
 from opengait_meshgait.cli.main import main
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.common.files import read_npz_objects, read_pickle
+from opengait_meshgait.common.files import read_pickle
+from opengait_meshgait.common.npz import read_npz_objects
 from opengait_meshgait.common.pictures import normalize_silhouette
 from opengait_meshgait.walkers import WalkerSet, write_walkers
 from opengait_meshgait.walkers.layout import Gait3DLayout, OUMVLPLayout
