@@ -5,6 +5,7 @@ Everything drawn for an iteration comes from (seed, iteration) alone.
 
 import copy
 import itertools
+import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -192,12 +193,13 @@ def make_loader(
     Args:
         dataset: where sequences come from.
         sampler: gives the keys of one batch after the other.
-        num_workers: processes that read ahead; 0 reads in this one.
+        num_workers: processes that read ahead, as far as there are cores for them; 0 reads in this one.
         pin_memory: put batches into page-locked memory, for a faster way to a GPU.
 
     Raises:
         UserError: while iterating, for a file that cannot be used.
     """
+    num_workers = min(num_workers, os.cpu_count() or 1)  # PyTorch would warn, and every config asks for four
     return _Loader(
         _Batches(dataset),
         sampler=sampler,

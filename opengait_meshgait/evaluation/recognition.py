@@ -14,6 +14,10 @@ from opengait_meshgait.evaluation.retrieval import CHUNK
 from opengait_meshgait.evaluation.split import Compared, as_strings, has_match, of_types, split_gallery
 from opengait_meshgait.evaluation.whole_gallery import nearest_sequences, retrieval_figures
 
+_BOTH = (
+    "R1 and R5 are means over pairs of views (OpenGait's \"Gait\" figures); Rank-1 and the like are of the whole gallery "
+    "(its \"ReID\" figures)."
+)
 _SUBMITTED = 20  # identities a probe that GREW's server asks for
 
 
@@ -68,6 +72,8 @@ def evaluate_recognition(
         hits[group], cmc[group] = found.hits, found.cmc
     rank1 = float(np.mean([value for name, value in metrics.items() if name.endswith("@R1" if across else "Rank-1")]))
     submission, more = _submission(embeddings, labels, types, views, protocol, metric, chunk)
+    if across and RETRIEVAL in protocol.figures:
+        more = [*more, _BOTH]
     seen = view_names.tolist() if across else ()
     return EvaluationResult(metrics, rank1, seen, tables, [*notes, *more], hits, cmc, submission)
 

@@ -69,3 +69,4 @@ def test_two_commands(dataset, types, place, bodies, figures, raw, tmp_path, mon
     for figure in figures:
         assert re.search(rf"^  {figure}@R1 .* %$", table, re.MULTILINE), figure
     assert ("mpjpe" in table) == bool(bodies)
+    assert ("ReID" in table) == (dataset == "ccpg")  # whose two kinds of Rank-1 differ
