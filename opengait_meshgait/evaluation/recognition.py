@@ -15,8 +15,8 @@ from opengait_meshgait.evaluation.split import Compared, as_strings, has_match, 
 from opengait_meshgait.evaluation.whole_gallery import nearest_sequences, retrieval_figures
 
 _BOTH = (
-    "R1 and R5 are means over pairs of views (OpenGait's \"Gait\" figures); Rank-1 and the like are of the whole gallery "
-    "(its \"ReID\" figures)."
+    "R1 and R5 are means over pairs of views, OpenGait's Gait figures; Rank-1 and the like are of the whole gallery, "
+    "as in its ReID figures."
 )
 _SUBMITTED = 20  # identities a probe that GREW's server asks for
 
