@@ -75,11 +75,11 @@ def for_products(embeddings: torch.Tensor, metric: str, sign: int) -> torch.Tens
     found = torch.empty(parts, number, channels + 2, device=embeddings.device)
     step = _TRANSPOSED if embeddings.device.type == "cpu" else max(number, 1)
     for rows in map(slice, range(0, number, step), range(step, number + step, step)):
-        found[:, rows, :channels] = embeddings[rows].permute(2, 0, 1)
-    squares = found[..., :channels].square().sum(2)
-    if sign < 0:
-        found[..., :channels] *= -2
-    found[..., channels], found[..., channels + 1] = (squares, 1.0) if sign < 0 else (1.0, squares)
+        own = found[:, rows, :channels].copy_(embeddings[rows].permute(2, 0, 1))
+        squares = own.square().sum(2)
+        if sign < 0:
+            own *= -2
+        found[:, rows, channels], found[:, rows, channels + 1] = (squares, 1.0) if sign < 0 else (1.0, squares)
     return found
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.evaluation import PROTOCOLS, evaluate_recognition, find_protocol, split_gallery
+from opengait_meshgait.evaluation.recognition import check_embeddings
 
 
 def sequences(dataset_types, ids, views):
@@ -233,6 +234,7 @@ def test_bad_embeddings():
         evaluate(embeddings[:, :, 0], labels, types, views, "OUMVLP")
     with pytest.raises(ValueError, match=r"expected 7 labels, types and views, got \[8, 8, 8\]"):
         evaluate(embeddings[1:], labels, types, views, "OUMVLP")
+    check_embeddings(torch.full_like(embeddings, 3e38), labels, types, views)  # finite, though their sum is not
     embeddings[3, 1, 0] = torch.nan
     with pytest.raises(UserError, match="1 of 8 sequences are NaN or infinite, first that of 0000-01-090"):
         evaluate(embeddings, labels, types, views, "OUMVLP")
