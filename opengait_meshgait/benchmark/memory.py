@@ -70,7 +70,7 @@ def bench_memory(
         sampler = config.trainer_cfg.sampler
         people, each = batch or sampler.batch_size
         length = frames or sampler.frames_num_fixed
-        if length is None:
+        if frames is None and not sampler.sample_type.startswith("fixed"):
             raise UserError(f"{path}: sample_type {sampler.sample_type} fixes no number of frames. Give --frames N.")
         if any(people * each % n for n in gpus):
             raise UserError(f"{path}: a batch of {people} x {each} sequences cannot be shared by {gpus} GPUs each.")
@@ -111,31 +111,33 @@ def step_memory(config: Config, sequences: int, frames: int) -> int:
         net = network_to_train(config.model_cfg.model_dump(exclude_none=True), known, terms)
         optimizer = build.build_optimizer(config, net)
         losses = build.build_losses(config)
+        sils = torch.empty(sequences, frames, *SILHOUETTE_SIZE)
+        targets = None
+        if supervision is not None:
+            points = {
+                "joints": 24,
+                "markers": len(supervision.markers.flip),
+                "vertices": len(supervision.flips.vertices),
+            }
+            weights = torch.empty(3, sequences, frames).unbind()
+            targets = BodyTargets(*(torch.empty(sequences, frames, n, 3) for n in points.values()), *weights)
+        labels = torch.empty(sequences, dtype=torch.int64)
+
+        def step() -> None:
+            with torch.autocast("cpu", torch.float16, enabled=half):
+                output = net(sils)
+            covered = None
+            if SILHOUETTE_TERM in losses.losses:
+                covered = sils, torch.empty(sils.shape, dtype=torch.bool)
+            loss, _ = losses(loss_inputs(output, labels, targets, 0, covered))
+            del output
+            loss.backward()
+            optimizer.step()
+            optimizer.zero_grad()
+
+        step()  # the optimizer has its moments afterwards
         tracker = MemTracker()
-        tracker.track_external(net, optimizer)
+        tracker.track_external(net, optimizer, sils, labels, *(() if targets is None else vars(targets).values()))
         with tracker:
-            sils = torch.empty(sequences, frames, *SILHOUETTE_SIZE)
-            targets = None
-            if supervision is not None:
-                points = {
-                    "joints": 24,
-                    "markers": len(supervision.markers.flip),
-                    "vertices": len(supervision.flips.vertices),
-                }
-                weights = torch.empty(3, sequences, frames).unbind()
-                targets = BodyTargets(*(torch.empty(sequences, frames, n, 3) for n in points.values()), *weights)
-            labels = torch.empty(sequences, dtype=torch.int64)
-            for _ in range(2):  # the optimizer has its moments after the first step
-                tracker.reset_mod_stats()
-                with torch.autocast("cpu", torch.float16, enabled=half):
-                    output = net(sils)
-                covered = None
-                if SILHOUETTE_TERM in losses.losses:
-                    covered = sils, torch.empty(sils.shape, dtype=torch.bool)
-                loss, _ = losses(loss_inputs(output, labels, targets, 0, covered))
-                del output
-                loss.backward()
-                optimizer.step()
-                optimizer.zero_grad()
-                del loss
+            step()
         return sum(max(kinds.values()) for kinds in tracker.get_tracker_snapshot("peak").values())

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from scipy.optimize import nnls
 from torch import nn
 
 from opengait_meshgait.body.model import BodyModel
@@ -230,6 +229,8 @@ def _simplex(matrix: np.ndarray, signs: np.ndarray) -> np.ndarray:
     The objective is homogeneous in a: with one more row, sum(a) = 1, the minimum of plain non-negative least squares
     is a multiple of the one wanted. No large penalty is needed.
     """
+    from scipy.optimize import nnls  # which takes long to import
+
     target = np.zeros(len(matrix) + 1)
     target[-1] = 1
     solution = nnls(np.vstack([matrix, signs]), target, maxiter=100 * len(signs))[0] * signs

@@ -56,7 +56,7 @@ def parser(prog: str) -> argparse.ArgumentParser:
         help="the distributions of cameras, ways, bodies, clothes and damage: studio, street or a YAML file (default: "
         "%(default)s)",
     )
-    result.add_argument("--workers", type=int, help="processes (default: one a CPU core)")
+    result.add_argument("--workers", type=int, help="processes (default: one a CPU core, fewer for few frames)")
     result.add_argument(
         "--noise",
         type=float,

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from opengait_meshgait.common.distributed import mean_scalars, rank
@@ -113,6 +112,8 @@ class Progress:
         self.records = [record for record in read_log(folder) if record["iteration"] <= start]
         self.writer = None
         if rank() == 0:
+            from torch.utils.tensorboard import SummaryWriter  # which takes long to import
+
             with atomic_path(self.log) as temporary:
                 temporary.write_text("".join(json.dumps(record) + "\n" for record in self.records), encoding="utf-8")
             self.writer = SummaryWriter(str(folder / "summary"), purge_step=start + 1)

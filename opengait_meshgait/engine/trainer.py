@@ -32,7 +32,6 @@ from opengait_meshgait.recipe.training_step import (
     send_no_buffers,
     share_statistics,
 )
-from opengait_meshgait.visual.figures import training_picture
 
 
 class Trainer:
@@ -151,9 +150,7 @@ class Trainer:
                 if last and head is not None:
                     # Whatever happens here, the weights are saved.
                     self._fit_lda()
-                true_markers = None if result.targets is None else result.targets.markers
-                picture = training_picture(result.sils, result.output, true_markers)
-                self.progress.picture("batch", picture, state.iteration)
+                self._draw(result)
                 self._test()
                 self._training_mode()
                 self.window.restart_clock()
@@ -186,6 +183,13 @@ class Trainer:
         scalars, seconds = self.window.take()
         scalars["scalar/learning_rate"] = self.state.optimizer.param_groups[0]["lr"]
         self.progress.scalars(self.state.iteration, scalars, seconds)
+
+    def _draw(self, result: StepResult) -> None:
+        from opengait_meshgait.visual.figures import training_picture  # and matplotlib, which tests do without
+
+        true_markers = None if result.targets is None else result.targets.markers
+        picture = training_picture(result.sils, result.output, true_markers)
+        self.progress.picture("batch", picture, self.state.iteration)
 
     def _save(self, passing: bool = False) -> None:
         if rank() == 0:

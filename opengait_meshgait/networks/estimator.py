@@ -211,12 +211,12 @@ class HeatmapEstimator(nn.Module):
             # What a cell of the plane has, and what a marker's slice of the volume multiplies it with.
             plane = torch.stack([x.expand(height, -1), y[:, None].expand(-1, width)])
             plane = torch.cat([plane, -plane.square().sum(0, keepdim=True) / 2, torch.ones_like(plane[:1])])
-            cells = torch.cat([maps, plane.expand(len(maps), -1, -1, -1)], dim=1)
+            cells = torch.cat([maps, plane.expand(maps.shape[0], -1, -1, -1)], dim=1)
             slices = back[..., None] * z - z.square() / 2 + self.evidence.bias.to(z).view(-1, depth)
             balls = torch.stack([left, down, torch.ones_like(left)], dim=-1)[:, :, None].expand(-1, -1, depth, -1)
-            weights = self.evidence.weight.to(z).view(self.markers, depth, -1).expand(len(maps), -1, -1, -1)
+            weights = self.evidence.weight.to(z).view(self.markers, depth, -1).expand(maps.shape[0], -1, -1, -1)
             factors = torch.cat([weights, balls, slices[..., None]], dim=-1)
-            return torch.bmm(factors.flatten(1, 2), cells.flatten(2)).view(len(maps), -1, depth, height, width)
+            return torch.bmm(factors.flatten(1, 2), cells.flatten(2)).view(maps.shape[0], -1, depth, height, width)
 
 
 def _in_spreads(anchors: Tensor, cells: int, length: float) -> tuple[Tensor, Tensor]:

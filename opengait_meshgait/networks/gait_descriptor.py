@@ -82,7 +82,7 @@ class GaitDescriptor(nn.Module):
         waves, energy = self.waves[windows.length], self.energy[windows.length]
         products = (waves @ motions).view(*energy.shape, -1)  # [w, 4, periods, K·3]
         best = (products.square().sum(-1) / energy).sum(1).argmax(-1)
-        chosen = torch.arange(len(best), device=best.device), slice(None), best
+        chosen = torch.arange(best.shape[0], device=best.device), slice(None), best
         amplitudes = (products[chosen] / energy[chosen][..., None]).unflatten(2, (-1, 3)).unflatten(1, (2, 2))
         # Legs and arms swing against each other, above and below the centre.
         lever = (side * mean[..., 1])[windows.owner]

@@ -53,7 +53,7 @@ class HeatmapFeatures(nn.Module):
         # A product of matrices is several times faster on a CPU than the same 1×1 convolution.
         with torch.autocast(heatmaps.device.type, enabled=False):
             # In 16 bits the scaled gradient would overflow.
-            weight = (self.reduce.weight.flatten(1) * cells).expand(len(heatmaps), -1, -1)
+            weight = (self.reduce.weight.flatten(1) * cells).expand(heatmaps.shape[0], -1, -1)
             x = torch.bmm(weight, heatmaps.flatten(2).to(weight.dtype)).unflatten(2, heatmaps.shape[-2:])
         return self.blocks(self.relu(self.bn(x)))
 

@@ -201,7 +201,7 @@ class FrameBackbone(PartBackbone):
         """As :meth:`PartBackbone.with_maps`."""
         flat = frames.flatten(0, 1)
         (maps,) = in_chunks(lambda some: (self.forward_block(some),), flat, whole=self.training)
-        if not isinstance(maps, Tensor) or maps.dim() != 4 or len(maps) != len(flat):
+        if not isinstance(maps, Tensor) or maps.dim() != 4 or maps.shape[0] != flat.shape[0]:
             found = list(maps.shape) if isinstance(maps, Tensor) else type(maps).__name__
             raise UserError(
                 f"The backbone {type(self.forward_block).__name__} makes {found} of frames {list(flat.shape)}; "

@@ -21,6 +21,8 @@ from opengait_meshgait.walkers.options import WalkerSet, make_partition
 from opengait_meshgait.walkers.person import WalkName
 from opengait_meshgait.walkers.sequence import film_walk
 
+_FRAMES_A_WORKER = 1000  # drawn in about the time that a process takes to start
+
 
 def write_walkers(
     options: WalkerSet, out: str | Path, workers: int | None = None, command: str = "", raw: str | None = None
@@ -33,7 +35,7 @@ def write_walkers(
     Args:
         options: which walkers.
         out: the dataset's folder.
-        workers: processes; 1 works in this one, None takes one a CPU core.
+        workers: processes; 1 works in this one, None takes one a CPU core, but no more than the frames are worth.
         command: that asked for it, for ``dataset.json``.
         raw: the raw dataset in whose layout to write, ``gait3d`` or ``oumvlp``; None is OpenGait's, to train with.
 
@@ -45,7 +47,7 @@ def write_walkers(
             dataset.
     """
     out = Path(out)
-    workers = count_workers(workers)
+    cores = count_workers(workers)
     layout = _choose_layout(options, raw)
     record = _describe(options, layout, load_body(), command)
     open_output(out, "dataset.json", record, ("version", "layout", "body", "options"), "walkers", _explain)
@@ -56,6 +58,7 @@ def write_walkers(
     ]
     total = record["counts"]["frames"]
     done = total - len(options.views) * sum(map(options.length, missing))
+    workers = min(cores, 1 + (total - done) // _FRAMES_A_WORKER) if workers is None else cores
     with tqdm(total=total, initial=done, unit=" frames", desc=f"walkers in {out}") as bar:
         jobs = [(options, layout, out, walk) for walk in missing]
         for frames in run_jobs(_write_walk, jobs, workers, _body):

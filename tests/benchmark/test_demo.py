@@ -18,6 +18,7 @@ TINY = [
     "model_cfg.backbone_cfg.channels=[4, 4, 8, 8]",
     "model_cfg.heatmap_cfg.channels=[4, 8, 8]",
     "model_cfg.HeatmapFeatures.channels=[4, 8]",
+    "model_cfg.Discriminant.components=20",
 ]
 
 

@@ -67,7 +67,6 @@ def test_what_a_run_leaves(raw, tmp_path):
 
 
 def test_a_checkpoint_names_the_body_and_holds_none_of_it(raw, tmp_path):
-    raw["model_cfg"]["Discriminant"]["components"] = 100  # or its own arrays are as long as a body's
     state = load_checkpoint(run(raw, tmp_path).checkpoint)
     assert state.keys() == {
         "model", "optimizer", "scheduler", "scaler", "iteration", "seed", "config", "body", "data", "silhouettes",

@@ -107,7 +107,7 @@ def with_lda_head(make_raw, tmp_path_factory):
     torch.manual_seed(0)
     raw = make_raw()
     # Less steep directions than two people's few sequences make, or rounding would show.
-    raw["model_cfg"]["Discriminant"] = {"channels": 4, "shrinkage": 2.0, "marker_shrinkage": 1.0}
+    raw["model_cfg"]["Discriminant"] = {"channels": 4, "components": 20, "shrinkage": 2.0, "marker_shrinkage": 1.0}
     found = train(make_config(raw), device="cpu", quiet=True, output=tmp_path_factory.mktemp("with_lda_head"))
     state = load_checkpoint(found.checkpoint)
     weights = state["model"]

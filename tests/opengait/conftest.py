@@ -157,7 +157,7 @@ def tiny_config(walkers):
                 },
                 "heatmap_cfg": {"type": "HeatmapEstimator", "markers": 64, "depth": 2, "channels": [4, 8, 8]},
                 "HeatmapFeatures": {"channels": [8]},
-                "Discriminant": {"channels": 4},
+                "Discriminant": {"channels": 4, "components": 20},
                 "SeparateFCs": {"out_channels": 8},
                 "SeparateBNNecks": {"class_num": 4},
                 "bin_num": [4],

@@ -7,8 +7,9 @@ import pytest
 import yaml
 
 from opengait_meshgait.cli.main import main
-from opengait_meshgait.common.configs import FOLDER, compose
+from opengait_meshgait.common.configs import CONFIG_NAMES, FOLDER, compose
 from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.opengait import attach as module
 from opengait_meshgait.opengait.attach import SHIM, attach, detach, shipped_configs
 from opengait_meshgait.opengait.checkout import Checkout, install
 
@@ -17,6 +18,12 @@ def git(root, *arguments):
     identity = ("-c", "user.name=x", "-c", "user.email=x@example.org")
     command = ["git", "-C", str(root), *identity, *arguments]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+@pytest.fixture(autouse=True)
+def few_configs(monkeypatch):
+    """Three of the many, which take a second to write."""
+    monkeypatch.setattr(module, "CONFIG_NAMES", ("gait3d", "walkers", "walkers_lda"))
 
 
 @pytest.fixture
@@ -40,7 +47,8 @@ def checkout(tmp_path):
     return root
 
 
-def test_attach_writes_shim_and_configs(checkout):
+def test_attach_writes_shim_and_configs(checkout, monkeypatch):
+    monkeypatch.setattr(module, "CONFIG_NAMES", CONFIG_NAMES)
     written = attach(checkout)
     configs = [*shipped_configs()]
     assert {FOLDER / f"{name}.yaml" for name in ("gait3d", "oumvlp_gaitset_shared", "walkers_swingait_lda")} <= {
@@ -50,7 +58,7 @@ def test_attach_writes_shim_and_configs(checkout):
     compile((checkout / SHIM).read_text(), "shim", "exec")
     for name in configs:
         # As OpenGait reads it: with PyYAML, from this one file.
-        assert yaml.safe_load((checkout / name).read_text()) == compose(name.stem)
+        assert yaml.load((checkout / name).read_text(), yaml.CSafeLoader) == compose(name.stem)
 
 
 def test_attaching_again_writes_nothing(checkout):
@@ -60,10 +68,10 @@ def test_attaching_again_writes_nothing(checkout):
     assert {path: path.stat().st_mtime_ns for path in checkout.rglob("*")} == before
 
 
-def test_a_file_of_another_version_is_replaced(checkout, monkeypatch):
-    monkeypatch.setattr("opengait_meshgait.opengait.attach._SHIM", "# an older one\n")
-    attach(checkout)
-    monkeypatch.undo()
+def test_a_file_of_another_version_is_replaced(checkout):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "_SHIM", "# an older one\n")
+        attach(checkout)
     assert attach(checkout) == [SHIM]
     assert "register()" in (checkout / SHIM).read_text()
 

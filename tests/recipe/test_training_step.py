@@ -185,7 +185,7 @@ def test_it_sees_whole_training_sequences_one_by_one(raw, tmp_path):
             output = net(sils[..., 10:-10], reconstruct=True)
         features.append(net.Discriminant.features(output.embeddings, output.markers))
         labels.append(data.label_set.index(info.label))
-    expected = LDAHead(8 * 4, 64, channels=4)
+    expected = LDAHead(8 * 4, 64, **raw["model_cfg"]["Discriminant"])
     expected.fit([torch.cat(parts) for parts in zip(*features)], torch.tensor(labels))
     for part in ("silhouettes", "markers"):
         basis, mean = (getattr(getattr(expected, part), name) for name in ("basis", "mean"))

@@ -14,7 +14,7 @@ from opengait_meshgait.cli.main import main
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.common.files import read_pickle
 from opengait_meshgait.data import FrameSampling, GaitDataset
-from opengait_meshgait.walkers import WalkerSet, write_walkers
+from opengait_meshgait.walkers import WalkerSet, dataset, write_walkers
 from opengait_meshgait.walkers.person import WalkName
 from opengait_meshgait.walkers.world import WORLDS
 
@@ -88,6 +88,15 @@ def test_the_studio_is_what_walkers_were_before_there_were_worlds(tmp_path):
 def test_two_workers_write_the_same_bytes(written, tmp_path):
     write_walkers(OPTIONS, tmp_path / "set", workers=2)
     assert digest(tmp_path / "set") == digest(written[0])
+
+
+@pytest.mark.parametrize(("workers", "frames", "expected"), [(None, 5, 1), (None, 1100, 2), (2, 5, 2)])
+def test_processes_start_where_there_is_work_for_them(workers, frames, expected, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(dataset, "run_jobs", lambda function, jobs, workers, start: asked.append(workers) or [])
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    write_walkers(WalkerSet(ids=1, views=(0,), seqs={"nm": 1}, frames=frames), tmp_path / "set", workers=workers)
+    assert asked == [expected]
 
 
 def test_another_seed_writes_other_bytes(written, tmp_path):
