@@ -126,14 +126,14 @@ def write_sequence(folder, rng, frames=5):
 
 @pytest.fixture(scope="session")
 def walkers(tmp_path_factory):
-    """Six people of the walkers' types: four to train with, two to test with."""
+    """Eight people of the walkers' types: four to train with, two to choose by, two to test with."""
     folder, rng = tmp_path_factory.mktemp("walkers"), np.random.default_rng(0)
-    ids = [f"{person:04d}" for person in range(1, 7)]
+    ids = [f"{person:04d}" for person in range(1, 9)]
     for label in ids:
         for kind in ("nm-01", "nm-02", "bg-01", "cl-01"):
             for view in ("000", "090"):
                 write_sequence(folder / "data" / label / kind / view, rng)
-    (folder / "partition.json").write_text(json.dumps({"TRAIN_SET": ids[:4], "TEST_SET": ids[4:]}))
+    (folder / "partition.json").write_text(json.dumps({"TRAIN_SET": ids[:4], "VAL_SET": ids[4:6], "TEST_SET": ids[6:]}))
     return folder
 
 
@@ -157,7 +157,7 @@ def tiny_config(walkers):
                 },
                 "heatmap_cfg": {"type": "HeatmapEstimator", "markers": 64, "depth": 2, "channels": [4, 8, 8]},
                 "HeatmapFeatures": {"channels": [8]},
-                "Discriminant": {"channels": 4, "components": 20},
+                "Discriminant": {"channels": 4, "components": 20, "marker_weight": "auto"},
                 "SeparateFCs": {"out_channels": 8},
                 "SeparateBNNecks": {"class_num": 4},
                 "bin_num": [4],
