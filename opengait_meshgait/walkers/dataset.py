@@ -21,7 +21,7 @@ from opengait_meshgait.walkers.options import WalkerSet, make_partition
 from opengait_meshgait.walkers.person import WalkName
 from opengait_meshgait.walkers.sequence import film_walk
 
-_FRAMES_A_WORKER = 1000  # drawn in about the time that a process takes to start
+_FRAMES_A_WORKER = 10_000  # with fewer, a process takes longer to start than it saves
 
 
 def write_walkers(

@@ -90,7 +90,7 @@ def test_two_workers_write_the_same_bytes(written, tmp_path):
     assert digest(tmp_path / "set") == digest(written[0])
 
 
-@pytest.mark.parametrize(("workers", "frames", "expected"), [(None, 5, 1), (None, 1100, 2), (2, 5, 2)])
+@pytest.mark.parametrize(("workers", "frames", "expected"), [(None, 5, 1), (None, 11_000, 2), (2, 5, 2)])
 def test_processes_start_where_there_is_work_for_them(workers, frames, expected, tmp_path, monkeypatch):
     asked = []
     monkeypatch.setattr(dataset, "run_jobs", lambda function, jobs, workers, start: asked.append(workers) or [])
