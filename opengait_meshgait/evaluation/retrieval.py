@@ -102,6 +102,13 @@ def product_distances(probes: torch.Tensor, gallery: torch.Tensor, metric: str) 
     return block
 
 
+def paired_distances(probes: torch.Tensor, others: torch.Tensor, metric: str) -> torch.Tensor:
+    """Distances ``[b, m]`` of probes ``[b, c, p]`` to m sequences that each has of its own, ``[b, m, c, p]``."""
+    if metric == "cos":
+        return 1 - F.cosine_similarity(probes[:, None], others, dim=2).mean(2)
+    return torch.linalg.vector_norm(others - probes[:, None], dim=2).mean(2)
+
+
 class Matches(NamedTuple):
     """The gallery sequences of the probes' identities, ``[b, k]`` with as many columns as the most of a probe.
 

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.evaluation.retrieval import CHUNK, distance_blocks
+from opengait_meshgait.evaluation.retrieval import CHUNK, paired_distances
 from opengait_meshgait.inference.embeddings import Embeddings
 from opengait_meshgait.inference.nearest import merge_nearest
 from opengait_meshgait.inference.search import Recall, SearchIndex, laid_out, slices
@@ -16,6 +16,7 @@ _SAMPLE = 200  # probes that are searched exactly too: half of them choose how m
 _ENOUGH = 0.99  # of the probes that choose, so many find who is nearest
 _TRAINED_ON = 50  # sequences for each list
 _BLOCK = 4096
+_NUMBERS = 2**24  # of candidates in memory at once, 67 MB
 # Candidates for a probe; people with many sequences need more, or they would be all there is.
 _LEAST, _MOST = 64, 1024
 
@@ -71,7 +72,7 @@ class FaissIndex(SearchIndex):
         for rows in slices(len(probes), CHUNK):
             _, candidates = self._index.search(self._vectors(probes, rows), self._candidates)
             # In the order in which they lie on disk.
-            values, places = self._exactly(probes.values[rows], np.sort(candidates, axis=1))
+            values, places = self._exactly(np.array(probes.values[rows]), np.sort(candidates, axis=1))
             nobody = torch.full((len(places), top), torch.inf), torch.full((len(places), top), -1)
             distances[rows], where[rows] = merge_nearest(*nobody, values, places, self._codes, 0)
         few = np.flatnonzero(np.isinf(distances[:, -1]))
@@ -81,15 +82,13 @@ class FaissIndex(SearchIndex):
 
     def _exactly(self, probes: np.ndarray, candidates: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         """Distances [b, m] of probes to candidates [b, m], infinite where there is none, -1; and the candidates."""
-        values = torch.full(candidates.shape, torch.inf)
-        for row, places in enumerate(candidates):
-            there = places >= 0
-            pair = (
-                torch.from_numpy(np.array(probes[row : row + 1])),
-                torch.from_numpy(self.gallery.values[places[there]]),
-            )
-            for _, block in distance_blocks(*pair, self.metric):
-                values[row, torch.from_numpy(there)] = block[0]
+        values = torch.empty(candidates.shape)
+        each = candidates.shape[1] * math.prod(probes.shape[1:])
+        for rows in slices(len(probes), max(_NUMBERS // each, 1)):
+            # For -1 anybody is taken.
+            own, others = (torch.from_numpy(found) for found in (probes[rows], self.gallery.values[candidates[rows]]))
+            values[rows] = paired_distances(own, others, self.metric)
+        values[torch.from_numpy(candidates < 0)] = torch.inf
         return values, torch.from_numpy(candidates)
 
     def _choose_lists(self, probes: Embeddings, top: int) -> Recall:

@@ -14,6 +14,7 @@ from opengait_meshgait.evaluation.retrieval import (
     count_before,
     distance_blocks,
     find_matches,
+    paired_distances,
     rank_k,
     retrieve,
 )
@@ -143,6 +144,9 @@ def test_equals_loops(n, m, c, p, chunk, metric, seed):
     x, y = torch.randn(n, c, p, generator=rng), torch.randn(m, c, p, generator=rng)
     expected = torch.tensor([[pair(a, b, metric) for b in y.double()] for a in x.double()])
     torch.testing.assert_close(distances(x, y, metric, chunk), expected.float(), atol=2e-3, rtol=1e-3)
+    places = torch.randint(m, (n, 4), generator=rng)
+    paired = paired_distances(x, y[places], metric)
+    torch.testing.assert_close(paired, expected.gather(1, places).float(), atol=1e-5, rtol=1e-5)
 
 
 def test_distances_by_hand():
@@ -151,6 +155,7 @@ def test_distances_by_hand():
     assert distances(x, y).tolist() == [pytest.approx([(5 + 6) / 2, (1 + math.sqrt(13)) / 2])]
     # A part of zeros has no direction: its cosine counts as 0.
     assert distances(x, y, "cos").tolist() == [pytest.approx([1.5, 1.0])]
+    assert paired_distances(x, y[None], "cos").tolist() == [pytest.approx([1.5, 1.0])]
 
 
 @pytest.mark.parametrize("metric", ["euc", "cos"])

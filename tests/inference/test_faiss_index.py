@@ -35,6 +35,7 @@ def faiss():
 def test_all_lists_find_what_exact_search_finds(faiss, monkeypatch, metric, shape):
     monkeypatch.setattr(faiss_index, "_ENOUGH", 2)  # never: all lists are looked at
     monkeypatch.setattr(faiss_index, "_LEAST", 900)  # and all of their sequences are candidates
+    monkeypatch.setattr(faiss_index, "_NUMBERS", 900 * 12 * 7)  # of seven probes at a time
     gallery, probes = random(900, 300, shape=shape), random(60, 300, 1, shape)
     index = FaissIndex(gallery, probes, 5, metric)
     assert index.recall == Recall(30, 30, 30, 1.0, 5, 1.0)
