@@ -27,7 +27,8 @@ class SetBlockWrapper(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``[n, s, ...]`` to ``[n, s, ...]``."""
-        return self.forward_block(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+        (found,) = in_chunks(lambda some: (self.forward_block(some),), x.flatten(0, 1), whole=self.training)
+        return found.unflatten(0, x.shape[:2])
 
 
 class PackSequence(nn.Module):

@@ -54,6 +54,20 @@ def test_the_features_stay(net, packed):
             torch.testing.assert_close(other / scale, getattr(expected, name) / scale, atol=1e-5, rtol=0)
 
 
+@torch.no_grad()
+def test_single_frames_are_looked_at_some_at_a_time(net, packed, monkeypatch):
+    recognition, seen = Recognition(net), []
+    for module in recognition.net.modules():
+        if isinstance(module, nn.Conv2d):
+            module.register_forward_pre_hook(lambda _, given: seen.append(given[0].numel()))
+    whole, largest = recognition(*packed).embeddings, max(seen)
+    seen.clear()
+    monkeypatch.setattr("opengait_meshgait.networks.chunks.FRAMES_AT_ONCE", 5)
+    found = recognition(*packed).embeddings
+    torch.testing.assert_close(found / whole.abs().max(), whole / whole.abs().max(), atol=1e-5, rtol=0)
+    assert max(seen) * sum(LENGTHS) <= 5 * largest
+
+
 def test_the_network_itself_stays(net):
     before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
     Recognition(net, torch.bfloat16)
