@@ -13,12 +13,8 @@ from typing import Any
 import numpy as np
 
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.common.files import UNPICKLABLE, ArrayUnpickler, Unpickler, read_bytes
+from opengait_meshgait.common.files import UNPICKLABLE, ArrayUnpickler, Unpickler
 
-# Of a zip archive: the end of the list of its members, one of these, and the length of the names before one's content.
-_END, _MEMBER, _LOCAL = struct.Struct("<4s4xHHIIH"), struct.Struct("<4s4xHH4xIIIHHHHHII"), struct.Struct("<4s22xHH")
-_STORED, _DEFLATED = 0, 8
-_RAW = -zlib.MAX_WBITS
 _HEADERS = {b"\1": struct.Struct("<8xH"), b"\2": struct.Struct("<8xI"), b"\3": struct.Struct("<8xI")}  # by version
 
 
@@ -59,9 +55,9 @@ def read_npz_objects(path: str | Path, unpickler: Unpickler = ArrayUnpickler) ->
         UserError: the file is missing, no .npz, truncated, or asks for more than arrays.
     """
     try:
-        content = read_bytes(path)
-        members = _plain_members(content) or _members(content)
-        return {name.removesuffix(".npy"): read_npy_objects(member, unpickler) for name, member in members.items()}
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+            return {name.removesuffix(".npy"): read_npy_objects(archive.read(name), unpickler) for name in names}
     except OSError as error:
         raise UserError(f"Cannot read {path}: {error.strerror or error}.") from error
     except zipfile.BadZipFile as error:
@@ -92,43 +88,3 @@ def _read_header(header: bytes) -> tuple[tuple[int, ...], bool, np.dtype]:
         return read(file)
     except (tokenize.TokenError, SyntaxError) as error:  # of a damaged header NumPy lets them pass
         raise ValueError(f"its header is damaged: {error}") from error
-
-
-def _members(content: bytes) -> dict[str, bytes]:
-    """What an archive holds, by name."""
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        return {name: archive.read(name) for name in archive.namelist()}
-
-
-def _plain_members(content: bytes) -> dict[str, bytes] | None:
-    """The same of an archive as NumPy writes it, in a tenth of the time: datasets have a file for each frame.
-
-    None of any other, of which ``zipfile`` knows what is the matter.
-    """
-    members = {}
-    try:
-        signature, number, _, size, place, comment = _END.unpack_from(content, len(content) - _END.size)
-        if signature != b"PK\5\6" or comment or place + size + _END.size != len(content):
-            return None
-        for _ in range(number):
-            signature, flags, method, check, packed, length, named, extra, note, _, _, _, offset = _MEMBER.unpack_from(
-                content, place
-            )
-            name = content[place + _MEMBER.size : place + _MEMBER.size + named]
-            place += _MEMBER.size + named + extra + note
-            beginning, local_name, local_extra = _LOCAL.unpack_from(content, offset)
-            if (signature, beginning, flags) != (b"PK\1\2", b"PK\3\4", 0) or method not in (_STORED, _DEFLATED):
-                return None
-            named_again = offset + _LOCAL.size
-            if content[named_again : named_again + local_name] != name:
-                return None
-            start = named_again + local_name + local_extra
-            member = content[start : start + packed]
-            if method == _DEFLATED:
-                member = zlib.decompress(member, _RAW)
-            if len(member) != length or zlib.crc32(member) != check:
-                return None
-            members[name.decode("ascii")] = member
-    except (struct.error, zlib.error, UnicodeDecodeError):
-        return None
-    return members
