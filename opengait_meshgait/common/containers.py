@@ -40,7 +40,7 @@ def read_arrays(path: str | Path) -> Any:
     Raises:
         UserError: the file cannot be read, or asks for more than that.
     """
-    ending = f".{str(path).rpartition('.')[2].lower()}"
+    ending = Path(path).suffix.lower()
     if ending == ".json":
         return read_json(path)
     try:
