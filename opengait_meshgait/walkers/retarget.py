@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-from scipy.signal import hilbert
 from scipy.spatial.transform import Rotation
 
 from opengait_meshgait.body.layout import JOINT_NAMES, NUM_JOINTS
@@ -38,6 +37,9 @@ def retarget(recorded: RecordedMotion, joints: np.ndarray, feet: tuple[Foot, Foo
         recorded: the motion.
         joints, feet, frames: as for :func:`~opengait_meshgait.walkers.gait.walk`; the recording must last so long.
     """
+    # Not above: it takes a third of a second to load, and most walkers need no recording.
+    from scipy.signal import hilbert
+
     at = recorded.skeleton.joints
     recorded = recorded.resampled(FRAMES_PER_SECOND)
     rotations, places = (array[:frames] for array in recorded.world())
