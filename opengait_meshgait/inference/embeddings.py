@@ -99,7 +99,7 @@ def embed_to_file(
             write_embeddings(out, blocks, (len(sources), *model.embedding_shape), texts, **about)
         except OSError as error:
             raise UserError(f"Cannot write {out}: {error.strerror}.") from error
-    remarks = describe_frames(texts["names"], frames, largest)
+    remarks = describe_frames(texts["names"], frames, largest, model.frames_limit)
     return Embedded(len(sources), len(set(texts["labels"])), remarks, time.monotonic() - began)
 
 

@@ -137,7 +137,8 @@ class GaitModel:
             names: of the sequences, for messages.
             largest: take of each raw picture the largest connected part alone.
 
-        Frames that are left out, and those that hold several parts, are counted in a warning.
+        Frames that are left out, those that hold several parts, and sequences longer than ``frames_limit`` are counted in
+        a warning.
 
         Returns:
             float32 ``[n, c, p]``, in the order of the sequences; n is 1 for a single one.
@@ -149,7 +150,7 @@ class GaitModel:
         names = names or [f"Sequence {number}" for number in range(len(sequences))]
         normalized = [normalize_sequence(one, self.size, name, largest) for one, name in zip(sequences, names)]
         if sequences and normalized[0] is not sequences[0]:
-            for line in describe_frames(names, normalized, largest):
+            for line in describe_frames(names, normalized, largest, self.frames_limit):
                 logger.warning(line)
         pictures = [one.pictures[: self.frames_limit] for one in normalized]
         found = np.empty((len(pictures), *self.embedding_shape), np.float32)
@@ -193,10 +194,8 @@ class GaitModel:
         seen = self.transform(torch.from_numpy(pictures).to(self.device))
         # All frames are looked at: each is estimated with a view to the others.
         chosen = np.arange(len(pictures)) if shown is None else np.asarray(shown)
-        # One at least: a network does not draw nothing.
-        drawn = torch.from_numpy(chosen if heatmaps else chosen[:1]).to(self.device)
-        output = self.net(seen[None], reconstruct=True, shown=drawn)
-        volumes, markers = output.heatmaps[0], output.markers[0, torch.from_numpy(chosen).to(self.device)]
+        output = self.net.bodies(seen[None], torch.from_numpy(chosen).to(self.device), heatmaps)
+        markers = output.markers[0]
         vertices, joints = (None, None) if self._reconstruction is None else self._reconstruction(markers)
         return BodySequence(
             pictures[chosen],
@@ -205,7 +204,7 @@ class GaitModel:
             _array(joints),
             _array(vertices),
             None if self.body is None else self.body.body.faces.cpu().numpy(),
-            _array(volumes if heatmaps else None),
+            _array(output.heatmaps[0] if heatmaps else None),
             stature,
         )
 

@@ -153,12 +153,26 @@ def split_sequences(sils: Any) -> list[Any]:
     return list(sils)
 
 
-def describe_frames(names: Sequence[str], found: Sequence[InputSilhouettes], largest: bool = False) -> list[str]:
+def describe_frames(
+    names: Sequence[str], found: Sequence[InputSilhouettes], largest: bool = False, limit: int | None = None
+) -> list[str]:
     """What became of the frames of some sequences, where there is something to say; one line each.
 
-    ``largest`` says whether the largest part of each picture was taken alone.
+    Args:
+        names: of the sequences.
+        found: the sequences.
+        largest: whether the largest part of each picture was taken alone.
+        limit: of each sequence, so many frames are looked at; None: all.
     """
     lines = []
+    cut = {name: len(one) for name, one in zip(names, found) if limit and len(one) > limit}
+    if cut:
+        longest = max(cut, key=cut.__getitem__)
+        lines.append(
+            f"{len(cut)} of {len(found)} sequences are longer than {limit} frames, and their first {limit} are looked "
+            f"at, as in the model's tests (evaluator_cfg.sampler.frames_all_limit). The longest is {longest} "
+            f"({cut[longest]})."
+        )
     left_out = {name: one.total - len(one) for name, one in zip(names, found) if one.total > len(one)}
     if left_out:
         worst = max(zip(names, found), key=lambda pair: 1 - len(pair[1]) / pair[1].total)

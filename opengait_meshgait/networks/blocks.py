@@ -184,6 +184,11 @@ class TimeStage(nn.Sequential):
         return x
 
 
+def frames_around(module: nn.Module) -> int:
+    """How many frames before and behind a frame a module sees, whose convolutions over time follow one another."""
+    return sum(layer.kernel_size[0] // 2 for layer in module.modules() if isinstance(layer, nn.Conv3d))
+
+
 def by_strips(convolution: Callable[[Tensor], Tensor], x: Tensor, rows: int) -> Tensor:
     """A convolution, of stride 1 and padded, over strips of ``x [n, c, ..., h, w]`` that do not see each other.
 

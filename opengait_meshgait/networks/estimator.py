@@ -150,26 +150,37 @@ class HeatmapEstimator(nn.Module):
             ``[n, s, K, D, h, w]``, fp32, each marker's volume summing to 1. h = ceil(H / shrink), of silhouettes a
             quarter of that; w alike.
         """
-        volumes = self.draw(self.extent(*frames.shape[-2:]), *self.look(frames, seqL))
-        return volumes.unflatten(0, frames.shape[:2])
+        fine, coarse, described = self.encode(frames)
+        looked = (each.flatten(0, 1) for each in (fine, coarse, self.know_sequence(described, seqL)))
+        return self.draw(self.extent(*frames.shape[-2:]), *looked).unflatten(0, frames.shape[:2])
 
-    def look(self, frames: Tensor, seqL: Lengths = None) -> tuple[Tensor, Tensor, Tensor]:
-        """What is known of each frame before its volumes, by far larger, are drawn; arguments as :meth:`forward`.
+    def encode(self, frames: Tensor) -> tuple[Tensor, ...]:
+        """What each frame tells by itself.
+
+        Args:
+            frames: as of :meth:`forward`.
 
         Returns:
-            Of all m frames fine maps ``[m, c, h, w]``, coarse maps ``[m, c', h / 2, w / 2]``, and vectors ``[m, c'']``
-            that know the sequence.
+            Fine maps ``[n, s, c, h, w]``, coarse maps ``[n, s, c', h / 2, w / 2]`` and vectors ``[n, s, c'']``.
         """
-        fine, coarse, described = in_chunks(self._encode, frames.flatten(0, 1), whole=self.training)
-        described = described.unflatten(0, frames.shape[:2])
+        found = in_chunks(self._encode, frames.flatten(0, 1), whole=self.training)
+        return tuple(each.unflatten(0, frames.shape[:2]) for each in found)
+
+    def know_sequence(self, described: Tensor, seqL: Lengths = None) -> Tensor:
+        """The vectors of all frames of sequences, ``[n, s, c'']`` or packed, to others that know of each other."""
         for convolution in self.times:
             described = convolution(described, seqL)
         whole = torch.cat([mean_over_time(described, seqL), max_over_time(described, seqL)], dim=-1)
-        related = self.relate(torch.cat([described, each_frame(whole, described, seqL)], dim=-1)).flatten(0, 1)
-        return fine, coarse, related
+        return self.relate(torch.cat([described, each_frame(whole, described, seqL)], dim=-1))
 
     def draw(self, extent: VolumeExtent, fine: Tensor, coarse: Tensor, related: Tensor) -> Tensor:
-        """The volumes ``[m, K, D, h, w]``, which span ``extent``, of frames that :meth:`look` has seen."""
+        """The volumes ``[m, K, D, h, w]``, which span ``extent``, of m frames.
+
+        Args:
+            extent: the box that they span.
+            fine, coarse: maps of these frames, by :meth:`encode`, ``[m, ...]``.
+            related: their vectors, by :meth:`know_sequence`, ``[m, c'']``.
+        """
         context = F.interpolate(self.lateral(coarse), size=fine.shape[-2:]) + self.spread(related)[..., None, None]
         with torch.autocast(related.device.type, enabled=False):
             # 16 bits would round a place in the crop to half a millimetre.

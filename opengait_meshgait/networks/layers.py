@@ -1,5 +1,5 @@
-"""What backbones have in common, and what stands between them and the embeddings: pooling over time and height, and a
-head for each part. Argument names and state-dict keys are OpenGait's.
+"""What stands between feature maps and embeddings: pooling over time and height, and a head for each part. Argument
+names and state-dict keys are OpenGait's.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.networks.chunks import in_chunks
-from opengait_meshgait.networks.packing import Lengths, Packing, max_over_time
+from opengait_meshgait.networks.packing import Lengths, max_over_time
 from opengait_meshgait.networks.registry import LAYERS
 
 
@@ -137,76 +137,3 @@ class SeparateBNNecks(nn.Module):
         else:
             logits = torch.matmul(feature, self.fc_bin)
         return feature.permute(1, 2, 0).contiguous(), logits.permute(1, 2, 0).contiguous()
-
-
-class PartBackbone(nn.Module):
-    """A backbone that looks at whole sequences and pools them over time and height itself.
-
-    A subclass takes ``bin_num``, the horizontal strips of the config, as its first argument, sets ``part_bins`` and
-    implements :meth:`with_maps`; or :meth:`look` alone, and packed sequences are shown to it one by one.
-
-    Attributes:
-        part_bins: into how many strips each scale of the parts cuts the body, so that other features can be cut alike;
-            they add up to the number of parts.
-    """
-
-    part_bins: tuple[int, ...]
-    filled_in = ("bin_num",)
-
-    def forward(self, frames: Tensor, seqL: Lengths = None) -> Tensor:
-        """Sequences to part features.
-
-        Args:
-            frames: ``[n, s, 1, h, w]``, or packed ``[1, sum of lengths, 1, h, w]``.
-            seqL: int ``[1, n]``, lengths of the packed sequences; each is seen by itself.
-
-        Returns:
-            ``[n, c, p]``.
-        """
-        return self.with_maps(frames, seqL)[0]
-
-    def with_maps(self, frames: Tensor, seqL: Lengths = None) -> tuple[Tensor, Tensor | None]:
-        """As :meth:`forward`, and the last feature maps that know single frames.
-
-        Returns:
-            ``[n, c, p]``; ``[n, s, c', h', w']`` or packed ``[1, sum of lengths, c', h', w']``, None of a backbone that
-            has no such maps.
-        """
-        if seqL is None:
-            return self.look(frames)
-        lengths = Packing.of(seqL, frames).lengths.tolist()
-        parts, maps = zip(*(self.look(sequence) for sequence in frames.split(lengths, dim=1)))
-        return torch.cat(parts), None if maps[0] is None else torch.cat(maps, dim=1)
-
-    def look(self, frames: Tensor) -> tuple[Tensor, Tensor | None]:
-        """``[n, s, 1, h, w]`` to parts ``[n, c, p]`` and maps ``[n, s, c', h', w']`` or None."""
-        raise NotImplementedError
-
-
-class FrameBackbone(PartBackbone):
-    """A backbone that knows single frames: their feature maps' maximum over time, pooled over strips.
-
-    Args:
-        forward_block: maps ``[m, 1, h, w]`` to ``[m, c, h', w']``.
-        bin_num: horizontal strips, one entry a scale.
-    """
-
-    def __init__(self, forward_block: nn.Module, bin_num: Sequence[int]):
-        super().__init__()
-        self.forward_block = forward_block
-        self.part_bins = tuple(bin_num)
-        self.TP = PackSequence()
-        self.HPP = HorizontalPooling(bin_num)
-
-    def with_maps(self, frames: Tensor, seqL: Lengths = None) -> tuple[Tensor, Tensor]:
-        """As :meth:`PartBackbone.with_maps`."""
-        flat = frames.flatten(0, 1)
-        (maps,) = in_chunks(lambda some: (self.forward_block(some),), flat, whole=self.training)
-        if not isinstance(maps, Tensor) or maps.dim() != 4 or maps.shape[0] != flat.shape[0]:
-            found = list(maps.shape) if isinstance(maps, Tensor) else type(maps).__name__
-            raise UserError(
-                f"The backbone {type(self.forward_block).__name__} makes {found} of frames {list(flat.shape)}; "
-                f"expected feature maps [{len(flat)}, c, h, w]."
-            )
-        maps = maps.unflatten(0, frames.shape[:2])
-        return self.HPP(self.TP(maps, seqL)), maps

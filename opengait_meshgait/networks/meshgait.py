@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import reduce
 from typing import Any
 
 import torch
@@ -10,15 +10,17 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from opengait_meshgait.common.errors import UserError, did_you_mean
-from opengait_meshgait.networks.chunks import in_chunks
+from opengait_meshgait.networks.chunks import frame_windows, in_chunks, joined
 from opengait_meshgait.networks.estimator import HeatmapEstimator
 from opengait_meshgait.networks.heatmap_features import build_fusion
-from opengait_meshgait.networks.layers import FrameBackbone, HorizontalPooling, PackSequence, PartBackbone
+from opengait_meshgait.networks.layers import HorizontalPooling, PackSequence
 from opengait_meshgait.networks.lda_head import LDAHead
 from opengait_meshgait.networks.packing import Packing
+from opengait_meshgait.networks.part_backbone import FrameBackbone, PartBackbone
 from opengait_meshgait.networks.reconstruction import Reconstruction
 from opengait_meshgait.networks.registry import BACKBONES, ESTIMATORS, LAYERS
-from opengait_meshgait.networks.soft_argmax import VolumeExtent, soft_argmax
+from opengait_meshgait.networks.seen_frames import SeenFrames
+from opengait_meshgait.networks.soft_argmax import soft_argmax
 
 SILHOUETTE_SIZE = (64, 44)
 """Rows and columns of the silhouettes that gait models see."""
@@ -37,6 +39,15 @@ class MeshGaitOutput:
     markers: Tensor | None = None  # [n, s, K, 3] crop space
     joints: Tensor | None = None  # [n, s, 24, 3] crop space
     vertices: Tensor | None = None  # [n, s, V, 3] crop space
+
+
+@dataclass
+class _Read:
+    """What is read off the volumes of some frames."""
+
+    markers: Tensor  # [n, w, K, 3] crop space
+    features: Tensor | None  # [n, c, h, w], their maximum over these frames; [sequences, c, h, w] of packed frames
+    heatmaps: Tensor | None  # [n, w, K, D, h, w]
 
 
 class MeshGaitNet(nn.Module):
@@ -120,13 +131,7 @@ class MeshGaitNet(nn.Module):
         if self.HeatmapEstimator and reconstruction is not None:
             self._know_body(self.HeatmapEstimator, reconstruction, markers)
 
-    def forward(
-        self,
-        sils: Tensor,
-        seqL: Tensor | None = None,
-        reconstruct: bool | None = None,
-        shown: Tensor | None = None,
-    ) -> MeshGaitOutput:
+    def forward(self, sils: Tensor, seqL: Tensor | None = None, reconstruct: bool | None = None) -> MeshGaitOutput:
         """Recognise, and reconstruct where asked to.
 
         Args:
@@ -135,39 +140,25 @@ class MeshGaitNet(nn.Module):
             seqL: int ``[1, n]``, lengths of the packed sequences.
             reconstruct: return heatmaps, markers and, where the network has a ``reconstruction``, joints and vertices.
                 By default in training only. Packed frames stay packed: n is 1 then.
-            shown: of a single sequence, return the heatmaps of these frames alone, int ``[m]``; None: of all.
 
         Raises:
             ValueError: ``sils`` or ``seqL`` has another shape.
         """
-        if sils.dim() != 4:
-            raise ValueError(f"expected silhouettes [n, s, h, w], got {tuple(sils.shape)}")
-        frames = (F.avg_pool2d(sils, self.shrink) if self.shrink > 1 else sils).unsqueeze(2)
+        frames = self._frames(sils)
         packing = Packing.of_several(seqL, frames)
-        estimator = self.HeatmapEstimator
         # The head's own mode: inside OpenGait the parts of this network are switched, not the network.
         recognise = self.recognises or not self.FCs.training
-        reads_maps = estimator is not None and estimator.reads == "backbone"
-        parts, maps = self.Backbone.with_maps(frames, packing) if recognise or reads_maps else (None, None)
         reconstruct = self.training if reconstruct is None else reconstruct
+        parts, seen = self._look(frames, packing, recognise, looks=self.sees_body or reconstruct)
         body, markers = {}, None
-        if estimator is not None and (self.sees_body or reconstruct):
-            seen = maps if reads_maps else frames
-            extent, looked = estimator.extent(*seen.shape[-2:]), estimator.look(seen, packing)
-            # Volumes are by far the largest tensors: they are kept where they are asked for.
-            keep = reconstruct and shown is None
-            read = partial(self._read, estimator, extent, recognise, keep)
-            found = in_chunks(read, *looked, whole=self.training)
-            markers, *features = (values.unflatten(0, seen.shape[:2]) for values in found)
-            heatmaps = features.pop() if keep else None
+        if seen is not None:
+            features = recognise and self.HeatmapFeatures is not None
+            found = [self._read(seen, looked, packing, features, reconstruct) for looked in seen.each_window()]
+            markers = joined([window.markers for window in found])
             if features:
-                parts = self.Fusion(parts, self.HPP(self.TP(features[0], packing)))
+                parts = self.Fusion(parts, self.HPP(reduce(torch.maximum, (window.features for window in found))))
             if reconstruct:
-                if shown is not None:
-                    heatmaps = estimator.draw(extent, *(each[shown] for each in looked))[None]
-                body = {"heatmaps": heatmaps, "markers": markers}
-                if self.reconstruction is not None:
-                    body["vertices"], body["joints"] = self.reconstruction(markers)
+                body = self._body(markers, joined([window.heatmaps for window in found]))
         if not recognise:
             return MeshGaitOutput(None, None, **body)
         embeddings = self.FCs(parts)
@@ -176,16 +167,77 @@ class MeshGaitNet(nn.Module):
         lda = None if head is None or head.training or not head.fitted else head(embeddings, markers, packing)
         return MeshGaitOutput(embeddings, logits, lda, **body)
 
+    def bodies(self, sils: Tensor, shown: Tensor, heatmaps: bool) -> MeshGaitOutput:
+        """The bodies in some frames of a sequence: all of it is looked at, and nobody is recognised.
+
+        Args:
+            sils: float ``[1, s, h, w]``, 0…1.
+            shown: the frames, int ``[m]``; the bodies are of these alone.
+            heatmaps: return these too.
+
+        Raises:
+            ValueError: ``sils`` has another shape, or the network finds no bodies.
+        """
+        _, seen = self._look(self._frames(sils), None, recognise=False, looks=True)
+        if seen is None:
+            raise ValueError("a network without a heatmap estimator finds no bodies")
+        found = self._read(seen, seen.some(shown), None, features=False, keep=heatmaps)
+        return MeshGaitOutput(None, None, **self._body(found.markers, found.heatmaps))
+
+    def _frames(self, sils: Tensor) -> Tensor:
+        """What the branches see, ``[n, s, 1, h, w]``."""
+        if sils.dim() != 4:
+            raise ValueError(f"expected silhouettes [n, s, h, w], got {tuple(sils.shape)}")
+        return (F.avg_pool2d(sils, self.shrink) if self.shrink > 1 else sils).unsqueeze(2)
+
+    def _look(
+        self, frames: Tensor, packing: Packing | None, recognise: bool, looks: bool
+    ) -> tuple[Tensor | None, SeenFrames | None]:
+        """Parts, to ``recognise``; what the estimator has seen, if there is one and it ``looks``."""
+        estimator, backbone = self.HeatmapEstimator, self.Backbone
+        reads_maps = estimator is not None and estimator.reads == "backbone"
+        reach, step = (backbone.reach, backbone.step) if recognise or reads_maps else (0, 1)
+        windows = frame_windows(frames.shape[1], reach, step, whole=self.FCs.training or packing is not None)
+        seen = None if estimator is None or not looks else SeenFrames(estimator, frames, windows)
+        pooled, maps = [], None
+        for window in windows:
+            some = frames[:, window.seen]
+            if recognise or reads_maps:
+                maxima, maps = backbone.pool(some, packing, window.own)
+                pooled.append(maxima)
+            if seen is not None:
+                seen.look(maps if reads_maps else some[:, window.own])
+        if seen is not None:
+            seen.relate(packing)
+        parts = backbone.parts(*(reduce(torch.maximum, maxima) for maxima in zip(*pooled))) if recognise else None
+        return parts, seen
+
     def _read(
-        self, estimator: HeatmapEstimator, extent: VolumeExtent, recognise: bool, keep: bool, *looked: Tensor
-    ) -> list[Tensor]:
-        """Of frames that the estimator has looked at: markers ``[m, K, 3]``; to ``recognise``, the features of their
-        heatmaps where the network has such; to ``keep``, heatmaps ``[m, K, D, h, w]``."""
-        heatmaps = estimator.draw(extent, *looked)
-        found = [soft_argmax(heatmaps, extent)]
-        if self.HeatmapFeatures is not None and recognise:
-            found.append(self.HeatmapFeatures(heatmaps))
-        return [*found, heatmaps] if keep else found
+        self, seen: SeenFrames, looked: Sequence[Tensor], packing: Packing | None, features: bool, keep: bool
+    ) -> _Read:
+        """Draw the volumes of frames, and read off them what is asked for."""
+        extent = seen.extent
+
+        def read(*some: Tensor) -> list[Tensor]:
+            heatmaps = seen.estimator.draw(extent, *some)
+            found = [soft_argmax(heatmaps, extent)]
+            if features:
+                found.append(self.HeatmapFeatures(heatmaps))
+            # By far the largest tensors.
+            return [*found, heatmaps] if keep else found
+
+        frames = looked[0].shape[:2]
+        found = in_chunks(read, *(each.flatten(0, 1) for each in looked), whole=self.training)
+        markers, *more = (each.unflatten(0, frames) for each in found)
+        heatmaps = more.pop() if keep else None
+        return _Read(markers, self.TP(more[0], packing) if features else None, heatmaps)
+
+    def _body(self, markers: Tensor, heatmaps: Tensor | None) -> dict[str, Tensor | None]:
+        """What :class:`MeshGaitOutput` says of a body."""
+        body = {"heatmaps": heatmaps, "markers": markers}
+        if self.reconstruction is not None:
+            body["vertices"], body["joints"] = self.reconstruction(markers)
+        return body
 
     def matched(self, match: str | None = None) -> str:
         """The features to be matched, by their name in :class:`MeshGaitOutput`.

@@ -5,16 +5,17 @@ from typing import Literal
 
 from torch import Tensor
 
-from opengait_meshgait.networks.blocks import frame_convolution, residual_stage
-from opengait_meshgait.networks.layers import HorizontalPooling, PackSequence, PartBackbone
-from opengait_meshgait.networks.packing import Lengths, Packing, Spread
+from opengait_meshgait.networks.blocks import frame_convolution, frames_around, residual_stage
+from opengait_meshgait.networks.layers import HorizontalPooling, PackSequence
+from opengait_meshgait.networks.packing import Packing, Spread
+from opengait_meshgait.networks.part_backbone import PooledBackbone
 from opengait_meshgait.networks.registry import BACKBONES, FourCounts, InputChannels
 
 _STRIDES = (1, 2, 2, 1)
 
 
 @BACKBONES.register
-class DeepGaitV2(PartBackbone):
+class DeepGaitV2(PooledBackbone):
     """Four stages of residual blocks in 2D, 3D or pseudo-3D, then the maximum over time and horizontal strips.
 
     Fan et al., "Exploring Deep Models for Practical Gait Recognition" (arXiv 2303.03301, 2023). The first stage looks
@@ -42,25 +43,28 @@ class DeepGaitV2(PartBackbone):
     ):
         super().__init__()
         self.part_bins = tuple(bin_num)
-        self.over_time = mode != "2d"
         self.layer0 = frame_convolution(in_channels, channels[0])
         self.layer1 = residual_stage("2d", channels[0], channels[0], layers[0], _STRIDES[0])
         self.layer2 = residual_stage(mode, channels[0], channels[1], layers[1], _STRIDES[1])
         self.layer3 = residual_stage(mode, channels[1], channels[2], layers[2], _STRIDES[2])
         self.layer4 = residual_stage(mode, channels[2], channels[3], layers[3], _STRIDES[3])
+        self.reach = frames_around(self)
         self.TP = PackSequence()
         self.HPP = HorizontalPooling(bin_num)
 
-    def with_maps(self, frames: Tensor, seqL: Lengths = None) -> tuple[Tensor, Tensor]:
-        """``[n, s, in_channels, h, w]`` to parts ``[n, channels[3], p]`` and the last stage's maps."""
+    def pool(self, frames: Tensor, packing: Packing | None, own: slice) -> tuple[tuple[Tensor], Tensor]:
+        """``[n, s, in_channels, h, w]`` to the maximum over time of the last stage's maps, and these maps."""
         maps = self.layer1(self.layer0(frames))
-        if seqL is None or not self.over_time:
-            maps = self.layer4(self.layer3(self.layer2(maps)))
-            return self.HPP(self.TP(maps, seqL)), maps
-        packing = Packing.of(seqL, frames)
+        if packing is None or not self.reach:
+            maps = self.layer4(self.layer3(self.layer2(maps)))[:, own]
+            return (self.TP(maps, packing),), maps
         spread = Spread.of(packing, gap=1)
         maps = maps[:, spread.source]
         for layer in (self.layer2, self.layer3, self.layer4):
             maps = layer(maps, spread.held)
         maps = maps[:, spread.place]
-        return self.HPP(self.TP(maps, packing)), maps
+        return (self.TP(maps, packing),), maps
+
+    def parts(self, *pooled: Tensor) -> Tensor:
+        """That maximum to ``[n, channels[3], p]``."""
+        return self.HPP(*pooled)

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.networks.blocks import by_strips, xavier_convolutions
-from opengait_meshgait.networks.layers import HorizontalPooling, PartBackbone
-from opengait_meshgait.networks.packing import Lengths, Packing, keep, max_over_time
+from opengait_meshgait.networks.layers import HorizontalPooling
+from opengait_meshgait.networks.packing import Packing, keep, max_over_time
+from opengait_meshgait.networks.part_backbone import PooledBackbone
 from opengait_meshgait.networks.registry import BACKBONES, Count
 
 # Frames that the local temporal aggregation makes one of.
@@ -85,7 +86,7 @@ class GeMPooling(HorizontalPooling):
 
 
 @BACKBONES.register
-class GaitGL(PartBackbone):
+class GaitGL(PooledBackbone):
     """Global and local features in 3D (Lin et al., "Gait Recognition via Effective Global-Local Feature Representation
     and Local Temporal Aggregation", ICCV 2021).
 
@@ -105,6 +106,8 @@ class GaitGL(PartBackbone):
         layers: convolutions before the aggregation, and in each block.
         halving: the local convolutions see ``2 ** halving`` strips.
     """
+
+    step = CLIP
 
     def __init__(
         self,
@@ -128,12 +131,14 @@ class GaitGL(PartBackbone):
         self.MaxPool0 = nn.MaxPool3d((1, 2, 2))
         self.GLConvA1 = _block(second, third, layers, halving)
         self.GLConvB2 = _block(third, fourth, layers, halving, stack=True)
+        # Of frames before the aggregation, of clips in the three blocks behind it.
+        self.reach = layers + 3 * layers * CLIP
         self.HPP = GeMPooling(bin_num)
         xavier_convolutions(self)
 
-    def with_maps(self, frames: Tensor, seqL: Lengths = None) -> tuple[Tensor, None]:
-        """``[n, s, 1, h, w]`` to parts ``[n, c, p]``; its maps all mix frames."""
-        clips = None if seqL is None else _Clips.of(Packing.of(seqL, frames))
+    def pool(self, frames: Tensor, packing: Packing | None, own: slice) -> tuple[tuple[Tensor], None]:
+        """``[n, s, 1, h, w]`` to the maximum over time of both maps; all maps mix frames."""
+        clips = None if packing is None else _Clips.of(packing)
         if clips is not None:
             frames = frames[:, clips.source]
         elif frames.shape[1] < CLIP:
@@ -145,9 +150,14 @@ class GaitGL(PartBackbone):
         x = self.MaxPool0(self.GLConvA0(self.LTA(x), whole))
         maps = self.GLConvB2(self.GLConvA1(x, whole), whole)
         if clips is None:
-            return self.HPP(max_over_time(maps.transpose(1, 2))), None
+            of_clips = slice(*(place and place // CLIP for place in (own.start, own.stop)))
+            return (max_over_time(maps.transpose(1, 2)[:, of_clips]),), None
         maps = maps.masked_fill(~clips.whole[:, None, None], -torch.inf).transpose(1, 2)
-        return self.HPP(max_over_time(maps, clips.packing)), None
+        return (max_over_time(maps, clips.packing),), None
+
+    def parts(self, *pooled: Tensor) -> Tensor:
+        """That maximum to ``[n, c, p]``."""
+        return self.HPP(*pooled)
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,13 @@ from torch import Tensor, nn
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.networks.backbones.plain import Plain
 from opengait_meshgait.networks.blocks import xavier_convolutions
-from opengait_meshgait.networks.layers import HorizontalPooling, PartBackbone, SetBlockWrapper
-from opengait_meshgait.networks.packing import Lengths, Packing, Spread, keep, max_over_time
+from opengait_meshgait.networks.layers import HorizontalPooling, SetBlockWrapper
+from opengait_meshgait.networks.packing import Packing, Spread, keep, max_over_time
+from opengait_meshgait.networks.part_backbone import PooledBackbone
 from opengait_meshgait.networks.registry import BACKBONES, Count
 
+# Frames of each micro-motion.
+_WINDOWS = (3, 5)
 _LAYERS_CFG = ("BC-32", "BC-32", "M", "FC-64-2", "FC-64-2", "M", "FC-128-3", "FC-128-3")
 
 
@@ -67,7 +70,7 @@ class MicroMotion(nn.Module):
 
 
 @BACKBONES.register
-class GaitPart(PartBackbone):
+class GaitPart(PooledBackbone):
     """Focal convolutions, then micro-motion capture in each strip (Fan et al., "GaitPart", CVPR 2020).
 
     The motions over three and over five frames are added and their maximum taken over time. Frames must come in their
@@ -85,6 +88,8 @@ class GaitPart(PartBackbone):
         UserError: a code cannot be read, or ``squeeze`` leaves no channel.
     """
 
+    reach = max(_WINDOWS) // 2
+
     def __init__(self, bin_num: Sequence[int] = (16,), layers_cfg: Sequence[str] = _LAYERS_CFG, squeeze: Count = 4):
         super().__init__()
         self.part_bins = tuple(bin_num)
@@ -96,19 +101,18 @@ class GaitPart(PartBackbone):
             )
         self.Backbone = SetBlockWrapper(plain)
         self.HPP = SetBlockWrapper(HorizontalPooling(bin_num))
-        self.TFA = nn.ModuleList(MicroMotion(plain.out_channels, sum(bin_num), window, squeeze) for window in (3, 5))
+        self.TFA = nn.ModuleList(MicroMotion(plain.out_channels, sum(bin_num), window, squeeze) for window in _WINDOWS)
         xavier_convolutions(self)
 
-    def with_maps(self, frames: Tensor, seqL: Lengths = None) -> tuple[Tensor, Tensor]:
+    def pool(self, frames: Tensor, packing: Packing | None, own: slice) -> tuple[tuple[Tensor], Tensor]:
         """``[n, s, 1, h, w]`` to parts ``[n, c, p]`` and the maps before they are cut into strips."""
         maps = self.Backbone(frames)
         strips = self.HPP(maps)
-        if seqL is None:
-            return max_over_time(self._motions(strips)), maps
-        packing = Packing.of(seqL, frames)
-        spread = Spread.of(packing, gap=2)
+        if packing is None:
+            return (max_over_time(self._motions(strips)[:, own]),), maps[:, own]
+        spread = Spread.of(packing, gap=self.reach)
         motions = self._motions(strips[:, spread.source], spread.held)
-        return max_over_time(motions[:, spread.place], packing), maps
+        return (max_over_time(motions[:, spread.place], packing),), maps
 
     def _motions(self, strips: Tensor, held: Tensor | None = None) -> Tensor:
         """``[n, s, c, p]`` to the same shape; ``held`` as for :class:`MicroMotion`."""

@@ -6,8 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from opengait_meshgait.networks.blocks import BasicConv2d, xavier_convolutions
-from opengait_meshgait.networks.layers import HorizontalPooling, PackSequence, PartBackbone, SetBlockWrapper
-from opengait_meshgait.networks.packing import Lengths, Packing
+from opengait_meshgait.networks.layers import HorizontalPooling, PackSequence, SetBlockWrapper
+from opengait_meshgait.networks.packing import Packing
+from opengait_meshgait.networks.part_backbone import PooledBackbone
 from opengait_meshgait.networks.registry import BACKBONES, ThreeCounts
 
 
@@ -19,7 +20,7 @@ def _block(in_channels: int, channels: int, kernel_size: int = 3, halve: bool = 
 
 
 @BACKBONES.register
-class GaitSet(PartBackbone):
+class GaitSet(PooledBackbone):
     """Frame by frame, pooled over the set at three depths (Chao et al., "GaitSet", AAAI 2019 and TPAMI 2022).
 
     Three blocks see single frames. The maximum over the frames (set pooling) after each of them feeds the multilayer
@@ -46,13 +47,16 @@ class GaitSet(PartBackbone):
         self.HPP = HorizontalPooling(bin_num)
         xavier_convolutions(self)
 
-    def with_maps(self, frames: Tensor, seqL: Lengths = None) -> tuple[Tensor, Tensor]:
-        """``[n, s, 1, h, w]`` to parts ``[n, c, p]``, p twice the sum of ``bin_num``, and the third block's maps."""
-        packing = None if seqL is None else Packing.of(seqL, frames)
-        maps = self.set_block1(frames)
-        whole = self.gl_block2(self.set_pooling(maps, packing))
-        maps = self.set_block2(maps)
-        whole = self.gl_block3(whole + self.set_pooling(maps, packing))
-        maps = self.set_block3(maps)
-        pooled = self.set_pooling(maps, packing)
-        return torch.cat(self.HPP(torch.cat([pooled, whole + pooled])).chunk(2), dim=2), maps
+    def pool(self, frames: Tensor, packing: Packing | None, own: slice) -> tuple[tuple[Tensor, ...], Tensor]:
+        """``[n, s, 1, h, w]`` to the three blocks' maxima over time, and the third block's maps."""
+        maps, pooled = frames[:, own], []
+        for block in (self.set_block1, self.set_block2, self.set_block3):
+            maps = block(maps)
+            pooled.append(self.set_pooling(maps, packing))
+        return tuple(pooled), maps
+
+    def parts(self, *pooled: Tensor) -> Tensor:
+        """Those maxima to ``[n, c, p]``, p twice the sum of ``bin_num``."""
+        first, second, third = pooled
+        whole = self.gl_block3(self.gl_block2(first) + second)
+        return torch.cat(self.HPP(torch.cat([third, whole + third])).chunk(2), dim=2)

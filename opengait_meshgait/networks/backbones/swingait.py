@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.networks.blocks import frame_convolution, residual_stage
-from opengait_meshgait.networks.layers import HorizontalPooling, PackSequence, PartBackbone
-from opengait_meshgait.networks.packing import Lengths, Packing, Spread
+from opengait_meshgait.networks.blocks import frame_convolution, frames_around, residual_stage
+from opengait_meshgait.networks.layers import HorizontalPooling, PackSequence
+from opengait_meshgait.networks.packing import Packing, Spread
+from opengait_meshgait.networks.part_backbone import PooledBackbone
 from opengait_meshgait.networks.registry import BACKBONES, Count, FourCounts, InputChannels, ThreeCounts, TwoCounts
 from opengait_meshgait.networks.windows import SwinBlock, TimeWindows
 
@@ -104,7 +105,7 @@ class _Transformer(nn.Module):
 
 
 @BACKBONES.register
-class SwinGait(PartBackbone):
+class SwinGait(PooledBackbone):
     """Two convolutional stages and two transformer stages, then the maximum over time and horizontal strips.
 
     SwinGait-3D of Fan et al., "Exploring Deep Models for Practical Gait Recognition" (arXiv 2303.03301, 2023): the
@@ -162,23 +163,28 @@ class SwinGait(PartBackbone):
         self.layer0 = frame_convolution(in_channels, channels[0])
         self.layer1 = residual_stage("2d", channels[0], channels[0], layers[0], 1)
         self.layer2 = residual_stage("p3d", channels[0], channels[1], layers[1], 2)
-        self.window = window_size[0]
+        # Windows of attention begin at multiples of their size; in one, each frame sees all others.
+        self.step = window_size[0]
+        self.reach = frames_around(self.layer2) + sum(layers[2:]) * (self.step - 1)
         sizes = (channels[1], embed_dim, layers[2:], num_heads, window_size)
         self.transformer = _Transformer(*sizes, drop_path_rate, recompute)
         self.TP = PackSequence()
         self.HPP = HorizontalPooling(bin_num)
 
-    def with_maps(self, frames: Tensor, seqL: Lengths = None) -> tuple[Tensor, Tensor]:
-        """``[n, s, in_channels, h, w]`` to parts ``[n, 2 * embed_dim, p]`` and the maps below the transformer."""
-        x, packing, packed = self.layer1(self.layer0(frames)), None, (None, None)
-        if seqL is None:
+    def pool(self, frames: Tensor, packing: Packing | None, own: slice) -> tuple[tuple[Tensor], Tensor]:
+        """``[n, s, in_channels, h, w]`` to the transformer's maximum over time, and the maps below it."""
+        x, packed = self.layer1(self.layer0(frames)), (None, None)
+        if packing is None:
             x = self.layer2(x)
         else:
-            packing = Packing.of(seqL, frames)
             spread = Spread.of(packing, gap=1)
             x = self.layer2(x[:, spread.source], spread.held)[:, spread.place]
-            packed = tuple(TimeWindows.of(packing, self.window, shift) for shift in (0, self.window // 2))
+            packed = tuple(TimeWindows.of(packing, self.step, shift) for shift in (0, self.step // 2))
         size = [2 * side for side in self.grid]
         resampled = F.interpolate(x.flatten(0, 1), size, mode="bilinear", align_corners=True)
         seen = self.transformer(resampled.unflatten(0, x.shape[:2]), packed)
-        return self.HPP(self.TP(seen, packing)), x
+        return (self.TP(seen[:, own], packing),), x[:, own]
+
+    def parts(self, *pooled: Tensor) -> Tensor:
+        """That maximum to ``[n, 2 * embed_dim, p]``."""
+        return self.HPP(*pooled)
