@@ -137,8 +137,8 @@ class GaitModel:
             names: of the sequences, for messages.
             largest: take of each raw picture the largest connected part alone.
 
-        Frames that are left out, those that hold several parts, and sequences longer than ``frames_limit`` are counted in
-        a warning.
+        Frames that are left out, those that hold several parts, and sequences longer than ``frames_limit`` are counted
+        in a warning.
 
         Returns:
             float32 ``[n, c, p]``, in the order of the sequences; n is 1 for a single one.

@@ -47,13 +47,13 @@ class SeenFrames:
         self._related = self.estimator.know_sequence(joined(self._described), seqL)
         self._described.clear()
 
-    def each_window(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    def each_window(self) -> Iterator[tuple[Tensor, ...]]:
         """What :meth:`HeatmapEstimator.draw` needs of the frames of each window."""
         for number, window in enumerate(self.windows):
             maps = self._maps[number] if self._kept else self.estimator.encode(self.frames[:, window.frames])[:2]
             yield *maps, self._related[:, window.frames]
 
-    def some(self, shown: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def some(self, shown: Tensor) -> tuple[Tensor, ...]:
         """The same of the frames ``shown``, int ``[m]``."""
         if self._kept:
             maps = [joined(each)[:, shown] for each in zip(*self._maps)]
