@@ -141,17 +141,15 @@ def nearest_markers(body: BodyModel, markers: VirtualMarkers) -> dict[str, int]:
 
 
 def curves(trained: Mapping[str, TrainResult]) -> dict[str, dict[str, tuple[list, list]]]:
-    """Loss curves by quantity and run, and the marker error on unseen people."""
+    """Loss curves by quantity and run, and the marker error on unseen people; empty where a run has none."""
     lines: dict[str, dict[str, tuple[list, list]]] = {name: {} for name in _CURVES}
     unseen = lines.setdefault("marker error, unseen people (mm)", {})
     for run, result in trained.items():
         for name, key in _CURVES.items():
             points = [(r["iteration"], r["scalars"][key]) for r in result.records if key in r.get("scalars", {})]
-            if points:
-                lines[name][run] = _columns(points)
+            lines[name][run] = _columns(points)
         points = [(r["iteration"], r["bodies"]["marker_mm"]) for r in result.evaluations if r["bodies"]]
-        if points:
-            unseen[run] = _columns(points)
+        unseen[run] = _columns(points)
     return lines
 
 

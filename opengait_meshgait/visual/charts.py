@@ -14,10 +14,14 @@ _NAMED = [number for number in range(20) if number not in (14, 15)]  # colours o
 
 
 def curves_figure(title: str, curves: Mapping[str, tuple[Sequence[int], Sequence[float]]]) -> Figure:
-    """A quantity over a training, one line a run: ``curves[run] = (iterations, values)``."""
+    """A quantity over a training, one line a run: ``curves[run] = (iterations, values)``.
+
+    A run that has none keeps its colour for itself, so that the charts of a page agree.
+    """
     figure, ax = _chart(title, (3.6, 2.7))
     for colour, (run, (iterations, values)) in zip(_COLOURS, curves.items()):
-        ax.plot(iterations, values, color=colour, linewidth=1.2, label=run)
+        if values:
+            ax.plot(iterations, values, color=colour, linewidth=1.2, label=run)
     ax.set_xlabel("iteration", fontsize=8)
     ax.set_ylim(bottom=0)
     ax.grid(alpha=0.25)

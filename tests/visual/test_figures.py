@@ -62,6 +62,12 @@ def test_page_is_one_file_with_every_picture(sample, tmp_path):
     assert not re.search(r'(src|href)="(?!data:)', page), "the page must not refer to anything outside"
 
 
+def test_a_run_has_one_colour_in_all_charts():
+    curve = [1, 2], [3.0, 2.0]
+    both, alone = (curves_figure("loss", {"a": first, "b": curve}).axes[0].lines for first in (curve, ([], [])))
+    assert len(alone) == 1 and alone[0].get_color() == both[1].get_color() != both[0].get_color()
+
+
 def test_unknown_markers_are_not_painted():
     sils, output = torch.zeros(2, 3, 64, 44), MeshGaitOutput(torch.zeros(2, 8, 1), torch.zeros(2, 4, 1))
     markers = torch.full((2, 3, 5, 3), 0.2)
