@@ -123,7 +123,7 @@ class _Seen:
     """What a network sees of whole sequences, on the CPU.
 
     Attributes:
-        embeddings: [n, c, p].
+        embeddings, alone: [n, c, p], and those that the silhouettes alone would give.
         estimated, true: markers in crop space, [s, K, 3] each of n sequences.
         heights: one crop height, m, [s] each.
         silhouettes: of the frames to be drawn, 0…1, [m, h, w] each.
@@ -147,13 +147,13 @@ class _Seen:
             assert batch.seqL is not None and targets is not None and output.markers is not None
             packed = (output.markers[0], targets.markers[0], targets.height[0], sils[0])
             frames_of = zip(*(tensor.cpu().split(batch.seqL[0].tolist()) for tensor in packed))
-            for index, label, embedding, (*points, seen) in zip(
-                batch.indices.tolist(), batch.labels, output.embeddings, frames_of
-            ):
-                found[index] = (embedding.cpu(), label.cpu(), *points, seen[drawn_frames(len(seen))])
-        embeddings, labels, *frames_of = zip(*(found[i] for i in range(len(dataset))))
+            alone = output.embeddings if output.alone is None else output.alone
+            of_sequences = batch.labels.cpu(), output.embeddings.cpu(), alone.cpu(), frames_of
+            for index, label, *both, (*points, seen) in zip(batch.indices.tolist(), *of_sequences):
+                found[index] = (label, *both, *points, seen[drawn_frames(len(seen))])
+        labels, embeddings, alone, *frames_of = zip(*(found[i] for i in range(len(dataset))))
         self.estimated, self.true, self.heights, self.silhouettes = frames_of
-        self.embeddings, self.labels = torch.stack(embeddings), torch.stack(labels)
+        self.labels, self.embeddings, self.alone = (torch.stack(each) for each in (labels, embeddings, alone))
         self.types = np.array(dataset.types_list)
 
 
@@ -180,7 +180,8 @@ def _row(
     flip, features = head.flip, {}
     for split, each in seen.items():
         markers = [way(estimated, true, flip) for estimated, true in zip(each.estimated, each.true)]
-        parts = [head.features(e[None], m[None]) for e, m in zip(each.embeddings, markers)]
+        sequences = zip(each.embeddings, markers, each.alone)
+        parts = [head.features(e[None], m[None], alone=alone[None]) for e, m, alone in sequences]
         features[split] = [torch.cat(part) for part in zip(*parts)]
     tested = seen["test"]  # whose markers are the last
     errors = [point_errors(*body).mean() for body in zip(markers, tested.true, tested.heights)]
@@ -188,14 +189,15 @@ def _row(
     if "val" in seen:
         weigh_markers(head, features["val"], seen["val"].labels, seen["val"].types)
     matched = head.project(features["test"])
-    both, silhouettes, body = (_evaluate(part, test, config) for part in (matched, matched[..., :1], matched[..., 1:]))
+    parts = (matched, matched[..., :-1], matched[..., -1:])
+    both, embeddings, body = (_evaluate(part, test, config) for part in parts)
     mean_ap = [value for key, value in both.metrics.items() if key.endswith("mAP")]
     return {
         "markers": name,
         "error_mm": float(torch.stack(errors).mean()),
         **iou_metrics(draw(markers)),
         "rank1": both.rank1,
-        "rank1_embeddings": silhouettes.rank1,
+        "rank1_embeddings": embeddings.rank1,
         "rank1_markers": body.rank1,
         "map": sum(mean_ap) / len(mean_ap),
     }

@@ -83,11 +83,14 @@ def load_weights(net: nn.Module, state: Mapping[str, Any], strict: bool, source:
     kept, left_out = fitting_weights(net.state_dict(), state["model"])
     if strict and left_out:
         more = f"\n  and {len(left_out) - 5} more" if len(left_out) > 5 else ""
+        advice = (
+            f"It has another LDA head. Fit it anew: meshgait lda --ckpt {source} --out NEW.pt."
+            if all(line.startswith(_HEAD) for line in left_out)
+            else "Use the config it was trained with; or, to train on other people or with other parts, begin with "
+            "those that fit: restore_ckpt_strict: false."
+        )
         raise UserError(
-            f"The weights of {source} do not fit model_cfg:\n  "
-            + "\n  ".join(left_out[:5])
-            + f"{more}\nUse the config it was trained with; or, to train on other people or with other parts, begin "
-            "with those that fit: restore_ckpt_strict: false."
+            f"The weights of {source} do not fit model_cfg:\n  " + "\n  ".join(left_out[:5]) + f"{more}\n{advice}"
         )
     net.load_state_dict(kept, strict=False)
     return left_out

@@ -28,6 +28,10 @@ class LDAHead(nn.Module):
     direction is weighted by the share of its variance that lies between people. On the training people the mean
     distance of two of them is 1 in the embeddings' part and ``marker_weight`` in the markers'.
 
+    Where features of the heatmaps are fused into the embeddings, a map of its own is fitted to the embeddings that the
+    silhouettes alone would give, and each of the two counts half. The fused ones tell more of people seen as those in
+    training were, the others more of people and cameras unlike them, see ``docs/recorded.md``.
+
     With markers, the map depends on the viewing angle a that they show: its entries are series up to cos 2a and sin 2a,
     because what tells people apart from the front is not what does so from the side.
 
@@ -40,6 +44,7 @@ class LDAHead(nn.Module):
     Args:
         features: of the embeddings, channels × parts.
         markers: K, or 0 without a heatmap branch.
+        fused: whether features of the heatmaps are in the embeddings.
         channels: of each part.
         components: principal components that the discriminant analysis is fitted to, or all if there are fewer.
         shrinkage: share of the mean variance within people that is added in every direction of the embeddings. Large,
@@ -53,12 +58,13 @@ class LDAHead(nn.Module):
 
     side: Tensor
     flip: Tensor
-    filled_in = ("features", "markers")
+    filled_in = ("features", "markers", "fused")
 
     def __init__(
         self,
         features: int,
         markers: int = 0,
+        fused: bool = False,
         channels: Count = 64,
         components: Count = 512,
         shrinkage: Annotated[float, Field(gt=0)] = 0.6,
@@ -69,6 +75,7 @@ class LDAHead(nn.Module):
         self.channels, self.marker_weight = channels, marker_weight
         with_markers = bool(markers and marker_weight)
         self.silhouettes = _Projection(features, channels, components, shrinkage, with_markers)
+        self.fused = _Projection(features, channels, components, shrinkage, with_markers) if fused else None
         self.markers: _Projection | None = None
         if with_markers:
             self.markers = _Projection(descriptor_size(markers), channels, components, marker_shrinkage, with_markers)
@@ -85,7 +92,11 @@ class LDAHead(nn.Module):
     @property
     def shape(self) -> tuple[int, int]:
         """(c, p) of the features."""
-        return self.channels, 1 if self.markers is None else 2
+        return self.channels, len(self._parts)
+
+    @property
+    def _parts(self) -> list["_Projection"]:
+        return [part for part in (self.silhouettes, self.fused, self.markers) if part is not None]
 
     def set_sides(self, side: Tensor, flip: Tensor) -> None:
         """Set which markers are on the body's left (1), right (-1) or between (0), and their mirror images: ``[K]``."""
@@ -93,36 +104,43 @@ class LDAHead(nn.Module):
             self.side.copy_(side)
             self.flip.copy_(flip)
 
-    def features(self, embeddings: Tensor, markers: Tensor | None, seqL: Lengths = None) -> list[Tensor]:
-        """The inputs of :meth:`fit`, float32: embeddings ``[n, d]``; with markers, descriptors ``[n, d']`` and angles.
+    def features(
+        self, embeddings: Tensor, markers: Tensor | None, seqL: Lengths = None, alone: Tensor | None = None
+    ) -> list[Tensor]:
+        """The inputs of :meth:`fit`, float32: embeddings ``[n, d]``, of the silhouettes alone first where heatmaps are
+        fused; with markers, descriptors ``[n, d']`` and angles.
 
         Args:
             embeddings: ``[n, c, p]``, raw.
             markers: ``[n, s, K, 3]`` or packed ``[1, sum of lengths, K, 3]``, crop space.
             seqL: int ``[1, n]``, lengths of the packed sequences.
+            alone: ``[n, c, p]``, those that the silhouettes alone would give; only where heatmaps are fused.
         """
-        found = [embeddings.float().flatten(1)]
+        found = [embeddings] if self.fused is None else [alone, embeddings]
+        found = [each.float().flatten(1) for each in found]
         if self.markers is None or markers is None:
             return found
         return [*found, *self.describe(markers, self.side, self.flip, seqL)]
 
-    def forward(self, embeddings: Tensor, markers: Tensor | None, seqL: Lengths = None) -> Tensor:
-        """The features ``[n, channels, 1 or 2]``; arguments as :meth:`features`."""
-        found = self.features(embeddings, markers, seqL)
+    def forward(
+        self, embeddings: Tensor, markers: Tensor | None, seqL: Lengths = None, alone: Tensor | None = None
+    ) -> Tensor:
+        """The features ``[n, channels, 1 to 3]``, the markers' last; arguments as :meth:`features`."""
+        found = self.features(embeddings, markers, seqL, alone)
         with torch.autocast(embeddings.device.type, enabled=False):
             return self.project(found)
 
     def project(self, features: list[Tensor]) -> Tensor:
-        """Inputs as :meth:`features` gives them to ``[n, channels, 1 or 2]``."""
-        if self.markers is None:
-            return self.silhouettes(*features)[..., None]
-        flat, descriptor, angle = features
-        weight = 1 if self.marker_weight == "auto" else self.marker_weight  # of which the fit has it
-        return torch.stack([self.silhouettes(flat, angle), weight * self.markers(descriptor, angle)], dim=2)
+        """Inputs as :meth:`features` gives them to ``[n, channels, 1 to 3]``."""
+        angle = None if self.markers is None else features[-1]
+        found = [part(each, angle) for part, each in zip(self._parts, features)]
+        if self.markers is not None and self.marker_weight != "auto":  # of which the fit has it
+            found[-1] = self.marker_weight * found[-1]
+        return torch.stack(found, dim=2)
 
     @torch.no_grad()
     def fit(self, features: list[Tensor], labels: Tensor) -> None:
-        """Fit both parts.
+        """Fit all parts.
 
         Args:
             features: of all training sequences, as :meth:`features` gives them.
@@ -131,24 +149,23 @@ class LDAHead(nn.Module):
         Raises:
             UserError: fewer than two people, or nobody has two sequences that differ.
         """
-        if self.markers is None:
-            self.silhouettes.fit(features[0], None, labels)
-        else:
-            flat, descriptor, angle = features
-            self.silhouettes.fit(flat, angle, labels)
-            self.markers.fit(descriptor, angle, labels)
-            if self.marker_weight == "auto":
-                self.scale_markers(DEFAULT_MARKER_WEIGHT)
+        angle = None if self.markers is None else features[-1]
+        for part, each in zip(self._parts, features):
+            part.fit(each, angle, labels)
+        if self.fused is not None:
+            self.silhouettes.scale(0.5)
+            self.fused.scale(0.5)
+        if self.markers is not None and self.marker_weight == "auto":
+            self.scale_markers(DEFAULT_MARKER_WEIGHT)
 
     def scale_markers(self, factor: float) -> None:
         """Multiply the markers' part, in the fit itself, so that a checkpoint has it."""
         assert self.markers is not None
-        for buffer in (self.markers.basis, self.markers.offset, self.markers.reach):
-            buffer *= factor
+        self.markers.scale(factor)
 
     def reset(self) -> None:
         """Make the head unfitted: the network's weights are no longer those that it was fitted to."""
-        for projection in filter(None, (self.silhouettes, self.markers)):
+        for projection in self._parts:
             projection.basis.zero_()
             projection.fitted = False
 
@@ -179,6 +196,11 @@ class _Projection(nn.Module):
         """``x [n, features]``, and angles ``[n, 4]`` if the map depends on them, to ``[n, channels]``."""
         found = torch.addmm(self.offset, _series((x - self.mean) @ self.components, angle), self.basis, beta=-1)
         return _clip_norms(found, self.reach)
+
+    def scale(self, factor: float) -> None:
+        """Multiply what comes out."""
+        for buffer in (self.basis, self.offset, self.reach):
+            buffer *= factor
 
     def fit(self, x: Tensor, angle: Tensor | None, labels: Tensor) -> None:
         """From ``x [n, features]`` and angles ``[n, 4]`` of the people ``labels [n]``."""

@@ -35,6 +35,7 @@ class MeshGaitOutput:
     embeddings: Tensor | None  # [n, c, p], of the network itself; None, like logits, where 3D alone is trained
     logits: Tensor | None  # [n, class_num, p]
     lda: Tensor | None = None  # [n, c', p'], features of the LDA head; None in training and where none is fitted
+    alone: Tensor | None = None  # [n, c, p], embeddings if there were no heatmaps; for an LDA head that needs them
     heatmaps: Tensor | None = None  # [n, s, K, D, h, w], each volume sums to 1
     markers: Tensor | None = None  # [n, s, K, 3] crop space
     joints: Tensor | None = None  # [n, s, 24, 3] crop space
@@ -120,7 +121,8 @@ class MeshGaitNet(nn.Module):
         out_channels = self.FCs.fc_bin.shape[2]
         self.BNNecks = _build_layer("SeparateBNNecks", SeparateBNNecks, in_channels=out_channels, parts_num=parts_num)
         if Discriminant is not None:
-            sizes = {"features": out_channels * parts_num, "markers": markers}
+            fused = self.HeatmapFeatures is not None
+            sizes = {"features": out_channels * parts_num, "markers": markers, "fused": fused}
             self.Discriminant = LAYERS.build({**Discriminant, "type": "Discriminant"}, **sizes)
         if self.HeatmapEstimator and not self.sees_body and self.HeatmapEstimator.reads == "silhouettes":
             raise UserError(
@@ -150,22 +152,25 @@ class MeshGaitNet(nn.Module):
         recognise = self.recognises or not self.FCs.training
         reconstruct = self.training if reconstruct is None else reconstruct
         parts, seen = self._look(frames, packing, recognise, looks=self.sees_body or reconstruct)
-        body, markers = {}, None
+        body, markers, alone, head = {}, None, None, self.Discriminant
         if seen is not None:
             features = recognise and self.HeatmapFeatures is not None
             found = [self._read(seen, looked, packing, features, reconstruct) for looked in seen.each_window()]
             markers = joined([window.markers for window in found])
             if features:
-                parts = self.Fusion(parts, self.HPP(reduce(torch.maximum, (window.features for window in found))))
+                heatmap_parts = self.HPP(reduce(torch.maximum, (window.features for window in found)))
+                if head is not None and not head.training:
+                    alone = self.FCs(self.Fusion(parts, torch.zeros_like(heatmap_parts)))
+                parts = self.Fusion(parts, heatmap_parts)
             if reconstruct:
                 body = self._body(markers, joined([window.heatmaps for window in found]))
         if not recognise:
             return MeshGaitOutput(None, None, **body)
         embeddings = self.FCs(parts)
         _, logits = self.BNNecks(embeddings)
-        head = self.Discriminant
-        lda = None if head is None or head.training or not head.fitted else head(embeddings, markers, packing)
-        return MeshGaitOutput(embeddings, logits, lda, **body)
+        fitted = head is not None and head.fitted and not head.training
+        lda = head(embeddings, markers, packing, alone) if fitted else None
+        return MeshGaitOutput(embeddings, logits, lda, alone, **body)
 
     def bodies(self, sils: Tensor, shown: Tensor, heatmaps: bool) -> MeshGaitOutput:
         """The bodies in some frames of a sequence: all of it is looked at, and nobody is recognised.

@@ -57,7 +57,7 @@ class WholeSequences:
             batch = batch.to(device)
             sils = self.preparation.for_test(batch)
             output = self.recognise(sils, seqL=batch.seqL, reconstruct=head.markers is not None)
-            found = head.features(output.embeddings, output.markers, batch.seqL)
+            found = head.features(output.embeddings, output.markers, batch.seqL, output.alone)
             shares.append((batch.indices.cpu(), batch.labels.cpu(), [part.cpu() for part in found]))
         gathered = gather_to_rank0(shares)
         if gathered is None:
@@ -127,7 +127,8 @@ def weigh_markers(head: LDAHead, features: list[Tensor], labels: Tensor, types: 
     matched = head.project([part.to(head.side.device) for part in features]).cpu()
 
     def precision(weight: float) -> float:
-        weighted = matched * torch.tensor([1, weight / DEFAULT_MARKER_WEIGHT])
+        weighted = matched.clone()
+        weighted[..., -1] *= weight / DEFAULT_MARKER_WEIGHT
         figures = retrieval_figures(weighted, labels, own, compared, (1,), True, "euc", CHUNK)
         return figures.metrics["mAP"]
 

@@ -65,7 +65,7 @@ def test_batches_hold_all_and_not_too_much(monkeypatch):
 
 def test_a_fitted_head_is_what_is_matched(with_lda_head, sequences):
     together = with_lda_head.embed(sequences)
-    assert together.shape == (len(sequences), *with_lda_head.embedding_shape) == (len(sequences), 4, 2)
+    assert together.shape == (len(sequences), *with_lda_head.embedding_shape) == (len(sequences), 4, 3)
     assert with_lda_head.matched == "lda"
     np.testing.assert_allclose(together, np.concatenate([with_lda_head.embed(one) for one in sequences]), atol=1e-4)
 

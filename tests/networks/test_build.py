@@ -83,6 +83,12 @@ def test_of_an_lda_head_all_fits_or_nothing():
     assert [*fitting_weights(own, {**given, "Discriminant.basis": torch.ones(3, 2)})[0]] == [*own]
 
 
+def test_another_lda_head_alone_is_to_be_fitted_anew():
+    net = nn.ModuleDict({"Discriminant": nn.Linear(2, 3)})
+    with pytest.raises(UserError, match=r"(?s)Discriminant.bias: not.*meshgait lda --ckpt x.pt --out NEW.pt"):
+        load_weights(net, {"model": {"Discriminant.weight": torch.zeros(3, 2)}}, strict=True, source="x.pt")
+
+
 def test_a_network_needs_its_keys():
     with pytest.raises(UserError, match="lacks backbone_cfg, SeparateBNNecks.*Found: SeparateFCs, model"):
         make_network({"SeparateFCs": {"out_channels": 8}, "model": "MeshGait"})

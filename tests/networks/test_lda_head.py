@@ -97,6 +97,24 @@ def test_markers_are_a_part_of_their_own_that_counts_by_its_weight(reconstructio
     torch.testing.assert_close(0.5 * found[1.0][:, :, 1], found[0.5][:, :, 1])
 
 
+def test_fused_embeddings_and_those_of_silhouettes_alone_count_half_each(reconstruction):
+    alone, labels = people()
+    fused, markers = people(seed=1)[0], 0.1 * torch.randn(PEOPLE * EACH, 4, 5, 3)
+    head = LDAHead(FEATURES, 5, fused=True, channels=2)
+    head.set_sides(reconstruction.side, reconstruction.flip)
+    inputs = head.features(fused[:, :, None], markers, alone=alone[:, :, None])
+    head.fit(inputs, labels)
+    found = head.eval()(fused[:, :, None], markers, alone=alone[:, :, None])
+    assert found.shape[1:] == head.shape == (2, 3)
+    for place, (embeddings, share) in enumerate([(alone, 0.5), (fused, 0.5)]):
+        single = LDAHead(FEATURES, 5, channels=2)
+        single.set_sides(reconstruction.side, reconstruction.flip)
+        single.fit(single.features(embeddings[:, :, None], markers), labels)
+        expected = single(embeddings[:, :, None], markers)
+        torch.testing.assert_close(found[..., place], share * expected[..., 0])
+    torch.testing.assert_close(found[..., 2], expected[..., 1])
+
+
 def test_what_tells_people_apart_may_depend_on_how_they_are_turned():
     # A person's own number, which looks larger from one side than from the other, and one that is noise.
     generator = torch.Generator().manual_seed(0)

@@ -76,7 +76,8 @@ def _fit(net, sils):
     """Fit the LDA head to ``sils``, which show two people."""
     net.eval()
     output = net(sils, reconstruct=True)
-    net.Discriminant.fit(net.Discriminant.features(output.embeddings, output.markers), torch.tensor([0, 0, 1, 1]))
+    features = net.Discriminant.features(output.embeddings, output.markers, alone=output.alone)
+    net.Discriminant.fit(features, torch.tensor([0, 0, 1, 1]))
 
 
 def test_lda_features_have_a_part_for_silhouettes_and_one_for_markers(make_net, reconstruction, batch):
@@ -107,6 +108,23 @@ def test_lda_features_have_a_part_for_silhouettes_and_one_for_markers(make_net, 
     torch.testing.assert_close(packed.lda, third, atol=1e-4, rtol=1e-3)
     training = net.train()(sils)
     assert training.embeddings.shape == (4, 6, 5) and training.lda is None
+
+
+@pytest.mark.parametrize("fusion", ["concat", "add", "gated"])
+def test_an_lda_head_also_gets_the_embeddings_of_the_silhouettes_alone(make_net, reconstruction, batch, fusion):
+    net, (sils, _) = make_net(fusion=fusion, reconstruction=reconstruction), batch
+    assert net(sils).alone is None  # in training
+    first = net.eval()(sils)
+    assert first.alone.shape == first.embeddings.shape
+    with torch.no_grad():
+        net.HeatmapFeatures.reduce.weight.mul_(-3)
+    second = net(sils)
+    assert torch.equal(second.alone, first.alone) and not torch.allclose(second.embeddings, first.embeddings)
+    net.HeatmapFeatures.register_forward_hook(lambda module, given, found: torch.zeros_like(found))
+    silent = net(sils)
+    torch.testing.assert_close(silent.embeddings, silent.alone)
+    assert make_net(HeatmapFeatures=None, reconstruction=reconstruction).eval()(sils).alone is None
+    assert make_net(Discriminant=None, reconstruction=reconstruction).eval()(sils).alone is None
 
 
 SHARED = {**ESTIMATOR, "reads": "backbone", "shrink": 2}

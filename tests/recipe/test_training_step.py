@@ -146,7 +146,7 @@ def test_the_last_weights_are_fitted_and_others_are_not(raw, tmp_path):
     found = run(raw, tmp_path)
     first, last = (_fit(found.folder / f"checkpoints/Run-{iteration:05d}.pt") for iteration in (4, 8))
     assert not first["Discriminant.silhouettes.basis"].any()
-    assert all(last[f"Discriminant.{part}.basis"].any() for part in ("silhouettes", "markers"))
+    assert all(last[f"Discriminant.{part}.basis"].any() for part in ("silhouettes", "fused", "markers"))
 
 
 def test_a_kill_between_the_last_weights_and_their_head(raw, tmp_path, monkeypatch):
@@ -183,11 +183,11 @@ def test_it_sees_whole_training_sequences_one_by_one(raw, tmp_path):
         sils = torch.from_numpy(data.load(place)[0].copy())[None].float() / 255
         with torch.no_grad():
             output = net(sils[..., 10:-10], reconstruct=True)
-        features.append(net.Discriminant.features(output.embeddings, output.markers))
+        features.append(net.Discriminant.features(output.embeddings, output.markers, alone=output.alone))
         labels.append(data.label_set.index(info.label))
-    expected = LDAHead(8 * 4, 64, **raw["model_cfg"]["Discriminant"])
+    expected = LDAHead(8 * 4, 64, True, **raw["model_cfg"]["Discriminant"])
     expected.fit([torch.cat(parts) for parts in zip(*features)], torch.tensor(labels))
-    for part in ("silhouettes", "markers"):
+    for part in ("silhouettes", "fused", "markers"):
         basis, mean = (getattr(getattr(expected, part), name) for name in ("basis", "mean"))
         own = getattr(net.Discriminant, part)
         torch.testing.assert_close(own.mean, mean, atol=1e-4, rtol=1e-4)
