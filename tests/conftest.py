@@ -39,6 +39,14 @@ def one_thread_per_worker():
         torch.set_num_threads(1)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def no_16_bits_by_itself():
+    """Values are compared to 1e-5 and bytes with bytes, on processors with bfloat16 as on those without."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.cpu, "get_capabilities", dict, raising=False)
+        yield
+
+
 @pytest.fixture(scope="session")
 def render_walk():
     """One walk as a gait dataset holds it: by view silhouettes, uint8 [T, 64, 64], and frames, float32 [T, 85]."""

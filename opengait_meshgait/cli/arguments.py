@@ -3,7 +3,7 @@
 import argparse
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from opengait_meshgait.common.errors import UserError
@@ -146,17 +146,35 @@ def iteration(text: str) -> int | str:
     return int(text)
 
 
-def check_out(path: Path, suffix: str, option: str = "--out") -> None:
-    """Make sure, before the work, that a file of this kind can be written at ``path``, which came by ``option``.
+def check_out(arguments: argparse.Namespace, suffix: str, option: str = "out") -> None:
+    """Make sure, before the work, that a file of this kind can be written where ``option`` says, and costs no other.
 
     Raises:
-        UserError: another suffix, a folder, or a place where nothing can be written.
+        UserError: another suffix, a folder, a place where nothing can be written, a file that another option names too,
+            or a picture among those of a folder that is read.
     """
+    path: Path = getattr(arguments, option)
     if path.suffix.lower() != suffix:
-        raise UserError(f"{option} {path} should end in {suffix}.")
+        raise UserError(f"--{option} {path} should end in {suffix}.")
     if path.is_dir():
-        raise UserError(f"{option} {path} is a folder. Name a file.")
+        raise UserError(f"--{option} {path} is a folder. Name a file.")
+    place = path.resolve()
+    # typed: the whole command.
+    for other in _paths([value for name, value in vars(arguments).items() if name not in (option, "typed")]):
+        if Path(other).resolve() == place:
+            raise UserError(f"--{option} {path} is named a second time, and would be overwritten. Name another file.")
+        if suffix == ".png" and isinstance(other, Path) and other.resolve() in place.parents:
+            raise UserError(f"--{option} {path} would lie among the pictures of {other}. Name another folder.")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"Cannot make the folder of {option} {path}: {error.strerror}.") from error
+        raise UserError(f"Cannot make the folder of --{option} {path}: {error.strerror}.") from error
+
+
+def _paths(value: object) -> Iterator[str | Path]:
+    """What may be a path in an option's value."""
+    if isinstance(value, str | Path):
+        yield value
+    elif isinstance(value, list):
+        for each in value:
+            yield from _paths(each)

@@ -35,7 +35,7 @@ def parser(prog: str) -> argparse.ArgumentParser:
 
 def run(arguments: argparse.Namespace) -> int:
     """Embed."""
-    check_out(arguments.out, ".npz")
+    check_out(arguments, ".npz")
     from opengait_meshgait.inference import load
     from opengait_meshgait.inference.embeddings import embed_to_file
 

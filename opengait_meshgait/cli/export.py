@@ -21,7 +21,7 @@ def parser(prog: str) -> argparse.ArgumentParser:
 
 def run(arguments: argparse.Namespace) -> int:
     """Export."""
-    check_out(arguments.out, ".onnx")
+    check_out(arguments, ".onnx")
     from opengait_meshgait.inference import load
     from opengait_meshgait.inference.export import export
 

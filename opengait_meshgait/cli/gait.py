@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Do what the action says."""
     from opengait_meshgait.cli.arguments import check_out
 
-    check_out(arguments.out, ".png" if arguments.action == "show" else ".npz")
+    check_out(arguments, ".png" if arguments.action == "show" else ".npz")
     return (_show if arguments.action == "show" else _learn)(arguments)
 
 

@@ -43,9 +43,8 @@ def parser(prog: str) -> argparse.ArgumentParser:
 def run(arguments: argparse.Namespace) -> int:
     """Identify."""
     for option in ("json", "save"):
-        path = getattr(arguments, option)
-        if path is not None:
-            check_out(path, ".json", f"--{option}")
+        if getattr(arguments, option) is not None:
+            check_out(arguments, ".json", option)
     if arguments.validation is None:
         if arguments.save is not None:
             raise UserError("--save keeps what is learnt from --validation V.npz: give that too.")

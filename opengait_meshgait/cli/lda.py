@@ -22,7 +22,7 @@ def parser(prog: str) -> argparse.ArgumentParser:
 
 def run(arguments: argparse.Namespace) -> int:
     """Fit and write."""
-    check_out(arguments.out, ".pt")
+    check_out(arguments, ".pt")
     from opengait_meshgait.common.locks import lock
     from opengait_meshgait.engine.training import add_lda_head
 

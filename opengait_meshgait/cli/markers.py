@@ -80,7 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
     from opengait_meshgait.cli.arguments import check_out
     from opengait_meshgait.prepare import markers as marker_actions
 
-    check_out(arguments.out, ".png" if arguments.action == "show" else ".npz")
+    check_out(arguments, ".png" if arguments.action == "show" else ".npz")
     if arguments.action == "learn":
         marker_actions.learn(arguments.body, arguments.poses, arguments.k, arguments.out)
     elif arguments.action == "show":

@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     from opengait_meshgait.inference.view import check_ending, write_view
 
     check_ending(arguments.out, arguments.frame)
-    check_out(arguments.out, arguments.out.suffix.lower())
+    check_out(arguments, arguments.out.suffix.lower())
     model = load(arguments.ckpt, arguments.cfgs, arguments.device)
     shown = write_view(model, arguments.source, arguments.out, arguments.frame)
     error = f", markers {shown.mean_error} from the true ones" if shown.mean_error else ""

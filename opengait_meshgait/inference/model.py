@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import logging
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -144,9 +145,12 @@ class GaitModel:
             float32 ``[n, c, p]``, in the order of the sequences; n is 1 for a single one.
 
         Raises:
-            UserError: a sequence that cannot be used, or embeddings that are not finite.
+            UserError: a sequence that cannot be used, as many names as there are no sequences, or embeddings that are
+                not finite.
         """
         sequences = split_sequences(sils)
+        if names is not None and len(names) != len(sequences):
+            raise UserError(f"Found {len(names)} names for {len(sequences)} sequences; expected one for each.")
         names = names or [f"Sequence {number}" for number in range(len(sequences))]
         normalized = [normalize_sequence(one, self.size, name, largest) for one, name in zip(sequences, names)]
         if sequences and normalized[0] is not sequences[0]:
@@ -181,19 +185,22 @@ class GaitModel:
             sils: ``[s, h, w]``, normalised or raw, as for :meth:`embed`.
             stature: the person's height, m, which only :meth:`BodySequence.metres` uses.
             heatmaps: return the heatmaps too, some 0.4 MB a frame.
-            shown: the bodies of these frames alone, counted from 0; None: of all.
+            shown: the bodies of these frames alone, in this order, counted from 0 among those in which somebody is
+                seen; None: of all.
 
         Raises:
-            UserError: the network has no heatmap branch, the sequence cannot be used, or the body here is not the one
-                of the training.
+            UserError: the network has no heatmap branch, the sequence cannot be used or has no such frame, the stature
+                is no height, or the body here is not the one of the training.
         """
+        if not 0 < stature < math.inf:
+            raise UserError(f"stature is a height in m, such as {STATURE}; found {stature}.")
         if self.net.HeatmapEstimator is None:
             raise UserError(f"{self.source} knows silhouettes only (heatmap_cfg: null): there is no body in it.")
         found = normalize_sequence(sils, self.size)
         pictures, frames = found.pictures, found.frames
         seen = self.transform(torch.from_numpy(pictures).to(self.device))
         # All frames are looked at: each is estimated with a view to the others.
-        chosen = np.arange(len(pictures)) if shown is None else np.asarray(shown)
+        chosen = np.arange(len(pictures)) if shown is None else _numbers(shown, len(pictures))
         output = self.net.bodies(seen[None], torch.from_numpy(chosen).to(self.device), heatmaps)
         markers = output.markers[0]
         vertices, joints = (None, None) if self._reconstruction is None else self._reconstruction(markers)
@@ -266,6 +273,14 @@ def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
         frames += lengths[place]
     if batch:
         yield batch
+
+
+def _numbers(shown: Sequence[int] | np.ndarray, frames: int) -> np.ndarray:
+    chosen = np.asarray(shown)
+    whole = chosen.ndim == 1 and chosen.size and np.issubdtype(chosen.dtype, np.integer)
+    if not whole or chosen.min() < 0 or chosen.max() >= frames:
+        raise UserError(f"shown names frames by whole numbers from 0 to {frames - 1}; found {shown}.")
+    return chosen
 
 
 def _array(values: torch.Tensor | None) -> np.ndarray | None:

@@ -1,6 +1,6 @@
 """The silhouettes of one sequence, in whatever form they are given, as a model was trained on them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -134,11 +134,12 @@ def split_sequences(sils: Any) -> list[Any]:
     """The sequences in what :meth:`GaitModel.embed` is given: one of them, several, or the pictures of one.
 
     Raises:
-        UserError: text, which names files and is none; None; or ``[s, 1, h, w]``, which may be either.
+        UserError: text, which names files and is none; a mapping; what holds nothing; or ``[s, 1, h, w]``, which may be
+            either.
     """
-    _refuse_text(sils)
+    _refuse_others(sils)
     shape = getattr(sils, "shape", None)
-    if shape is None:
+    if shape is None or (isinstance(sils, np.ndarray) and sils.dtype.hasobject):
         items = list(sils)
         return [items] if items and all(map(_is_picture, items)) else items
     if _is_picture(sils):
@@ -191,14 +192,22 @@ def describe_frames(
     return lines
 
 
-def _refuse_text(value: Any) -> None:
+def _refuse_others(value: Any) -> None:
+    """Refuse what is neither an array nor holds some."""
     if value is None:
         raise UserError("Silhouettes are arrays [s, h, w], and this is None: could OpenCV read the picture?")
+    if isinstance(value, Mapping):
+        raise UserError(
+            f"Silhouettes are arrays [s, h, w], and this is a {type(value).__name__} with {len(value)} names. Give its "
+            "sequences, list(X.values()), and names=list(X)."
+        )
     if isinstance(value, str | bytes | Path):
         raise UserError(
             f"Silhouettes are arrays [s, h, w], and this is text: {str(value)[:80]!r}. Read the pictures first, "
             "cv2.imread(path, cv2.IMREAD_GRAYSCALE), or embed a folder with `meshgait embed --in FOLDER`."
         )
+    if not isinstance(value, Iterable) and not hasattr(value, "__array_interface__"):  # pictures of PIL have that
+        raise UserError(f"Silhouettes are arrays [s, h, w], and this is a {type(value).__name__}.")
 
 
 def _is_picture(value: Any) -> bool:
@@ -208,7 +217,7 @@ def _is_picture(value: Any) -> bool:
 
 def _pictures(sils: Any, name: str) -> np.ndarray | list[np.ndarray]:
     """uint8 [s, h, w], 0…255; or a list of uint8 [h, w] where they differ in size."""
-    _refuse_text(sils)
+    _refuse_others(sils)
     if isinstance(sils, list | tuple) and sils and all(map(_is_picture, sils)):
         found = [_without_channels(_array(one)) for one in sils]
         if len({picture.shape for picture in found}) > 1:

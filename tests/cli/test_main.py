@@ -54,6 +54,37 @@ def test_processes(command, monkeypatch):
     assert started == [(launcher, typed)]
 
 
+_WRITERS = [
+    ("embed --ckpt c.pt --in F --out F", ".npz"),
+    ("identify --gallery a.npz --probe b.npz --json F --validation v.npz --save F", ".json"),
+    ("identify --gallery a.npz --probe b.npz --unknown F --json F", ".json"),
+    ("lda --ckpt F --out F", ".pt"),
+    ("view --ckpt c.pt --in F --out F", ".mp4"),
+    ("export --ckpt F --out F", ".onnx"),
+    ("gait learn --motion a.bvh F --out F", ".npz"),
+    ("gait show --gait F --out F", ".png"),
+    ("markers learn --body F --out F", ".npz"),
+    ("markers show --markers F --out F", ".png"),
+    ("markers import --from m --body b.pkl --indices F --out F", ".npz"),
+]
+
+
+@pytest.mark.parametrize(("typed", "suffix"), _WRITERS)
+def test_no_file_that_is_read_is_written(typed, suffix, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / f"x{suffix}").write_bytes(b"precious")
+    (tmp_path / f"link{suffix}").symlink_to(f"x{suffix}")
+    for other in (f"x{suffix}", f"{tmp_path}/x{suffix}", f"link{suffix}"):
+        assert main([f"x{suffix}" if word == "F" else word for word in typed.replace("F", other, 1).split()]) == 1
+        assert "is named a second time, and would be overwritten" in capsys.readouterr().err
+        assert (tmp_path / f"x{suffix}").read_bytes() == b"precious"
+
+
+def test_no_picture_is_written_among_those_that_are_read(tmp_path, capsys):
+    assert main(["view", "--ckpt", "c.pt", "--in", str(tmp_path), "--out", str(tmp_path / "00001.png")]) == 1
+    assert "would lie among the pictures of" in capsys.readouterr().err
+
+
 def test_a_console_that_lacks_letters(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     console = io.TextIOWrapper(io.BytesIO(), encoding="cp1252")

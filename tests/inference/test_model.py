@@ -132,6 +132,35 @@ def test_text_is_no_silhouette(model, text):
         model.reconstruct(text if not isinstance(text, list) else text[0])
 
 
+def test_sequences_by_name(model, sequences, tmp_path):
+    by_name = {"ann": sequences[0], "bob": sequences[1]}
+    np.savez(tmp_path / "walks.npz", **by_name)
+    for mapping in (by_name, np.load(tmp_path / "walks.npz")):
+        for wrong in (mapping, [mapping]):
+            with pytest.raises(UserError, match=r"with 2 names. Give its sequences, list\(X.values\(\)\), and names"):
+                model.embed(wrong)
+        found = model.embed(list(mapping.values()), names=list(mapping))
+        np.testing.assert_array_equal(found, model.embed(sequences[:2]))
+    objects = np.empty(2, object)
+    objects[:] = sequences[:2]
+    for several in (objects, iter(sequences[:2])):
+        np.testing.assert_array_equal(model.embed(several), found)
+
+
+@pytest.mark.parametrize("names", [[], ["x"], ["x", "y", "z"]])
+def test_a_name_for_each_sequence(model, sequences, names):
+    with pytest.raises(UserError, match=f"Found {len(names)} names for 2 sequences; expected one for each"):
+        model.embed(sequences[:2], names=names)
+
+
+@pytest.mark.parametrize("number", [5, 0.5, True])
+def test_numbers_are_no_silhouettes(model, number):
+    with pytest.raises(UserError, match=f"arrays .s, h, w., and this is a {type(number).__name__}"):
+        model.embed(number)
+    with pytest.raises(UserError, match="silhouettes are uint8"):
+        model.reconstruct([number])
+
+
 def test_frames_that_are_left_out_are_counted(model, sequences, caplog):
     raw = np.pad(sequences[1], ((0, 0), (9, 9), (9, 9)))
     raw[2:] = 0
@@ -369,3 +398,15 @@ def test_fingerprints_tell_models_apart(change, checkpoint, model):
     config = copy.deepcopy(load_checkpoint(checkpoint)["config"])
     config["evaluator_cfg"]["transform"][0]["divsor"] = 256.0
     assert load(change(config=config), device="cpu").fingerprint != model.fingerprint
+
+
+@pytest.mark.parametrize("shown", [[7], [-1], [], [0, 7], [0.5], [True] * 7, [[0]], 3, "0"])
+def test_frames_that_are_not_there(model, sequences, shown):
+    with pytest.raises(UserError, match=r"shown names frames by whole numbers from 0 to 6; found"):
+        model.reconstruct(sequences[1], shown=shown)
+
+
+@pytest.mark.parametrize("stature", [0, -1.7, float("nan"), float("inf")])
+def test_what_is_no_height(model, sequences, stature):
+    with pytest.raises(UserError, match=f"a height in m, such as 1.7; found {stature}"):
+        model.reconstruct(sequences[1], stature=stature)
