@@ -37,7 +37,8 @@ def _names() -> Iterable[str]:
     yield from ("demo", "demo_silhouette")
     for size, backbones in (("small", ("", "_gaitset", "_gaitpart", "_deepgaitv2")), ("full", ("",))):
         yield from (f"walkers_{size}{backbone}{variant}" for backbone, variant in product(backbones, _VARIANTS))
-        yield from (f"walkers_{size}_{part}" for part in ("bodies", "frozen", "frozen_lda"))
+        yield f"walkers_{size}_bodies"
+        yield from (f"walkers_{size}{backbone}_frozen{head}" for backbone, head in product(backbones, ("", "_lda")))
         yield from (f"walkers_{size}{loss}{variant}" for loss, variant in product(_ABLATIONS, ("", "_lda", "_shared")))
 
 
