@@ -86,15 +86,21 @@ def build_scheduler(config: Config, optimizer: torch.optim.Optimizer) -> torch.o
     return build_named("scheduler_cfg", SCHEDULERS, config.scheduler_cfg.model_dump(), optimizer)
 
 
-def build_train_set(config: Config, with_bodies: bool) -> GaitDataset:
+def build_train_set(config: Config, with_bodies: bool, classified: bool = True) -> GaitDataset:
     """The training sequences, with or without bodies.
+
+    Args:
+        config: of the run.
+        with_bodies: whether to read bodies too.
+        classified: whether these people are the network's classes; an LDA head may be fitted to others.
 
     Raises:
         UserError: files or ids are missing, or there are more identities than classes.
     """
     frames = FrameSampling.from_config(config.trainer_cfg.sampler.model_dump())
     dataset = GaitDataset(config.data_cfg.model_dump(), "train", with_bodies, frames)
-    check_class_num(config.model_cfg.SeparateBNNecks.class_num, len(dataset.label_set))
+    if classified:
+        check_class_num(config.model_cfg.SeparateBNNecks.class_num, len(dataset.label_set))
     return dataset
 
 

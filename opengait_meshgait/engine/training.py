@@ -88,13 +88,14 @@ def add_lda_head(
     device: str = "auto",
     quiet: bool = False,
 ) -> Path:
-    """Fit an LDA head to a checkpoint's network and its training people; the weights stay as they are.
+    """Fit an LDA head to a checkpoint's network and its training people, or others; the weights stay as they are.
 
     Args:
         checkpoint: of this package or of OpenGait. A head that it has already is fitted anew.
         out: the new checkpoint, ``.pt``. It holds weights and config, but nothing to continue a training with.
         config: YAML files of the training, for a checkpoint that does not hold its config.
-        overrides: ``"a.b.c=value"``, such as ``model_cfg.Discriminant.marker_weight=0`` or where the data lie now.
+        overrides: ``"a.b.c=value"``, such as ``model_cfg.Discriminant.marker_weight=0``, where the data lie now, or
+            others, whose people the classifier need not know.
         device: ``auto``, ``cpu`` or ``cuda``.
         quiet: no progress bar.
 
@@ -118,7 +119,7 @@ def add_lda_head(
     trained = {name: value for name, value in state["model"].items() if not name.startswith("Discriminant.")}
     load_weights(net, {"model": trained | fresh}, strict=True, source=checkpoint)
     net = build.place_network(net, pick_device(device))
-    note = build.fit_head(net, build.build_train_set(checked, False), checked, preparation, quiet)
+    note = build.fit_head(net, build.build_train_set(checked, False, classified=False), checked, preparation, quiet)
     if note and not quiet:
         say(note)
     kept = {key: state[key] for key in ("iteration", "seed", "body", "data", "silhouettes") if key in state}

@@ -37,6 +37,15 @@ def test_it_is_the_head_that_training_would_have_fitted(raw, plain, tmp_path):
     assert load(out).matched == "lda"
 
 
+def test_a_head_for_more_people_than_the_classifier_knows(plain, make_dataset, tmp_path):
+    partition, out = make_dataset(tmp_path / "more", people=8, train=6, seed=1), tmp_path / "lda.pt"
+    places = [f"data_cfg.dataset_root={tmp_path / 'more'}", f"data_cfg.dataset_partition={partition}"]
+    assert main(["lda", "--ckpt", str(plain), "--out", str(out), "--device", "cpu", "--set", *places]) == 0
+    assert load(out).matched == "lda"
+    weights, trained = load_checkpoint(out)["model"], load_checkpoint(plain)["model"]
+    assert all(weights[name].equal(value) for name, value in trained.items())
+
+
 def test_weights_alone_need_a_config(raw, plain, tmp_path):
     torch.save({"model": load_checkpoint(plain)["model"], "iteration": 8}, tmp_path / "bare.pt")
     with pytest.raises(UserError, match="holds weights alone.*--cfgs FILE"):
