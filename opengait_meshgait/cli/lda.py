@@ -10,8 +10,8 @@ def parser(prog: str) -> argparse.ArgumentParser:
     """Arguments of the command."""
     result = argparse.ArgumentParser(
         prog=prog,
-        description="Fit an LDA head to a checkpoint's network and its training people, or to others with --set, and write "
-        "a checkpoint with it for `meshgait test`, `embed`, `view` and `export`. The weights stay as they are.",
+        description="Fit an LDA head to a checkpoint's network and its training people, or to others with --set, and "
+        "write a checkpoint with it for `meshgait test`, `embed`, `view` and `export`. The weights stay as they are.",
     )
     add_model(result)
     result.add_argument("--out", required=True, type=Path, metavar="C_lda.pt", help="file to write")
