@@ -5,6 +5,7 @@ import importlib.util
 import json
 import os
 import pickle
+import resource
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -201,3 +202,11 @@ def load_opengait(monkeypatch):
         return found
 
     return load
+
+
+@pytest.fixture
+def room():
+    """Says how large files may grow, bytes: writing beyond fails as it does where no space is left."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)

@@ -8,7 +8,7 @@ import sys
 import time
 
 from opengait_meshgait import __version__
-from opengait_meshgait.common.errors import UserError, did_you_mean
+from opengait_meshgait.common.errors import UserError, did_you_mean, place_refused
 from opengait_meshgait.common.interruption import Interruptible, Stopped
 
 COMMANDS = {
@@ -80,11 +80,14 @@ def _run_command(argv: list[str]) -> int:
     try:
         with Interruptible():
             return command.run(arguments) or 0
-    except UserError as error:
+    except (UserError, OSError) as error:
+        said = place_refused(error) if isinstance(error, OSError) else error
+        if said is None:
+            raise
         if not first:
             # Where all processes made one mistake, the first one's end is that of this one: it is told once.
             time.sleep(5)
-        print(f"meshgait {chosen.command}: {error}", file=sys.stderr)
+        print(f"meshgait {chosen.command}: {said}", file=sys.stderr)
         return 1
     except Stopped as stop:
         if first:

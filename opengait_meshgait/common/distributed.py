@@ -9,24 +9,33 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-from opengait_meshgait.common.errors import UserError
+from opengait_meshgait.common.errors import UserError, did_you_mean
 from opengait_meshgait.common.memory import keep_freed_memory
 
+DEVICES = ("auto", "cpu", "cuda")
+"""What ``--device`` names."""
 
-def pick_device(name: str) -> torch.device:
-    """The device that ``--device`` names; each of several processes takes its own GPU.
+
+def pick_device(name: str | torch.device) -> torch.device:
+    """The device that ``--device`` names, or ``cuda:1``, or one of PyTorch's; of ``cuda`` and ``auto`` each of several
+    processes takes its own GPU.
 
     On a CPU, this process keeps the memory that it frees.
 
     Raises:
-        UserError: CUDA is asked for and there is none, or fewer GPUs than processes.
+        UserError: CUDA is asked for and there is none, or fewer GPUs than processes; it is neither CPU nor CUDA.
     """
+    name, _, number = str(name).partition(":")
+    if name not in DEVICES or (number and not (name == "cuda" and number.isdecimal())):
+        raise UserError(f"Unknown device '{name}{number and ':'}{number}'. {did_you_mean(name, DEVICES)}")
     if name == "cpu" or (name == "auto" and not torch.cuda.is_available()):
         keep_freed_memory()
         return torch.device("cpu")
     if not torch.cuda.is_available():
         raise UserError("--device cuda: PyTorch sees no CUDA device here. Use --device cpu, or fix the driver.")
-    local = int(os.environ.get("LOCAL_RANK", 0))
+    local = int(number or os.environ.get("LOCAL_RANK", "0"))
+    if number and local >= torch.cuda.device_count():
+        raise UserError(f"There is no cuda:{local}: this machine has {torch.cuda.device_count()} GPU(s), from cuda:0.")
     if local >= torch.cuda.device_count():
         raise UserError(
             f"Process {local} has no GPU: this machine has {torch.cuda.device_count()}. Lower --nproc_per_node."
@@ -52,8 +61,11 @@ def pick_precision(name: str, device: torch.device) -> str:
     """The key of :data:`PRECISIONS` that ``name`` means; ``auto``: 16 bits where ``device`` is faster with them.
 
     Raises:
-        UserError: float16 on a CPU, which computes in it more slowly and less exactly than in the others.
+        UserError: float16 on a CPU, which computes in it more slowly and less exactly than in the others; an unknown
+            name.
     """
+    if name not in ("auto", *PRECISIONS):
+        raise UserError(f"Unknown precision '{name}'. {did_you_mean(str(name), ('auto', *PRECISIONS))}")
     if name == "fp16" and device.type == "cpu":
         raise UserError("--precision fp16 is for GPUs. On a CPU take fp32, or bf16 where the processor has it (auto).")
     if name != "auto":

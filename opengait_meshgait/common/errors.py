@@ -1,6 +1,7 @@
 """Errors a user can fix: what was found, what was expected, what to do next."""
 
 import difflib
+import errno
 from collections.abc import Iterable
 
 
@@ -9,6 +10,22 @@ class UserError(Exception):
 
     The command line prints its message without a traceback and exits with code 1.
     """
+
+
+# What a place refuses whatever the program does: no room, no permission, a name that is too long.
+_PLACES = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.EIO}
+)
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+def place_refused(error: OSError) -> str | None:
+    """What to say of a full disk, a place that may not be written or a name that is too long; None of others."""
+    if error.errno not in _PLACES:
+        return None
+    where = f"{error.filename}: " if error.filename else ""
+    instead = "Make room, and run the same command again." if error.errno in _FULL else "Give another place."
+    return f"{where}{error.strerror}. {instead}"
 
 
 def did_you_mean(name: str, candidates: Iterable[str]) -> str:

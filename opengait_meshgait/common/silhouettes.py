@@ -13,6 +13,7 @@ _BLACK, _WHITE = 16, 240  # grey levels; outlines lie between, photographs nearl
 _MOST_GREY = 0.6  # of what is not black; outlines of silhouettes 64 px high have 0.2, damaged ones 0.32
 _MOST_EDGE = 0.7  # of the box around what is not black; people have up to 0.4, damaged ones 0.63, white grounds 0.74
 _LEAST_WIDTH = 16  # of the thickest part, as a share of the height, 1 / 16; damaged people reach a tenth
+_MOST_WIDTH = 1.5  # of the box, to its height; people who stride, in coats, with bags, cut off: below 1.1, who lie: 2
 _LEAST_HEIGHT, _MOST_AREA = 0.9, 0.2  # of the largest part, to the whole; of the second, to the largest
 
 
@@ -50,7 +51,7 @@ def largest_part(picture: np.ndarray) -> tuple[np.ndarray, bool]:
         second
     ) > _MOST_AREA * cv2.contourArea(largest)
     # A pixel wider than the outline, for the grey around it.
-    part = cv2.drawContours(np.zeros_like(picture), [largest], 0, 255, cv2.FILLED, offset=(left, top))
+    part = cv2.drawContours(np.zeros(picture.shape, np.uint8), [largest], 0, 255, cv2.FILLED, offset=(left, top))
     return picture & cv2.dilate(part, np.ones((3, 3), np.uint8)), matters
 
 
@@ -64,6 +65,7 @@ class SilhouetteJudge:
         self._masks: set[int] = set()
         self._levels = np.zeros(256)  # of what is dim
         self._seen = self._dim = self._grey = self._bright = self._edged = self._normalized = self._thin = 0
+        self._lying = 0
 
     def look(self, picture: np.ndarray) -> np.ndarray:
         """Take a picture, uint8 [h, w], into account; returned with 0 and 255 where it is a mask of other levels."""
@@ -82,6 +84,7 @@ class SilhouetteJudge:
         # Would it hold a person if all that is not black in it were white? If not, outlines are all there is.
         if has_person(_black_and_white(box) if dim else box):
             self._seen += 1
+            self._lying += width > _MOST_WIDTH * height
             self._dim += dim
             if dim:
                 self._levels += histogram
@@ -106,7 +109,7 @@ class SilhouetteJudge:
             name: of the sequence, for the message.
 
         Raises:
-            UserError: label maps, photographs, white around the person, or lines.
+            UserError: label maps, photographs, white around the person, people who lie, or lines.
         """
         if not self._seen:
             return
@@ -134,6 +137,11 @@ class SilhouetteJudge:
                 f"{name}: in {self._edged} of {self._seen} pictures white reaches all around, so that it is a "
                 "background or a rectangle and no person. Silhouettes are white people on black: invert black people "
                 "on white (255 - picture), and cut no boxes."
+            )
+        if 2 * self._lying > self._seen:
+            raise UserError(
+                f"{name}: in {self._lying} of {self._seen} pictures the person lies: what is white is far wider than "
+                "high. Turn the pictures by 90°; arrays have the axes [s, h, w]."
             )
         if 2 * self._thin > self._normalized:
             raise UserError(

@@ -31,6 +31,22 @@ def run_folder(config: Config, output: str | Path, training: bool) -> Path:
     return Path(output) / config.data_cfg.run_name / config.model_cfg.model / save_name(config, training)
 
 
+def write_checkpoint(path: str | Path, content: Mapping[str, Any]) -> None:
+    """Write a checkpoint, atomically.
+
+    Raises:
+        OSError: the disk is full, say.
+    """
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        try:
+            torch.save(content, file)
+        except RuntimeError as error:
+            # PyTorch closes its archive after a failed write, and tells of that alone.
+            if isinstance(error.__context__, OSError):
+                raise error.__context__ from None
+            raise
+
+
 class Checkpoints:
     """The checkpoints of one run: ``<folder>/checkpoints/<name>-%05d.pt``.
 
@@ -56,8 +72,7 @@ class Checkpoints:
     def save(self, state: Mapping[str, Any], passing: bool = False) -> Path:
         """Write a checkpoint under its iteration's name; a ``passing`` one goes when the next is there."""
         path = self.path(state["iteration"])
-        with atomic_path(path) as temporary:
-            torch.save(dict(state), temporary)
+        write_checkpoint(path, dict(state))
         if self._passing not in (None, path):
             self._passing.unlink(missing_ok=True)
         self._passing = path if passing else None

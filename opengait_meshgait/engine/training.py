@@ -7,14 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from opengait_meshgait.common.distributed import pick_device, processes, rank
 from opengait_meshgait.common.errors import UserError
-from opengait_meshgait.common.files import atomic_path
 from opengait_meshgait.common.locks import lock
 from opengait_meshgait.engine import build
-from opengait_meshgait.engine.checkpoint import run_folder
+from opengait_meshgait.engine.checkpoint import run_folder, write_checkpoint
 from opengait_meshgait.engine.config import apply_override, load_config, make_config, require_config
 from opengait_meshgait.engine.progress import say
 from opengait_meshgait.engine.schema import Config
@@ -124,6 +121,5 @@ def add_lda_head(
         say(note)
     kept = {key: state[key] for key in ("iteration", "seed", "body", "data", "silhouettes") if key in state}
     weights = {name: value.cpu() for name, value in net.state_dict().items()}
-    with atomic_path(out) as temporary:
-        torch.save(kept | {"model": weights, "config": checked.model_dump()}, temporary)
+    write_checkpoint(out, kept | {"model": weights, "config": checked.model_dump()})
     return Path(out)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -167,13 +168,32 @@ def read_embeddings(path: str | Path) -> Embeddings:
     return Embeddings(values, **texts, model=model, metric=metric, source=str(path))
 
 
+def require_embeddings(given: Any, what: str) -> None:
+    """Refuse what is no :class:`Embeddings`, such as a file's name or an array.
+
+    Raises:
+        UserError: what to write instead.
+    """
+    if not isinstance(given, Embeddings):
+        raise UserError(
+            f"Found {type(given).__name__} for the {what}; expected what read_embeddings gives: "
+            "read_embeddings('E.npz')."
+        )
+
+
 def check_comparable(one: Embeddings, other: Embeddings) -> None:
     """Check that two files are of one model.
 
     Raises:
         UserError: they are not.
     """
-    if one.model != other.model or one.values.shape[1:] != other.values.shape[1:]:
+    shapes = [list(each.values.shape[1:]) for each in (one, other)]
+    if one.model == other.model and shapes[0] != shapes[1]:
+        raise UserError(
+            f"The embeddings of {one.source} have the shape {shapes[0]} and those of {other.source} {shapes[1]}: one "
+            "of the files was changed. Embed both again."
+        )
+    if one.model != other.model:
         raise UserError(
             f"{one.source} and {other.source} are embeddings of different models ({one.model} and {other.model}), and "
             "their distances mean nothing. Embed both with one checkpoint."

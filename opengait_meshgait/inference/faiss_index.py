@@ -10,7 +10,7 @@ from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.evaluation.retrieval import CHUNK, paired_distances
 from opengait_meshgait.inference.embeddings import Embeddings
 from opengait_meshgait.inference.nearest import merge_nearest
-from opengait_meshgait.inference.search import Recall, SearchIndex, laid_out, slices
+from opengait_meshgait.inference.search import Recall, SearchIndex, check_request, laid_out, slices
 
 _SAMPLE = 200  # probes that are searched exactly too: half of them choose how many lists are looked at, half are told
 _ENOUGH = 0.99  # of the probes that choose, so many find who is nearest
@@ -49,9 +49,13 @@ class FaissIndex(SearchIndex):
             device: where to search exactly; the index itself is searched on the CPU.
 
         Raises:
-            UserError: faiss is not installed; an embedding is NaN or infinite.
+            UserError: faiss is not installed; there are no probes, or they are of another model; an embedding is NaN or
+                infinite.
         """
         super().__init__(gallery, metric, device, keep=False)
+        check_request(gallery, probes, top)
+        if not len(probes):
+            raise UserError("There are no probes to try the index with. Give some like those to be searched for.")
         number = len(gallery)
         lists = math.isqrt(number)
         self._candidates = min(max(_LEAST, 2 * top * number // self._people), _MOST, number)
@@ -66,6 +70,7 @@ class FaissIndex(SearchIndex):
 
     def nearest(self, probes: Embeddings, top: int) -> tuple[np.ndarray, np.ndarray]:
         """As :meth:`SearchIndex.nearest`, among candidates; where they are of too few people, among all."""
+        check_request(self.gallery, probes, top)
         top = min(top, self._people)
         distances = np.full((len(probes), top), np.inf, np.float32)
         where = np.full(distances.shape, -1)

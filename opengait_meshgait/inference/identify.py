@@ -3,6 +3,7 @@ learnt for a false-accept rate (FAR).
 """
 
 from dataclasses import asdict, dataclass, fields
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,9 @@ import torch
 
 from opengait_meshgait.common.errors import UserError, did_you_mean, list_names
 from opengait_meshgait.common.files import read_json, write_json
-from opengait_meshgait.inference.embeddings import Embeddings, check_comparable, shared_sequences
+from opengait_meshgait.inference.embeddings import Embeddings, shared_sequences
 from opengait_meshgait.inference.faiss_index import FaissIndex
-from opengait_meshgait.inference.search import INDEXES, Recall, SearchIndex, distance_pieces
+from opengait_meshgait.inference.search import INDEXES, Recall, SearchIndex, check_request, distance_pieces
 
 
 @dataclass(frozen=True)
@@ -246,26 +247,25 @@ def identify(
         index: ``exact``, or ``faiss`` for approximate search, see :class:`FaissIndex`.
 
     Raises:
-        UserError: the two are of different models, or the threshold is of another model or metric; an embedding is not
-            finite; faiss is not installed.
+        UserError: the two are of different models, or the threshold is of another model or metric, or no distance above
+            0; an embedding is not finite; faiss is not installed.
     """
-    if top < 1:
-        raise UserError(f"--top is {top}: give 1 or more.")
     if index not in INDEXES:
         raise UserError(f"Unknown index '{index}'. {did_you_mean(index, INDEXES)}")
     if isinstance(gallery, SearchIndex):
         made, enrolled, metric = gallery, gallery.gallery, gallery.metric
     else:
-        made, enrolled, metric = None, gallery, metric or gallery.metric
-    check_comparable(enrolled, probes)
-    limit = threshold
-    if isinstance(threshold, Threshold):
-        limit = threshold.value
-        if (threshold.model, threshold.metric) != (enrolled.model, metric):
-            raise UserError(
-                f"The threshold was learnt for model {threshold.model} and metric {threshold.metric}, and the "
-                f"embeddings are of model {enrolled.model}, compared by {metric}. Learn it again: --validation V.npz."
-            )
+        made, enrolled = None, gallery
+    check_request(enrolled, probes, top)
+    metric = metric or enrolled.metric
+    limit = threshold.value if isinstance(threshold, Threshold) else threshold
+    if isinstance(threshold, Threshold) and (threshold.model, threshold.metric) != (enrolled.model, metric):
+        raise UserError(
+            f"The threshold was learnt for model {threshold.model} and metric {threshold.metric}, and the "
+            f"embeddings are of model {enrolled.model}, compared by {metric}. Learn it again: --validation V.npz."
+        )
+    if limit is not None and not (isinstance(limit, Real) and limit > 0):
+        raise UserError(f"The rejection threshold is {limit}: give a distance above 0, or learn one (--validation).")
     if made is None and index == "faiss":
         made = FaissIndex(enrolled, probes, top, metric, device)
     elif made is None:

@@ -9,9 +9,10 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from opengait_meshgait.common.distributed import pick_device
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.evaluation.retrieval import CHUNK, for_products, product_distances
-from opengait_meshgait.inference.embeddings import Embeddings
+from opengait_meshgait.inference.embeddings import Embeddings, check_comparable, require_embeddings
 from opengait_meshgait.inference.nearest import merge_nearest, nearer_than, nearest_of_block
 from opengait_meshgait.inference.requests import RequestQueue
 
@@ -57,6 +58,19 @@ class Recall:
         )
 
 
+def check_request(gallery: Embeddings, probes: Embeddings, top: int) -> None:
+    """Refuse what cannot be searched for.
+
+    Raises:
+        UserError: one of the two is no :class:`Embeddings`, they are of different models, or ``top`` is below 1.
+    """
+    require_embeddings(gallery, "gallery")
+    require_embeddings(probes, "probes")
+    if not isinstance(top, int | np.integer) or top < 1:
+        raise UserError(f"--top is {top}: give 1 or more.")
+    check_comparable(gallery, probes)
+
+
 class SearchIndex:
     """A gallery in memory, laid out for search: for many small batches of probes, and for several threads at once.
 
@@ -85,9 +99,12 @@ class SearchIndex:
             keep: in memory; else each search reads it from disk again.
 
         Raises:
-            UserError: an embedding is NaN or infinite.
+            UserError: the gallery is empty or no :class:`Embeddings`; an embedding is NaN or infinite.
         """
-        self.gallery, self.metric, self.device = gallery, metric or gallery.metric, torch.device(device)
+        require_embeddings(gallery, "gallery")
+        if not len(gallery):
+            raise UserError("The gallery has no sequences.")
+        self.gallery, self.metric, self.device = gallery, metric or gallery.metric, pick_device(device)
         people, codes = np.unique(gallery.labels, return_inverse=True)
         self._people, self._codes = len(people), torch.from_numpy(codes)
         self._kept = [*self._pieces()] if keep else None
@@ -105,8 +122,9 @@ class SearchIndex:
             Distances float32 [n, k], nearest first, and the gallery's sequences, int64 [n, k].
 
         Raises:
-            UserError: an embedding is NaN or infinite.
+            UserError: the probes are of another model, or ``top`` is below 1; an embedding is NaN or infinite.
         """
+        check_request(self.gallery, probes, top)
         top = min(top, self._people)
         distances, places = np.empty((len(probes), top), np.float32), np.empty((len(probes), top), np.int64)
         for rows in _pieces_of(probes):

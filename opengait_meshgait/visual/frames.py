@@ -144,12 +144,12 @@ def write_film(path: str | Path, shown: BodyFrames) -> None:
     """An MP4 (VP9, which browsers play), 15 frames a second; short sequences are repeated until it lasts six seconds.
 
     Raises:
-        UserError: OpenCV cannot write films here.
+        UserError: OpenCV cannot write films here, or not all of this one.
     """
     with atomic_path(path) as temporary:
         # OpenCV chooses the container by the file's name.
         film = temporary.with_suffix(".mp4")
-        writer = None
+        writer, written = None, 0
         try:
             for picture in _pictures(shown):
                 if writer is None:
@@ -161,7 +161,14 @@ def write_film(path: str | Path, shown: BodyFrames) -> None:
                             "encoder. `pip install opencv-python-headless` has it; .html and .png need none."
                         )
                 writer.write(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+                written += 1
             writer.release()
+            # OpenCV does not tell that a disk is full.
+            found = int(cv2.VideoCapture(str(film)).get(cv2.CAP_PROP_FRAME_COUNT))
+            if found != written:
+                raise UserError(
+                    f"{path} has {found} of {written} pictures: is the disk full? Make room, or name another."
+                )
             film.replace(temporary)
         finally:
             film.unlink(missing_ok=True)

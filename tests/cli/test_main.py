@@ -1,5 +1,6 @@
 """The command itself: help, and what is said of commands that are not there."""
 
+import errno
 import io
 import os
 import subprocess
@@ -8,6 +9,7 @@ import sys
 import pytest
 
 from opengait_meshgait.cli.main import COMMANDS, main
+from opengait_meshgait.common.errors import place_refused
 
 
 def test_without_a_command_it_prints_help(capsys):
@@ -83,6 +85,28 @@ def test_no_file_that_is_read_is_written(typed, suffix, tmp_path, monkeypatch, c
 def test_no_picture_is_written_among_those_that_are_read(tmp_path, capsys):
     assert main(["view", "--ckpt", "c.pt", "--in", str(tmp_path), "--out", str(tmp_path / "00001.png")]) == 1
     assert "would lie among the pictures of" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("typed", "message"),
+    [
+        ("configs copy walkers --to mine", "File too large. Give another place."),
+        ("walkers --out w --ids 2 --views 0 --seqs nm:1 --frames 8 --workers 1", "File too large."),
+        (f"configs copy walkers --to {'x' * 300}.yaml", "File name too long. Give another place."),
+    ],
+)
+def test_a_place_that_cannot_be_written(typed, message, tmp_path, monkeypatch, capsys, room):
+    monkeypatch.chdir(tmp_path)
+    room(1000)
+    assert main(typed.split()) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_what_a_place_refuses_and_what_is_a_fault_of_ours():
+    assert place_refused(OSError(errno.ENOSPC, "No space left on device")).endswith(
+        "device. Make room, and run the same command again."
+    )
+    assert place_refused(FileNotFoundError(errno.ENOENT, "No such file or directory", "x")) is None
 
 
 def test_a_console_that_lacks_letters(tmp_path, monkeypatch):

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from opengait_meshgait.common.distributed import half_precision
+from opengait_meshgait.common.distributed import half_precision, pick_device, pick_precision
+from opengait_meshgait.common.errors import UserError
 
 
 @pytest.mark.parametrize(
@@ -27,3 +28,22 @@ def test_an_older_pytorch_does_not_tell(monkeypatch):
 
 def test_cuda_computes_in_float16():
     assert half_precision(torch.device("cuda", 0)) is torch.float16
+
+
+def test_devices_by_any_of_their_names(monkeypatch):
+    assert pick_device("cpu") == pick_device(torch.device("cpu")) == torch.device("cpu")
+    for name in ("gpu", "cpu:1", "cuda:x", 0, None):
+        with pytest.raises(UserError, match=f"Unknown device '{name}'"):
+            pick_device(name)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert pick_device("cuda") == pick_device("auto") == torch.device("cuda", 0)
+    assert pick_device("cuda:1") == pick_device(torch.device("cuda", 1)) == torch.device("cuda", 1)
+    with pytest.raises(UserError, match="no cuda:2: this machine has 2"):
+        pick_device("cuda:2")
+
+
+def test_precisions_that_are_none():
+    for name in ("fp8", 16, torch.float32):
+        with pytest.raises(UserError, match="Unknown precision"):
+            pick_precision(name, torch.device("cpu"))

@@ -101,6 +101,7 @@ BAD = {
         lambda: cv2.line(cv2.line(person() * 0, (30, 5), (30, 50), 255), (30, 50), (20, 85), 255),
         "thicker",
     ),
+    "lying": (lambda: np.rot90(person()), "the person lies"),
     "body parts": (lambda: labels(1, 2, 3), "values from 0 to 3"),
     "bright body parts": (lambda: labels(50, 120, 200), "grey pictures"),
 }
@@ -149,6 +150,9 @@ def test_the_largest_part():
         (pair, np.hstack([blank, alone, blank]), True),
     ):
         kept, found = largest_part(picture)
+        assert found == matters
+        np.testing.assert_array_equal(kept, expected)
+        kept, found = largest_part(np.asfortranarray(picture))
         assert found == matters
         np.testing.assert_array_equal(kept, expected)
     soft = cv2.GaussianBlur(alone, (3, 3), 0)

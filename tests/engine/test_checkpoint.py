@@ -80,6 +80,14 @@ def test_a_failing_save_leaves_the_old_file(checkpoints):
     assert not list(checkpoints.folder.glob(".Run-00010*"))
 
 
+def test_a_full_disk_is_told_as_the_system_tells_it(checkpoints, room):
+    before = checkpoints.path(10).read_bytes()
+    room(2000)
+    with pytest.raises(OSError, match="File too large"):
+        checkpoints.save({"model": {"weight": torch.zeros(2000)}, "iteration": 10})
+    assert checkpoints.path(10).read_bytes() == before
+
+
 def test_another_body_is_told():
     ours, other = {"name": "stand-in", "fingerprint": "abc"}, {"name": "mine", "fingerprint": "def"}
     assert other_body({"body": ours}, ours) is None

@@ -1,7 +1,7 @@
 """Approximate search against exact search."""
 
 import sys
-from dataclasses import astuple
+from dataclasses import astuple, replace
 
 import numpy as np
 import pytest
@@ -99,6 +99,10 @@ def test_refusals(faiss, monkeypatch):
     with pytest.raises(UserError, match="--top is 0"):
         identify(gallery, gallery, top=0, index="faiss")
     monkeypatch.undo()
+    with pytest.raises(UserError, match="no probes to try the index with"):
+        FaissIndex(gallery, gallery.take(np.arange(0)))
+    with pytest.raises(UserError, match="different models"):
+        FaissIndex(gallery, gallery).nearest(replace(gallery, model="n"), 1)
     broken = random(50, 5)
     broken.values[3, 0, 0] = np.nan
     for pair in ((broken, gallery), (gallery, broken)):

@@ -152,6 +152,31 @@ def test_validation_sets_that_teach_nothing(labels, far, message):
         learn_threshold(embeddings([1, 2, 3, 4], labels), far, "euc", CPU)
 
 
+@pytest.mark.parametrize("search_by", [identify, lambda gallery, *more: SearchIndex(gallery).nearest(*more)])
+def test_what_cannot_be_searched_for(search_by):
+    gallery = random(5, 2)
+    for wrong in ("known.npz", gallery.values, None):
+        with pytest.raises(UserError, match="for the gallery; expected what read_embeddings gives"):
+            search_by(wrong, gallery, 1)
+        with pytest.raises(UserError, match="for the probes; expected what read_embeddings gives"):
+            search_by(gallery, wrong, 1)
+    for top in (0, -1, 1.5):
+        with pytest.raises(UserError, match=f"--top is {top}: give 1 or more"):
+            search_by(gallery, gallery, top)
+    with pytest.raises(UserError, match="different models"):
+        search_by(gallery, embeddings(gallery.values, gallery.labels, model="n"), 1)
+    with pytest.raises(UserError, match=r"have the shape \[4, 3\] and those of e.npz \[3, 4\]"):
+        search_by(gallery, random(5, 2, shape=(3, 4)), 1)
+    with pytest.raises(UserError, match="The gallery has no sequences"):
+        search_by(gallery.take(np.arange(0)), gallery, 1)
+
+
+@pytest.mark.parametrize("threshold", [0, -1.0, float("nan"), "0.1"])
+def test_thresholds_that_are_none(threshold):
+    with pytest.raises(UserError, match=f"rejection threshold is {threshold}: give a distance above 0"):
+        identify(random(5, 2), random(5, 2), threshold=threshold)
+
+
 def test_what_cannot_be_compared():
     gallery = random(5, 2)
     with pytest.raises(UserError, match="different models"):

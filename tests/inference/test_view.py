@@ -131,6 +131,13 @@ def test_films_without_a_writer(model, stack, tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["stack.npz"]
 
 
+def test_films_on_a_full_disk(model, stack, tmp_path, room):
+    room(4000)
+    with pytest.raises(UserError, match="pictures: is the disk full"):
+        write_view(model, stack, tmp_path / "v.mp4")
+    assert [path.name for path in tmp_path.iterdir()] == ["stack.npz"]
+
+
 def test_sheets(model, dataset, stack, tmp_path, monkeypatch):
     monkeypatch.setattr(view, "_SHEET", 2)
     shown = write_view(model, dataset / SEQUENCE, tmp_path / "v.png")
