@@ -2,6 +2,8 @@
 
 import argparse
 
+from opengait_meshgait.cli.arguments import in_short
+
 
 def parser(prog: str) -> argparse.ArgumentParser:
     """Arguments of the command."""
@@ -18,10 +20,7 @@ def run(arguments: argparse.Namespace) -> int:
     written = attach(arguments.root)
     checkout = Checkout(arguments.root)
     print(f"OpenGait {checkout.commit} in {checkout.root}")
-    folders = {path.parent for path in written if path.suffix == ".yaml"}
-    lines = [f"  wrote {path}" for path in written if path.suffix != ".yaml"]
-    lines += [f"  wrote {sum(path.parent == folder for path in written)} configs in {folder}" for folder in folders]
-    print("\n".join(lines) or "  was attached already")
+    print("\n".join(f"  wrote {line}" for line in in_short(written)) or "  was attached already")
     missing = checkout.missing_packages()
     if missing:
         print(f"OpenGait's models import packages that are not installed here: {', '.join(missing)}.")

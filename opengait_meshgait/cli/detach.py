@@ -2,6 +2,8 @@
 
 import argparse
 
+from opengait_meshgait.cli.arguments import in_short
+
 
 def parser(prog: str) -> argparse.ArgumentParser:
     """Arguments of the command."""
@@ -15,5 +17,5 @@ def run(arguments: argparse.Namespace) -> int:
     from opengait_meshgait.opengait.attach import detach
 
     removed = detach(arguments.root)
-    print("\n".join(f"removed {path}" for path in removed) or "There was nothing to remove.")
+    print("\n".join(f"removed {line}" for line in in_short(removed)) or "There was nothing to remove.")
     return 0

@@ -208,6 +208,8 @@ def _read(path: str | Path) -> dict[str, Any]:
     if path.is_file():
         content = read_yaml(path)
     elif path.parent == Path() or path.parent.parts[-2:] == FOLDER.parts:
+        if "=" in name:
+            raise UserError(f"{path} is no file but a setting: write --set {path}, with --set after --cfgs FILE.")
         if name not in CONFIG_NAMES:
             raise UserError(f"Cannot read {path}: no such file in {Path.cwd()}, and no shipped config. {_near(name)}")
         content = compose(name)

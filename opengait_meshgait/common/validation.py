@@ -1,5 +1,6 @@
 """What a mapping from a YAML file may hold, and in plain words what is wrong with one."""
 
+import datetime
 import inspect
 import re
 import types
@@ -127,6 +128,9 @@ def explain(error: ValidationError, section: type[Section], raw: Any) -> Problem
             # Of a union, each member has its own complaint.
             expected.setdefault(path, []).append(found)
             problems[path] = f"found {shown(item['input'])}; expected {' or '.join(dict.fromkeys(expected[path]))}."
+            if expected[path] == [_STR] and isinstance(item["input"], int | float | datetime.date):
+                # YAML reads 007, no and 2026-01-31 as something else, and a shell takes one pair of quotes away.
+                problems[path] = f"{problems[path][:-1]}: put it in quotes, in a shell in two: \"{path[-1]}='…'\"."
     return problems
 
 

@@ -351,7 +351,7 @@ class TrainerCfg(Section):
     scheduler_reset: bool = Field(
         False, description="Has no effect, for a file in `restore_hint` gives no schedule; OpenGait's files have it."
     )
-    seed: int = Field(0, ge=0, description="Fixes initial weights, batches and augmentation. *Embedded.*")
+    seed: int = Field(0, ge=0, lt=2**63, description="Fixes initial weights, batches and augmentation. *Embedded.*")
     clip_grad_norm: float | None = Field(
         None, gt=0, description="Largest norm of the gradient; null: no limit. *Embedded.*"
     )

@@ -52,7 +52,9 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
-        raise UserError(f"{path} is missing.") from error
+        others = sorted(file.name for file in Path(path).parent.glob("*.pt"))
+        there = f" {Path(path).parent} has {list_names(others)}." if others else ""
+        raise UserError(f"{path} is missing.{there}") from error
     except OSError as error:
         raise UserError(f"Cannot read {path}: {error.strerror}.") from error
     except (RuntimeError, ValueError, EOFError, LookupError, pickle.UnpicklingError, zipfile.BadZipFile) as error:

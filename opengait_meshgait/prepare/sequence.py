@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 SILS_FILE, SMPLS_FILE, JOINTS_FILE, WEIGHTS_FILE = "0-sils.pkl", "1-smpls.pkl", "1-joints.pkl", "2-weights.pkl"
 _SHOWN = 3
+_MOST_SIZE = 1024  # px
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +61,8 @@ class Preparation:
     min_iou: float = 0.5
 
     def __post_init__(self) -> None:
-        if self.size < 2 or self.size % 2:
-            raise UserError(f"--size is {self.size}: give an even number of pixels, such as 64.")
+        if not 2 <= self.size <= _MOST_SIZE or self.size % 2:
+            raise UserError(f"--size is {self.size}: give an even number of pixels up to {_MOST_SIZE}, such as 64.")
         if not 0 <= self.min_iou <= 1:
             raise UserError(f"--min-iou is {self.min_iou}: an overlap lies between 0 and 1.")
 

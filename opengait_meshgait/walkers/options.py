@@ -15,6 +15,7 @@ from opengait_meshgait.walkers.world import WORLDS, World, describe_world
 CASIA_B_VIEWS = tuple(range(0, 181, 18))
 CASIA_B_SEQS = {"nm": 4, "bg": 2, "cl": 2}
 _MOST_IDS, _MOST_TAKES = 9999, 99  # what folder names hold
+_MOST_FRAMES = 10_000  # in memory at once; seven minutes
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,8 @@ class WalkerSet:
                 raise UserError(f"seqs has {takes} walks of {condition}: make 1 to {_MOST_TAKES}, or leave it out.")
         if self.frames is not None and self.frames < 1:
             raise UserError(f"frames is {self.frames}: a sequence needs at least 1.")
+        if self.frames is not None and self.frames > _MOST_FRAMES:
+            raise UserError(f"frames is {self.frames}: a sequence has at most {_MOST_FRAMES:,}.")
         if self.seed < 0:
             raise UserError(f"seed is {self.seed}: give 0 or a positive number.")
         if not 0 <= self.variety <= 1:

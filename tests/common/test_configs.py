@@ -81,6 +81,7 @@ def test_a_file_here_comes_before_a_shipped_one_and_several_merge(elsewhere):
         ("walker.yaml", r"Cannot read walker.yaml: no such file in .*, and no shipped config. Did you mean 'walkers'"),
         ("gait3d_silhouette_gaitset", "Did you mean 'gait3d_gaitset_silhouette'"),
         ("configs/meshgait/gait3d_gaitgl_shared.yaml", "`meshgait configs` lists all"),
+        ("trainer_cfg.total_iter=2", r"is no file but a setting: write --set trainer_cfg\.total_iter=2"),
         ("xyz", "Known: casiab, casiae, ccpg, demo, fvg, gait3d, grew, oumvlp, sustech1k, walkers"),
         ("/nowhere/walkers.yaml", "Cannot read /nowhere/walkers.yaml: No such file"),
         (

@@ -1,5 +1,6 @@
 """YAML files: defaults, overrides, and what is said of mistakes."""
 
+import datetime
 import json
 from contextlib import nullcontext
 from functools import cache
@@ -233,6 +234,9 @@ def test_defaults_are_not_shared(raw):
         ("model_cfg.backbone_cfg.type", "absent_package.Net", "Cannot import absent_package for the backbone"),
         ("model_cfg.backbone_cfg.type", "math.sqrt", "sqrt is not a class that derives from Module"),
         ("loss_cfg.0.margin", "x", "loss_cfg.0.margin: found 'x' (text); expected a number"),
+        ("trainer_cfg.save_name", 7, "expected text: put it in quotes, in a shell in two: \"save_name='…'\""),
+        ("trainer_cfg.save_name", datetime.date(2026, 1, 31), "expected text: put it in quotes"),
+        ("trainer_cfg.seed", 2**63, "trainer_cfg.seed: found 9223372036854775808 (a whole number); expected less than"),
         ("loss_cfg.0.log_prefix", "tripet", "loss_cfg: The loss TripletLoss has the log_prefix 'tripet'"),
         ("trainer_cfg.transform.0.cuting", 3, "trainer_cfg.transform.0.cuting: BaseSilCuttingTransform has no such"),
         ("model_cfg.SeparateFCs", {}, "model_cfg.SeparateFCs.out_channels: missing. Channels of the embedding."),

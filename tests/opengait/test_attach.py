@@ -151,7 +151,9 @@ def test_the_commands(checkout, capsys):
     assert main(["attach", str(checkout)]) == 0
     assert "attached already" in capsys.readouterr().out
     assert main(["detach", str(checkout)]) == 0
-    assert f"removed {SHIM}" in capsys.readouterr().out
+    number = len(shipped_configs())
+    assert f"wrote {number} configs in configs/meshgait\n" in said
+    assert capsys.readouterr().out == f"removed {SHIM}\nremoved {number} configs in configs/meshgait\n"
     assert main(["attach", str(checkout / "opengait")]) == 1
     assert "is no checkout of OpenGait" in capsys.readouterr().err
 

@@ -336,6 +336,7 @@ def test_full_disk(gait3d, fails, tmp_path):
     [
         ("--workers", "0", "give at least 1"),
         ("--size", "63", "an even number"),
+        ("--size", "1000000", "an even number of pixels up to 1024"),
         ("--min-iou", "1.5", "between 0 and 1"),
         ("--pose-key", "theta", "give both --pose-key and --betas-key"),
         ("--body", "SMPL_NEUTRAL.pkl", "No body file at SMPL_NEUTRAL.pkl"),
