@@ -30,7 +30,7 @@ from opengait_meshgait.engine.overlap import FRAMES_DRAWN, body_to_draw, sequenc
 from opengait_meshgait.engine.progress import say
 from opengait_meshgait.engine.schema import Config
 from opengait_meshgait.evaluation import LOW_IOU, BodyErrors, body_errors, evaluate_recognition, iou_metrics
-from opengait_meshgait.networks import MeshGaitNet, Recognition, load_checkpoint, load_weights
+from opengait_meshgait.networks import MeshGaitNet, Recognition, load_checkpoint, load_weights, other_network
 from opengait_meshgait.recipe.preparation import BatchPreparation
 
 
@@ -251,7 +251,9 @@ def test(
             preparation.supervision, reason = body_to_draw(config, state)
             notes += [reason] if reason else []
         net = build.build_network(config, preparation.supervision)
-        if left_out := load_weights(net, state, config.evaluator_cfg.restore_ckpt_strict, source):
+        if difference := other_network(state, config.model_cfg.model_dump()):
+            notes.append(f"Not the network that was trained: {difference}.")
+        if left_out := load_weights(net, state, config.evaluator_cfg.restore_ckpt_strict, source, difference):
             notes.append(f"{len(left_out)} weights of {source} or the network are left out: {'; '.join(left_out[:3])}…")
         warning = other_body(state, build.describe_body(preparation.supervision))
         if warning and not quiet and rank() == 0:

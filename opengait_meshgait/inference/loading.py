@@ -8,7 +8,7 @@ from opengait_meshgait.common.configs import read_config
 from opengait_meshgait.common.distributed import pick_device, pick_precision
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.inference.model import GaitModel
-from opengait_meshgait.networks import NETWORK_KEYS, load_checkpoint, load_weights, make_network
+from opengait_meshgait.networks import load_checkpoint, load_weights, make_network, other_network
 
 
 def load(
@@ -65,21 +65,9 @@ def find_config(state: Mapping[str, Any], checkpoint: str | Path, path: str | Pa
         raise UserError(f"{path} has no section model_cfg, which describes the network. Found: {found}.")
     if not isinstance(trained, dict):
         return given
-    for key in sorted(NETWORK_KEYS):
-        difference = _difference(trained["model_cfg"].get(key), given["model_cfg"].get(key), f"model_cfg.{key}")
-        if difference:
-            raise UserError(
-                f"{path} is not the config of {checkpoint}: {difference}. Leave the config out, for the checkpoint "
-                "holds its own."
-            )
+    if difference := other_network(state, given["model_cfg"]):
+        raise UserError(
+            f"{path} is not the config of {checkpoint}: {difference}. Leave the config out, for the checkpoint "
+            "holds its own."
+        )
     return {**trained, "model_cfg": {**trained["model_cfg"], "body_cfg": given["model_cfg"].get("body_cfg")}}
-
-
-def _difference(trained: Any, given: Any, key: str) -> str | None:
-    """The first value that both name and that is not the same; what one leaves out has its default."""
-    if isinstance(trained, dict) and isinstance(given, dict):
-        found = (_difference(trained[k], given[k], f"{key}.{k}") for k in trained if k in given)
-        return next(filter(None, found), None)
-    if trained is None or given is None or trained == given:
-        return None
-    return f"{key} is {given}, and it was trained with {trained}"

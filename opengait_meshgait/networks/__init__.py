@@ -9,6 +9,7 @@ from opengait_meshgait.networks.build import (
     load_checkpoint,
     load_weights,
     make_network,
+    other_network,
 )
 from opengait_meshgait.networks.estimator import HeatmapEstimator
 from opengait_meshgait.networks.heatmap_features import HeatmapFeatures
@@ -45,5 +46,6 @@ __all__ = [
     "load_checkpoint",
     "load_weights",
     "make_network",
+    "other_network",
     "soft_argmax",
 ]

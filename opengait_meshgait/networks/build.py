@@ -73,8 +73,37 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     return state
 
 
-def load_weights(net: nn.Module, state: Mapping[str, Any], strict: bool, source: str | Path) -> list[str]:
+def other_network(state: Mapping[str, Any], model_cfg: Mapping[str, Any]) -> str | None:
+    """Where ``model_cfg`` describes another network than the one that the checkpoint ``state`` was trained with: the
+    first value that both name and that is not the same, in words; None: there is none, or the checkpoint does not say.
+    """
+    config = state.get("config")
+    trained = (config.get("model_cfg") if isinstance(config, dict) else None) or {}
+    found = (_difference(trained.get(key), model_cfg.get(key), f"model_cfg.{key}") for key in sorted(NETWORK_KEYS))
+    return next(filter(None, found), None)
+
+
+def _difference(trained: Any, given: Any, key: str) -> str | None:
+    """The first value that both name and that is not the same; what one leaves out has its default."""
+    if isinstance(trained, dict) and isinstance(given, dict):
+        found = (_difference(trained[k], given[k], f"{key}.{k}") for k in trained if k in given)
+        return next(filter(None, found), None)
+    if trained is None or given is None or trained == given:
+        return None
+    return f"{key} is {given}, and it was trained with {trained}"
+
+
+def load_weights(
+    net: nn.Module, state: Mapping[str, Any], strict: bool, source: str | Path, difference: str | None = None
+) -> list[str]:
     """Put a checkpoint's weights into a network.
+
+    Args:
+        net: the network.
+        state: the checkpoint.
+        strict: refuse missing or further weights and weights of other shapes.
+        source: the checkpoint's file, for messages.
+        difference: what :func:`other_network` says of the two, for messages.
 
     Returns:
         With ``strict`` off, what :func:`fitting_weights` leaves out.
@@ -91,6 +120,7 @@ def load_weights(net: nn.Module, state: Mapping[str, Any], strict: bool, source:
             else "Use the config it was trained with; or, to train on other people or with other parts, begin with "
             "those that fit: restore_ckpt_strict: false."
         )
+        advice = f"{difference}. {advice}" if difference else advice
         raise UserError(
             f"The weights of {source} do not fit model_cfg:\n  " + "\n  ".join(left_out[:5]) + f"{more}\n{advice}"
         )

@@ -183,8 +183,17 @@ def test_why_there_is_no_iou(raw, trained, tmp_path):
 def test_weights_of_another_network(raw, trained):
     output = trained(raw)
     raw["model_cfg"]["SeparateFCs"]["out_channels"] = 6
-    with pytest.raises(UserError, match="do not fit model_cfg"):
+    different = "model_cfg.SeparateFCs.out_channels is 6, and it was trained with [0-9]+"
+    with pytest.raises(UserError, match=rf"do not fit model_cfg:(.|\n)*{different}\. Use the config"):
         run(raw, output)
+
+
+def test_another_network_whose_weights_fit_is_told(raw, trained):
+    output = trained(raw)
+    assert not [note for note in run(raw, output)["notes"] if "trained with" in note]
+    raw["model_cfg"]["backbone_cfg"]["maxpool"] = True
+    (note,) = (note for note in run(raw, output)["notes"] if "trained with" in note)
+    assert note.endswith("trained: model_cfg.backbone_cfg.maxpool is True, and it was trained with False.")
 
 
 def test_one_test_identity_is_said(raw, trained, partition, tmp_path):
