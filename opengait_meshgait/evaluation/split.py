@@ -43,7 +43,11 @@ def split_gallery(
 
     Raises:
         UserError: there is no gallery, no probe, nothing that may be compared.
+        ValueError: there are not as many types and views as labels.
     """
+    if not len(labels) == len(types) == len(views):
+        counts = f"{len(labels)} labels, {len(types)} types and {len(views)} views"
+        raise ValueError(f"expected as many types and views as labels, got {counts}")
     labels, types, views = as_strings(labels), as_strings(types), as_strings(views)
     if protocol.partition_key:
         groups, notes = _by_names([*zip(labels, types, views)], protocol, named)

@@ -156,9 +156,11 @@ def _in_one_folder(root: Path, unread: list[str]) -> Source:
 def _in_stacks(path: Path) -> list[Source]:
     try:
         archive = np.load(path)
-        names = list(archive)
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise UserError(f"{path} is no .npz archive, or is truncated. Make it again.") from error
+    if not isinstance(archive, np.lib.npyio.NpzFile):
+        raise UserError(f"{path} holds a single array without a name, as np.save writes it: save it with np.savez.")
+    names = archive.files
     if "embeddings" in names:
         raise UserError(f"{path} holds embeddings already: give it to `meshgait identify`.")
     if not names:

@@ -19,9 +19,9 @@ def curves_figure(title: str, curves: Mapping[str, tuple[Sequence[int], Sequence
     A run that has none keeps its colour for itself, so that the charts of a page agree.
     """
     figure, ax = _chart(title, (3.6, 2.7))
-    for colour, (run, (iterations, values)) in zip(_COLOURS, curves.items()):
+    for number, (run, (iterations, values)) in enumerate(curves.items()):
         if values:
-            ax.plot(iterations, values, color=colour, linewidth=1.2, label=run)
+            ax.plot(iterations, values, linewidth=1.2, label=run, **_line_style(number))
     ax.set_xlabel("iteration", fontsize=8)
     ax.set_ylim(bottom=0)
     ax.grid(alpha=0.25)
@@ -33,9 +33,7 @@ def cmc_figure(title: str, curves: Mapping[str, np.ndarray]) -> Figure:
     """Cumulative match characteristics, one line a network: ``curves[name]`` is Rank-1, Rank-2, … in percent."""
     figure, ax = _chart(title, _SIZE)
     for number, (name, curve) in enumerate(curves.items()):
-        style = ("-", "--", ":")[number // len(_COLOURS) % 3]
-        colour = _COLOURS[number % len(_COLOURS)]
-        ax.plot(range(1, len(curve) + 1), curve, style, color=colour, linewidth=1.4, label=name)
+        ax.plot(range(1, len(curve) + 1), curve, linewidth=1.4, label=name, **_line_style(number))
     ax.set_xlabel("rank", fontsize=8)
     ax.set_ylabel("recognised at this rank or before (%)", fontsize=8)
     ax.set_xlim(1, max(2, *map(len, curves.values())))
@@ -80,6 +78,12 @@ def groups_figure(title: str, points: np.ndarray, groups: np.ndarray) -> Figure:
     ax.set(xticks=[], yticks=[], aspect="equal")
     _legend(figure, columns=5)
     return figure
+
+
+def _line_style(number: int) -> dict[str, str]:
+    """Of a chart's line of that number: each colour whole first, then dashed, then dotted."""
+    row, column = divmod(number, len(_COLOURS))
+    return {"color": _COLOURS[column], "linestyle": ("-", "--", ":")[row % 3]}
 
 
 def _chart(title: str, size: tuple[float, float]) -> tuple[Figure, Axes]:

@@ -151,7 +151,7 @@ def load_world(name: str | Path) -> World:
     if not isinstance(content, dict):
         raise UserError(f"{path} holds no world: expected fields such as {', '.join([*World.model_fields][:4])}.")
     like = content.pop(_LIKE, "studio")
-    if like not in WORLDS:
+    if not isinstance(like, str) or like not in WORLDS:
         raise UserError(f"{path}: {_LIKE} names no world: '{like}'. {did_you_mean(str(like), WORLDS)}")
     return validate(World, describe_world(WORLDS[like]) | content, str(path))
 

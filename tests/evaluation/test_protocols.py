@@ -156,3 +156,12 @@ def test_every_shipped_config_has_a_protocol():
         found = compose(name)
         function = found["evaluator_cfg"]["eval_func"]
         assert (EVAL_FUNCTIONS[function] or found["data_cfg"]["test_dataset_name"]) in PROTOCOLS, name
+
+
+@pytest.mark.parametrize("name", ["CASIA-B", "Gait3D", "CASIA-E"])
+@pytest.mark.parametrize("shorter", range(3))
+def test_columns_of_unequal_length_are_refused(name, shorter):
+    columns = [["1", "1", "2"], ["nm-01", "nm-05", "nm-01"], ["000", "090", "000"]]
+    columns[shorter].pop()
+    with pytest.raises(ValueError, match="expected as many types and views as labels, got"):
+        split_gallery(*columns, PROTOCOLS[name])

@@ -111,6 +111,11 @@ def test_damaged_files(tmp_path, sequences):
     (tmp_path / "x.npz").write_bytes(b"PK no archive")
     with pytest.raises(UserError, match="no .npz archive"):
         find_sources(tmp_path / "x.npz")
+    for array in (sequences[0], sequences[0][0, 0], np.array("embeddings")):
+        with (tmp_path / "x.npz").open("wb") as file:
+            np.save(file, array)
+        with pytest.raises(UserError, match="single array without a name.*save it with np.savez"):
+            find_sources(tmp_path / "x.npz")
 
 
 def test_nobody_is_there(tmp_path):

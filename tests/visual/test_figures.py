@@ -68,6 +68,16 @@ def test_a_run_has_one_colour_in_all_charts():
     assert len(alone) == 1 and alone[0].get_color() == both[1].get_color() != both[0].get_color()
 
 
+@pytest.mark.parametrize("count", [8, 9, 24])
+def test_every_run_has_a_line_of_its_own(count):
+    names = [f"run {number}" for number in range(count)]
+    curves = curves_figure("loss", {name: ([1, 2], [3.0, 2.0]) for name in names})
+    for figure in (curves, cmc_figure("CMC", {name: np.array([50.0, 60.0]) for name in names})):
+        lines = figure.axes[0].lines
+        assert [line.get_label() for line in lines] == names
+        assert len({(line.get_color(), line.get_linestyle()) for line in lines}) == count
+
+
 def test_unknown_markers_are_not_painted():
     sils, output = torch.zeros(2, 3, 64, 44), MeshGaitOutput(torch.zeros(2, 8, 1), torch.zeros(2, 4, 1))
     markers = torch.full((2, 3, 5, 3), 0.2)

@@ -48,6 +48,9 @@ def test_damage_at_one_level():
     [
         ("turnn: 3", "turnn: unknown key. Did you mean 'turn'?"),
         ("like: stret", "like names no world: 'stret'. Did you mean 'street'?"),
+        ("like: [street]", "like names no world: '.'street'.'"),
+        ("like: {street: 1}", "like names no world"),
+        ("like:", "like names no world: 'None'"),
         ("turn: -1", "turn: found -1 .*greater than or equal to 0"),
         ("turn: much", "turn: found 'much' .text.; expected a number"),
         ("stop: 2", "stop: found 2"),
