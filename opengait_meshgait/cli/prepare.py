@@ -157,4 +157,6 @@ def run(arguments: argparse.Namespace) -> int:
     if plan:
         has_bodies = bool(record["bodies"]["bodies"])
         print(write_ready(plan, preparation, arguments.out, records, has_bodies))
+    else:
+        print("To train on it, type the same again with --train N or --partition FILE: that writes a config too.")
     return 0

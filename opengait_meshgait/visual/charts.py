@@ -1,6 +1,7 @@
 """Charts of trainings and tests, each narrow enough for a telephone: side by side where a page has the room."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -80,7 +81,7 @@ def groups_figure(title: str, points: np.ndarray, groups: np.ndarray) -> Figure:
     return figure
 
 
-def _line_style(number: int) -> dict[str, str]:
+def _line_style(number: int) -> dict[str, Any]:
     """Of a chart's line of that number: each colour whole first, then dashed, then dotted."""
     row, column = divmod(number, len(_COLOURS))
     return {"color": _COLOURS[column], "linestyle": ("-", "--", ":")[row % 3]}

@@ -47,6 +47,7 @@ def test_raw_to_training(layout, name, bodies, tmp_path, monkeypatch, capsys):
     walkers = ["--ids", "6", "--views", "0,90", "--seqs", "nm:2", "--frames", "5", "--train", "4", "--workers", "1"]
     assert main(["walkers", "--raw", layout, "--out", "raw", *walkers]) == 0
     assert main(["prepare", layout, "--root", "raw", "--out", "prepared", "--workers", "1"]) == 0
+    assert "type the same again with --train N or --partition FILE" in capsys.readouterr().out
     folders = sorted((tmp_path / "prepared").glob("*/*/*"))
     assert len(folders) == 6 * 2 * 2
     for folder in folders:
