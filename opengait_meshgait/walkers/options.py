@@ -15,7 +15,7 @@ from opengait_meshgait.walkers.world import WORLDS, World, describe_world
 CASIA_B_VIEWS = tuple(range(0, 181, 18))
 CASIA_B_SEQS = {"nm": 4, "bg": 2, "cl": 2}
 _MOST_IDS, _MOST_TAKES = 9999, 99  # what folder names hold
-_MOST_FRAMES = 10_000  # in memory at once; seven minutes
+_MOST_FRAMES = 100_000  # in memory at once; an hour
 
 
 @dataclass(frozen=True)

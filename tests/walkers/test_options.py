@@ -53,7 +53,7 @@ def test_unreadable_seqs(text):
         ({"seqs": {"nn": 2}}, "unknown condition 'nn'. Known: bg, cl, nm"),
         ({"seqs": {"nm": 0}}, "0 walks of nm: make 1 to 99"),
         ({"frames": 0}, "frames is 0"),
-        ({"frames": 10**11}, "frames is 100000000000: a sequence has at most 10,000"),
+        ({"frames": 10**11}, "frames is 100000000000: a sequence has at most 100,000"),
         ({"seed": -1}, "seed is -1"),
         ({"variety": 1.5}, "variety is 1.5"),
         ({"variety": float("nan")}, "variety is nan"),
