@@ -80,11 +80,17 @@ def blobs():
 
 
 @pytest.fixture(scope="session")
-def opengait_model():
-    """A function that imports one of OpenGait's model files, without the others and what those import."""
-    library = torch.library.Library("torchvision", "FRAGMENT")  # once a process, or PyTorch refuses
+def torchvision_operators():
+    """Those that torchvision for CUDA needs declared to load beside a CPU torch: once a process, or PyTorch refuses."""
+    library = torch.library.Library("torchvision", "FRAGMENT")
     for name in ("nms", "qnms"):
         library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    return library  # with which they would go
+
+
+@pytest.fixture(scope="session")
+def opengait_model(torchvision_operators):
+    """A function that imports one of OpenGait's model files, without the others and what those import."""
     source = Path(os.environ["OPENGAIT_ROOT"]) / "opengait"
     sys.path.insert(0, str(source))
     before = set(sys.modules)

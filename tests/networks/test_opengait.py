@@ -26,11 +26,8 @@ PLAIN = {"layers_cfg": ["BC-4", "BC-4", "M", "FC-6-1", "FC-6-3", "M", "BC-8"]}
 
 
 @pytest.fixture(scope="module")
-def opengait():
-    """OpenGait's modules; torchvision for CUDA loads beside a CPU torch once two of its operators are declared."""
-    library = torch.library.Library("torchvision", "FRAGMENT")
-    for name in ("nms", "qnms"):
-        library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+def opengait(torchvision_operators):
+    """OpenGait's modules."""
     sys.path.insert(0, str(Path(ROOT) / "opengait"))
     try:
         pytest.importorskip("torchvision", exc_type=Exception)
