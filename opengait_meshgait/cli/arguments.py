@@ -3,7 +3,6 @@
 import argparse
 import os
 import signal
-from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -179,10 +178,3 @@ def _paths(value: object) -> Iterator[str | Path]:
     elif isinstance(value, list):
         for each in value:
             yield from _paths(each)
-
-
-def in_short(paths: list[Path]) -> list[str]:
-    """A line for each path, but one for all configs of a folder."""
-    configs = Counter(path.parent for path in paths if path.suffix == ".yaml")
-    lines = [str(path) for path in paths if path.suffix != ".yaml"]
-    return lines + [f"{number} configs in {folder}" for folder, number in configs.items()]

@@ -2,8 +2,6 @@
 
 import argparse
 
-from opengait_meshgait.cli.arguments import in_short
-
 
 def parser(prog: str) -> argparse.ArgumentParser:
     """Arguments of the command."""
@@ -14,7 +12,7 @@ def parser(prog: str) -> argparse.ArgumentParser:
 
 def run(arguments: argparse.Namespace) -> int:
     """Attach, and say what was written and what is missing."""
-    from opengait_meshgait.opengait.attach import attach
+    from opengait_meshgait.opengait.attach import attach, in_short
     from opengait_meshgait.opengait.checkout import Checkout, install
 
     written = attach(arguments.root)

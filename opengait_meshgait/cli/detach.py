@@ -2,8 +2,6 @@
 
 import argparse
 
-from opengait_meshgait.cli.arguments import in_short
-
 
 def parser(prog: str) -> argparse.ArgumentParser:
     """Arguments of the command."""
@@ -14,7 +12,7 @@ def parser(prog: str) -> argparse.ArgumentParser:
 
 def run(arguments: argparse.Namespace) -> int:
     """Detach, and say what was removed."""
-    from opengait_meshgait.opengait.attach import detach
+    from opengait_meshgait.opengait.attach import detach, in_short
 
     removed = detach(arguments.root)
     print("\n".join(f"removed {line}" for line in in_short(removed)) or "There was nothing to remove.")

@@ -145,8 +145,8 @@ class GaitModel:
             float32 ``[n, c, p]``, in the order of the sequences; n is 1 for a single one.
 
         Raises:
-            UserError: a sequence that cannot be used, as many names as there are no sequences, or embeddings that are
-                not finite.
+            UserError: a sequence that cannot be used, more or fewer names than sequences, or embeddings that are not
+                finite.
         """
         sequences = split_sequences(sils)
         if names is not None and len(names) != len(sequences):

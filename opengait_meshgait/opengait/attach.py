@@ -6,6 +6,7 @@ one of ours that somebody has edited since.
 
 import hashlib
 import re
+from collections import Counter
 from pathlib import Path
 
 from opengait_meshgait.common.configs import CONFIG_NAMES, FOLDER, flat_config
@@ -113,3 +114,10 @@ def _is_ours(path: Path) -> bool:
     head, _, content = path.read_text(encoding="utf-8", errors="replace").partition("\n")
     match = re.fullmatch(re.escape(_HEAD) + "([0-9a-f]{64})", head)
     return bool(match) and match[1] == hashlib.sha256(content.encode()).hexdigest()
+
+
+def in_short(paths: list[Path]) -> list[str]:
+    """A line for each path, but one for all configs of a folder."""
+    configs = Counter(path.parent for path in paths if path.suffix == ".yaml")
+    lines = [str(path) for path in paths if path.suffix != ".yaml"]
+    return lines + [f"{number} configs in {folder}" for folder, number in configs.items()]
