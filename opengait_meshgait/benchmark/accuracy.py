@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from opengait_meshgait.benchmark.accuracy_figure import accuracy_figure
-from opengait_meshgait.benchmark.accuracy_plan import FRAMES, Planned, plan
+from opengait_meshgait.benchmark.accuracy_plan import FRAMES, NOTHING, First, Planned, plan
 from opengait_meshgait.benchmark.accuracy_tables import (
     MEASURES,
     Contestant,
@@ -37,7 +37,7 @@ def bench_accuracy(
     out: Path,
     on: Path | None = None,
     match: str | None = None,
-    first: str | None = None,
+    first: First = NOTHING,
     jobs: int = 1,
 ) -> str:
     """Train and test what is not finished, and write ``results.json`` and ``rank1.png`` after every run.
@@ -51,7 +51,7 @@ def bench_accuracy(
         out: folder of the files and of all runs.
         on: folder of other data to test on, with its ``partition.json``.
         match: ``embeddings``, ``lda``, or None for ``lda`` where a config has an LDA head.
-        first: the YAML file of a training with whose weights those that have a heatmap branch begin, or None.
+        first: what is trained before.
         jobs: trainings at a time.
 
     Returns:
@@ -62,7 +62,7 @@ def bench_accuracy(
     """
     require_one_process()
     planned, runs = plan(configs, overrides, split, on, match, first), out / "runs"
-    about = {"split": split, "on": None if on is None else str(on), "seeds": [*seeds], "first": first}
+    about = {"split": split, "on": None if on is None else str(on), "seeds": [*seeds], **first.describe()}
     waiting = []
     for seed in seeds:
         for one in planned:
@@ -126,11 +126,12 @@ def train_and_test(one: Planned, seed: int, split: str, device: str, output: Pat
     """
     config, began = one.run(seed), time.monotonic()
     notes = []
-    if one.first is not None:
-        say(f"first {one.first.name}")
-        before = train(one.first.run(seed), device, output=output)
+    if one.first is not None and (first := one.run_first(seed)):
+        say(f"first {one.first.name}, seed {first.trainer_cfg.seed}")
+        before = train(first, device, output=output)
         config = one.beginning_with(before.checkpoint, seed)
-        notes = [f"{one.name} began with the weights of {one.first.name} after {before.iteration} iterations."]
+        once = "" if one.first_seed is None else f", which was trained once, with seed {one.first_seed}"
+        notes = [f"{one.name} began with the weights of {one.first.name} after {before.iteration} iterations{once}."]
     trained = train(config, device, output=output)
     tested = test(one.test(seed), "last", device, output=output, split=split, match=one.matched)
     groups, sequences = config.trainer_cfg.sampler.batch_size

@@ -34,6 +34,33 @@ _NOT_TRAINING: Any = {
 _NOT_TESTING: Any = {"save_name": True, "restore_hint": True, "restore_ckpt_strict": True, "sampler": {"batch_size"}}
 
 
+@dataclass(frozen=True)
+class First:
+    """What is trained before, for those that have a heatmap branch to begin with its weights.
+
+    Attributes:
+        source: its YAML file, or None for nothing.
+        seed: of its one training; None trains it with each seed.
+
+    Raises:
+        UserError: there is a seed for nothing.
+    """
+
+    source: str | None = None
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.source is None and self.seed is not None:
+            raise UserError(f"--first-seed {self.seed}: no config is trained before. Say which: --first FILE.")
+
+    def describe(self) -> dict[str, Any]:
+        """For results files."""
+        return {"first": self.source, "first_seed": self.seed}
+
+
+NOTHING = First()
+
+
 @dataclass(kw_only=True)
 class Planned(Contestant):
     """A contestant and how it comes to its runs. ``parameters`` and ``gflops`` are those of :data:`FRAMES` frames.
@@ -45,7 +72,8 @@ class Planned(Contestant):
         testing: a hash of how it is tested.
         matched: ``embeddings`` or ``lda``.
         on: folder of the data to test on, or None for the config's own.
-        first: what is trained before, with the same seed, for this one to begin with its weights; or None.
+        first: what is trained before, for this one to begin with its weights; or None.
+        first_seed: of that training; None is this one's own.
     """
 
     source: str
@@ -55,6 +83,7 @@ class Planned(Contestant):
     matched: str
     on: Path | None
     first: "Planned | None" = None
+    first_seed: int | None = None
 
     def run(self, seed: int) -> Config:
         """The config that trains one run. Its name holds the hash: another training goes to another folder."""
@@ -62,6 +91,12 @@ class Planned(Contestant):
         trainer = self.config.trainer_cfg.model_copy(update={"save_name": name, "seed": seed})
         evaluator = self.config.evaluator_cfg.model_copy(update={"save_name": name})
         return self.config.model_copy(update={"trainer_cfg": trainer, "evaluator_cfg": evaluator})
+
+    def run_first(self, seed: int) -> Config | None:
+        """The config that trains what this run begins with, or None."""
+        if self.first is None:
+            return None
+        return self.first.run(seed if self.first_seed is None else self.first_seed)
 
     def beginning_with(self, checkpoint: Path, seed: int) -> Config:
         """The config that trains one run from the weights of ``checkpoint``, as far as they fit."""
@@ -79,8 +114,8 @@ class Planned(Contestant):
 
     def folders(self, seed: int, output: Path) -> frozenset[Path]:
         """The run folders that one run fills: its own, and that of what is trained before."""
-        configs = [self.run(seed), *([self.first.run(seed)] if self.first else [])]
-        return frozenset(run_folder(config, output, training=True) for config in configs)
+        configs = [self.run(seed), self.run_first(seed)]
+        return frozenset(run_folder(config, output, training=True) for config in configs if config)
 
     def log(self, seed: int, out: Path) -> Path:
         """The file below ``out`` that takes what one run says while others run beside it."""
@@ -93,7 +128,7 @@ def plan(
     split: str,
     on: Path | None = None,
     match: str | None = None,
-    first: str | None = None,
+    first: First = NOTHING,
 ) -> list[Planned]:
     """Read the configs, and find now what would stop a run later.
 
@@ -103,7 +138,7 @@ def plan(
         split: ``test`` or ``val``.
         on: folder of other data to test on, with its ``partition.json``.
         match: ``embeddings``, ``lda``, or None for ``lda`` where a config has an LDA head.
-        first: the YAML file with whose weights those that have a heatmap branch begin, or None.
+        first: what is trained before.
 
     Raises:
         UserError: a config, its network or its data cannot be used, two configs are the same, or they do not belong
@@ -129,9 +164,9 @@ def plan(
             )
     _check_alike(sources, configs)
     before = None
-    if first is not None:
-        before = plan([first], overrides, split, on, "embeddings")[0]
-        _check_alike([sources[0], first], [configs[0], before.config])
+    if first.source is not None:
+        before = plan([first.source], overrides, split, on, "embeddings")[0]
+        _check_alike([sources[0], first.source], [configs[0], before.config])
     names = [row_name(name, head) for name, head in zip(_names(sources, configs), heads)]
     baselines: dict[str, str] = {}
     for name, config in zip(names, configs):
@@ -140,7 +175,8 @@ def plan(
     planned = []
     for name, source, config, (training, testing), head in zip(names, sources, configs, hashes, heads):
         parameters, gflops = _cost(config, split, on)
-        begins = before if config.model_cfg.heatmap_cfg else None
+        begins, once = (before, first.seed) if config.model_cfg.heatmap_cfg else (None, None)
+        after = [begins.training, *([] if once is None else [once])] if begins else []
         planned.append(
             Planned(
                 name=name,
@@ -149,11 +185,12 @@ def plan(
                 baseline=_baseline(config, baselines),
                 source=source,
                 config=config,
-                training=_hash([training, begins.training]) if begins else training,
+                training=_hash([training, *after]) if begins else training,
                 testing=testing,
                 matched=head,
                 on=on,
                 first=begins,
+                first_seed=once,
             )
         )
     return planned

@@ -13,7 +13,7 @@ from opengait_meshgait.benchmark.accuracy import (
     train_and_test,
     write_figure,
 )
-from opengait_meshgait.benchmark.accuracy_plan import FRAMES, Planned, plan
+from opengait_meshgait.benchmark.accuracy_plan import FRAMES, NOTHING, First, Planned, plan
 from opengait_meshgait.benchmark.accuracy_tables import Contestant, notes
 from opengait_meshgait.benchmark.pooled import body_view_table, fold_table, pool_runs
 from opengait_meshgait.benchmark.recorded_data import TESTS, RecordedProtocol, most_people, write_recorded_data
@@ -41,7 +41,7 @@ def bench_recorded(
     out: Path,
     workers: int | None = None,
     match: str | None = None,
-    first: str | None = None,
+    first: First = NOTHING,
     jobs: int = 1,
 ) -> str:
     """Make the data, train and test what is not finished.
@@ -59,7 +59,7 @@ def bench_recorded(
         out: folder of everything.
         workers: processes that make the data, None for one a CPU core.
         match: ``embeddings``, ``lda``, or None for ``lda`` where a config has an LDA head.
-        first: the YAML file of a training with whose weights those that have a heatmap branch begin, or None.
+        first: what is trained before.
         jobs: trainings at a time.
 
     Returns:
@@ -70,7 +70,7 @@ def bench_recorded(
             are several processes.
     """
     require_one_process()
-    _check_configs([*configs, *([first] if first else [])], overrides)
+    _check_configs([*configs, *([first.source] if first.source else [])], overrides)
     record = {"schema": 1, "command": provenance.command(), **protocol.describe()}
     open_output(out, "folds.json", record, ("options", "world", "test_world", "recordings", "folds"), "folds")
     copies = TESTS if split == "test" else (split,)
@@ -96,7 +96,7 @@ def bench_recorded(
         }
         for fold in protocol.folds
     }
-    about = {"split": split, "seeds": [*seeds], "first": first, "folds": record["folds"]}
+    about = {"split": split, "seeds": [*seeds], **first.describe(), "folds": record["folds"]}
     waiting = _read_finished(trials, seeds, split, out)
     say(f"{len(waiting)} runs are to be trained or tested.")
     trainings = []

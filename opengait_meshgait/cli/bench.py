@@ -1,6 +1,7 @@
 """``meshgait bench``: tables that compare networks, and metrics."""
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 from opengait_meshgait.cli.arguments import (
@@ -52,6 +53,12 @@ def _add_compared(parser: argparse.ArgumentParser) -> None:
         "walkers_small_bodies",
     )
     parser.add_argument(
+        "--first-seed",
+        type=positive(0),
+        metavar="N",
+        help="train it once, with this seed, and begin with it whatever the seed (default: with each seed)",
+    )
+    parser.add_argument(
         "--seeds", required=True, type=_seeds, metavar="0,1,2", help="of the trainings, the same for all configs"
     )
     add_set(parser, "change keys of all files: trainer_cfg.total_iter=100")
@@ -90,10 +97,12 @@ def _accuracy_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _accuracy(arguments: argparse.Namespace) -> str:
     from opengait_meshgait.benchmark.accuracy import bench_accuracy
+    from opengait_meshgait.benchmark.accuracy_plan import First
 
     asked = (arguments.cfgs, arguments.set, arguments.seeds, arguments.split)
-    given = (arguments.device, arguments.out, arguments.on, arguments.match, arguments.first, arguments.jobs)
-    return bench_accuracy(*asked, *given)
+    given = (arguments.device, arguments.out, arguments.on, arguments.match)
+    first = First(arguments.first, arguments.first_seed)
+    return bench_accuracy(*asked, *given, first=first, jobs=arguments.jobs)
 
 
 def _recorded_arguments(parser: argparse.ArgumentParser) -> None:
@@ -116,6 +125,7 @@ def _recorded_arguments(parser: argparse.ArgumentParser) -> None:
         help="how many people are drawn besides: small, 100, for two cores and the configs walkers_small…; full, 400, "
         "for a GPU and walkers_full… (default: %(default)s)",
     )
+    parser.add_argument("--drawn", type=positive(1), metavar="N", help="draw N people in place of so many")
     parser.add_argument(
         "--world", default="street", metavar="NAME|FILE", help="of training and validation (default: %(default)s)"
     )
@@ -130,18 +140,23 @@ def _recorded_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _recorded(arguments: argparse.Namespace) -> str:
+    from opengait_meshgait.benchmark.accuracy_plan import First
     from opengait_meshgait.benchmark.recorded import bench_recorded
     from opengait_meshgait.benchmark.recorded_data import SIZES, read_protocol
     from opengait_meshgait.engine.progress import say
     from opengait_meshgait.walkers.recorded_people import list_people
 
-    people = (arguments.motion, arguments.test_motion, arguments.folds, SIZES[arguments.size])
+    size = SIZES[arguments.size]
+    if arguments.drawn is not None:
+        size = replace(size, ids=arguments.drawn)
+    people = (arguments.motion, arguments.test_motion, arguments.folds, size)
     protocol = read_protocol(*people, arguments.world, arguments.test_world, arguments.person)
     recordings = [(name, each.path.name) for name, one in protocol.people.items() for each in one.recordings]
     say(list_people(recordings))
     asked = (arguments.cfgs, arguments.set, arguments.seeds, arguments.split)
-    given = (arguments.device, arguments.out, arguments.workers, arguments.match, arguments.first, arguments.jobs)
-    return bench_recorded(protocol, *asked, *given)
+    given = (arguments.device, arguments.out, arguments.workers, arguments.match)
+    first = First(arguments.first, arguments.first_seed)
+    return bench_recorded(protocol, *asked, *given, first=first, jobs=arguments.jobs)
 
 
 def _oracle_arguments(parser: argparse.ArgumentParser) -> None:

@@ -282,12 +282,18 @@ def test_trained_networks_are_tested_on_other_people(walkers, trained, capsys, t
     assert "absent/partition.json" in capsys.readouterr().err
 
 
-def test_3d_is_learned_first(walkers, files, trained, capsys, tmp_path):
-    bodies = yaml.safe_load(Path(files[1]).read_text())
+@pytest.fixture
+def bodies_and_wide(files):
+    """Two iterations of 3D alone, and one of the wide network."""
+    bodies, wide = (yaml.safe_load(Path(files[1]).read_text()) for _ in range(2))
     bodies["trainer_cfg"] |= {"save_name": "Bodies", "total_iter": 2}
     bodies["loss_cfg"] = [{"type": "JointLoss", "log_prefix": "joint"}]
-    wide = yaml.safe_load(Path(files[1]).read_text())
     wide["trainer_cfg"]["total_iter"] = 1
+    return bodies, wide
+
+
+def test_3d_is_learned_first(walkers, bodies_and_wide, trained, capsys, tmp_path):
+    bodies, wide = bodies_and_wide
     narrow, other = config(walkers, "Narrow", 4, trainer_cfg__total_iter=1), config(tmp_path, "Other", 4)
     paths, out = write(tmp_path, narrow=narrow, wide=wide, first=bodies, other=other), tmp_path / "out"
     assert bench(paths[:2], out, "--first", paths[2], seeds="0") == 0
@@ -301,6 +307,23 @@ def test_3d_is_learned_first(walkers, files, trained, capsys, tmp_path):
     assert bench(paths[:2], out, seeds="0") == 0
     assert trained == [("Wide-s0", 0)]
     assert bench(paths[:2], out, "--first", paths[3], seeds="0") == 1
+
+
+def test_3d_is_learned_once_for_all_seeds(bodies_and_wide, trained, capsys, tmp_path):
+    bodies, wide = bodies_and_wide
+    (path, before), out = write(tmp_path, wide=wide, first=bodies), tmp_path / "out"
+    assert bench([path], out, "--first-seed", "7", seeds="0,1") == 1
+    assert "--first-seed 7: no config is trained before. Say which: --first FILE." in capsys.readouterr().err
+    assert bench([path], out, "--first", before, "--first-seed", "7", seeds="0,1") == 0
+    assert trained == [("Bodies-s7", 0), ("Bodies-s7", 1), ("Wide-s0", 0), ("Wide-s1", 0)]
+    told = "Wide began with the weights of Bodies after 2 iterations, which was trained once, with seed 7."
+    assert told in capsys.readouterr().out
+    results = json.loads((out / "results.json").read_text())
+    assert (results["first"], results["first_seed"]) == (before, 7)
+    # With each seed, it is another training.
+    trained.clear()
+    assert bench([path], out, "--first", before, seeds="0") == 0
+    assert trained == [("Bodies-s0", 0), ("Bodies-s0", 1), ("Wide-s0", 0)]
 
 
 def test_rows_say_which_head_was_matched(walkers, trained, capsys, tmp_path):

@@ -262,13 +262,15 @@ def test_transfer(recordings, files, trained, capsys, tmp_path):
         number = int(path.stem[1:3]) - 6
         (others / f"P{number:02d}_{path.stem[-1]}.npz").write_bytes(path.read_bytes())
     out = tmp_path / "bench"
-    assert bench(paths[:12], files[:1], out, test=sorted(others.iterdir())) == 0
+    assert bench(paths[:12], files[:1], out, "--drawn", "3", test=sorted(others.iterdir())) == 0
     printed = capsys.readouterr().out
     folds = json.loads((out / "folds.json").read_text())["folds"]
     assert [*folds] == ["transfer"]
     assert folds["transfer"]["test"] == ["2/P01", "2/P02"]
     assert len(folds["transfer"]["val"]) == 4
     assert partition(out / "transfer" / "clean")["TEST_SET"] == ["2_0001", "2_0002"]
+    taught = partition(out / "transfer" / "train")["TRAIN_SET"]
+    assert [label for label in taught if label.startswith("drawn")] == ["drawn_0001", "drawn_0002", "drawn_0003"]
     assert "by fold" not in printed
     capsys.readouterr()
     assert bench(paths[:12], files[:1], tmp_path / "again", test=paths[10:14]) == 1
