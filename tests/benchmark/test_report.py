@@ -2,13 +2,15 @@
 
 import csv
 import json
+import re
 
 import numpy as np
 import pytest
 
-from opengait_meshgait.benchmark.report import _curves
+from opengait_meshgait.benchmark.report import _curves, _matrices
 from opengait_meshgait.benchmark.results_files import read_results
 from opengait_meshgait.cli.main import main
+from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.common.tables import markdown
 from opengait_meshgait.inference.embeddings import write_embeddings
 
@@ -151,6 +153,45 @@ def test_files_that_are_none(name, content, message, tmp_path, capsys):
     assert main(["report", str(tmp_path / name), "--out", str(tmp_path / "r")]) == 1
     assert message in capsys.readouterr().err
     assert not (tmp_path / "r").exists()
+
+
+OTHERS = [None, True, -1, 1e9, float("nan"), "x", [], {}, [1], [[1.0]], {"NM": 1}, {"NM": [1, 2]}, {"NM": {"a": "b"}}]
+FOLDS = {"clean": {"fold-1": [run_of(rate=0.4)], "fold-2": [run_of(rate=0.8, people="XYZ")]}}
+
+
+@pytest.mark.parametrize("of", ["test", "runs", "folds"])
+def test_results_that_somebody_changed(of, tmp_path):
+    """Whatever takes the place of a value, or if nothing does: tables and pictures, or a kind error."""
+    path, refused = tmp_path / "run" / "results-test-9.json", 0
+    for key in run_of(rate=0.5):
+        for other in [..., *OTHERS]:
+            run = run_of(rate=0.5) | {key: other}
+            if other is ...:
+                del run[key]
+            folds = {"clean": {**FOLDS["clean"], "fold-1": [run]}}
+            write(path, {"test": run, "runs": bench([run]), "folds": bench(folds)}[of])
+            try:
+                (found,) = read_results([path])
+                for contestants in found.compared.values():
+                    _curves(contestants)
+                    [*map(_matrices, contestants)]
+            except UserError as error:
+                refused += 1
+                assert re.match(f"{path} (is not as its command wrote it|holds no results)", str(error))
+    assert refused > 100
+
+
+@pytest.mark.parametrize("key", ["name", "parameters", "gflops", "runs"])
+@pytest.mark.parametrize("other", OTHERS)
+def test_benchmarks_that_somebody_changed(key, other, tmp_path):
+    content = bench([run_of(rate=0.5)])
+    content["configs"][0][key] = other
+    path = tmp_path / "results.json"
+    write(path, content)
+    try:
+        read_results([path])
+    except UserError as error:
+        assert str(error).startswith(f"{path} is not as its command wrote it")
 
 
 def embedded(path, number):
