@@ -49,9 +49,14 @@ def prepare(preparation: Preparation, out: str | Path, workers: int | None = Non
         What ``prepare.json`` holds. Sequences that could not be used are in its ``problems``.
 
     Raises:
-        UserError: nothing is found, or ``out`` cannot be written or holds something else.
+        UserError: nothing is found, or ``out`` cannot be written, holds something else or would be taken for raw data.
     """
     out = Path(out)
+    if preparation.dataset == "generic" and out.resolve().is_relative_to(preparation.root.resolve()):
+        raise UserError(
+            f"The output {out} lies in the root {preparation.root}, where every folder is a raw sequence. Give one "
+            "beside it."
+        )
     workers = count_workers(workers)
     raw = find_raw(preparation.dataset, preparation.root, preparation.bodies, not preparation.silhouettes_only)
     with_bodies = any(sequence.bodies for sequence in raw.sequences)

@@ -157,8 +157,9 @@ def write_film(path: str | Path, shown: BodyFrames) -> None:
                     writer = cv2.VideoWriter(str(film), cv2.VideoWriter.fourcc(*"vp09"), _FPS, size)
                     if not writer.isOpened():
                         raise UserError(
-                            f"OpenCV {cv2.__version__} cannot write {path} here: its build has no FFMPEG with a VP9 "
-                            "encoder. `pip install opencv-python-headless` has it; .html and .png need none."
+                            f"OpenCV {cv2.__version__} cannot write {path} here: the disk is full, or its build has "
+                            "no FFMPEG with a VP9 encoder. Make room, or `pip install opencv-python-headless`, which "
+                            "has it; .html and .png need none."
                         )
                 writer.write(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
                 written += 1

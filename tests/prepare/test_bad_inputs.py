@@ -79,6 +79,16 @@ PICTURES = {
 }
 
 
+@pytest.mark.parametrize("inside", ["", "new", "0001/new"])
+def test_output_among_generic_sequences(inside, walk, write_pictures, tmp_path, capsys):
+    root = tmp_path / "raw"
+    write_pictures(root / BAD, walk[0])
+    before = sorted(root.rglob("*"))
+    assert main(["prepare", "generic", "--root", str(root), "--out", str(root / inside)]) == 1
+    assert f"lies in the root {root}, where every folder is a raw sequence" in capsys.readouterr().err
+    assert sorted(root.rglob("*")) == before
+
+
 @pytest.mark.parametrize("case", PICTURES)
 def test_pictures(case, gait3d, write_pictures, fails):
     harm, message = PICTURES[case]
