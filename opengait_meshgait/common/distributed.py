@@ -90,7 +90,12 @@ def _joined() -> bool:
 
 @contextmanager
 def processes(device_name: str) -> Iterator[torch.device]:
-    """This process's device; for the time of the block, the processes of ``torchrun`` know each other."""
+    """This process's device; for the time of the block, the processes of ``torchrun`` know each other.
+
+    A DistributedDataParallel must not outlive the block. It would be the last that holds Gloo's process group, and free
+    it without giving other threads the interpreter; where one of Gloo's just needs it, both wait for ever (seen once,
+    with PyTorch 2.13).
+    """
     device = pick_device(device_name)
     if device.type == "cuda":
         torch.cuda.set_device(device)

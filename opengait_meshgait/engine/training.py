@@ -65,10 +65,14 @@ def train(
     require_config(config)
     folder = run_folder(config, output, training=True)
     with processes(device) as where, _alone(folder):
-        trainer = Trainer(config, where, folder, fresh, quiet)
-        trainer.run()
-        iteration = trainer.state.iteration
-        return TrainResult(trainer.folder, iteration, trainer.checkpoints.path(iteration), trainer.progress.records)
+        # No name for the trainer, which must not outlive the block.
+        return _result(Trainer(config, where, folder, fresh, quiet))
+
+
+def _result(trainer: Trainer) -> TrainResult:
+    trainer.run()
+    iteration = trainer.state.iteration
+    return TrainResult(trainer.folder, iteration, trainer.checkpoints.path(iteration), trainer.progress.records)
 
 
 def _alone(folder: Path) -> AbstractContextManager[None]:

@@ -36,8 +36,9 @@ class VolumeExtent:
 def soft_argmax(volumes: Tensor, extent: VolumeExtent) -> Tensor:
     """The mean position under each heatmap.
 
-    One product of matrices, which on a CPU takes half the time of sums over slices and columns. In fp32 under autocast
-    too: 16 bits would round a place in the crop to half a millimetre.
+    The three coordinates come from marginals, by sums and elementwise products alone: those stay in fp32 under
+    autocast and TF32, and no second tensor of the volumes' size is made. Sums over the depth and over whole slices
+    read what lies side by side, and take less time than sums over rows and columns of the volumes.
 
     Args:
         volumes: ``[..., D, h, w]``, each summing to 1 over its last three axes.
@@ -47,7 +48,9 @@ def soft_argmax(volumes: Tensor, extent: VolumeExtent) -> Tensor:
         ``[..., 3]``, x y z in crop space, fp32 or better.
     """
     x, y, z = extent.axes(volumes)
-    planes = torch.meshgrid(z, y, x, indexing="ij")
-    cells = torch.stack(planes[::-1], dim=-1).flatten(0, 2)
-    with torch.autocast(volumes.device.type, enabled=False):
-        return volumes.flatten(-3).to(x.dtype) @ cells
+    plane = volumes.sum(-3, dtype=x.dtype)
+    slices = volumes.flatten(-2).sum(-1, dtype=x.dtype)
+    return torch.stack(
+        [(plane.sum(-2) * x).sum(-1), (plane.sum(-1) * y).sum(-1), (slices * z).sum(-1)],
+        dim=-1,
+    )

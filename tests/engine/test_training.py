@@ -2,16 +2,21 @@
 
 import copy
 import functools
+import gc
 import json
 import signal
+import weakref
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
 import torch
 
+from opengait_meshgait.common.distributed import processes
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.common.interruption import Stopped
 from opengait_meshgait.engine import build as engine_build
+from opengait_meshgait.engine import training as engine_training
 from opengait_meshgait.engine.config import make_config
 from opengait_meshgait.engine.optimization import take_moments
 from opengait_meshgait.engine.progress import read_log
@@ -75,6 +80,29 @@ def test_a_checkpoint_names_the_body_and_holds_none_of_it(raw, tmp_path):
     largest = max(max(value.shape, default=0) for value in state["model"].values())
     assert largest < 1000
     assert make_config(state["config"]) == make_config(raw)
+
+
+def test_no_network_outlives_the_process_group(raw, tmp_path, monkeypatch):
+    """One that is wrapped would then free the group, and might wait for ever."""
+    alive = []
+
+    class Watched(engine_training.Trainer):
+        def __init__(self, *given):
+            super().__init__(*given)
+            alive.append(weakref.ref(self.state.net))
+
+    @contextmanager
+    def watched(device):
+        with processes(device) as where:
+            yield where
+            gc.disable()  # freed without looking for garbage
+            alive.append(alive[0]())
+            gc.enable()
+
+    monkeypatch.setattr(engine_training, "Trainer", Watched)
+    monkeypatch.setattr(engine_training, "processes", watched)
+    run(raw | {"trainer_cfg": raw["trainer_cfg"] | {"total_iter": 1}}, tmp_path)
+    assert alive[1:] == [None]
 
 
 def test_total_need_not_be_a_multiple(raw, tmp_path):

@@ -293,13 +293,14 @@ def test_the_body_trains_the_estimator_and_nothing_else(make_net, reconstruction
 def test_data_parallel_training_finds_no_unused_parameter(make_net, reconstruction, batch, tmp_path, heatmap_cfg):
     sils, labels = batch
     torch.distributed.init_process_group("gloo", init_method=f"file://{tmp_path / 'store'}", rank=0, world_size=1)
+    net = DistributedDataParallel(make_net(heatmap_cfg=heatmap_cfg, reconstruction=reconstruction))
     try:
-        net = DistributedDataParallel(make_net(heatmap_cfg=heatmap_cfg, reconstruction=reconstruction))
         for _ in range(2):  # it complains at the second
             out = net(sils)
             body = out.vertices.mean() if heatmap_cfg else 0
             (_recognition_loss(out, labels) + body).backward()
     finally:
+        del net  # see processes() in common/distributed.py
         torch.distributed.destroy_process_group()
 
 

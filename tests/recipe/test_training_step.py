@@ -270,6 +270,7 @@ def _in_a_process(place, raw, folder):
     stages = [{name: buffer.clone() for name, buffer in net.named_buffers()}]
     share_statistics(net)
     torch.save([*stages, dict(net.named_buffers())], folder / f"{place}.pt")
+    del wrapped  # see processes() in common/distributed.py
     dist.destroy_process_group()
 
 
