@@ -23,7 +23,9 @@ from opengait_meshgait.common import provenance
 from opengait_meshgait.common.errors import UserError
 from opengait_meshgait.common.files import atomic_path, read_json, write_json
 from opengait_meshgait.common.tables import markdown
+from opengait_meshgait.engine.checkpoint import Checkpoints, run_folder
 from opengait_meshgait.engine.progress import say
+from opengait_meshgait.engine.schema import Config
 from opengait_meshgait.engine.testing import test
 from opengait_meshgait.engine.training import train
 
@@ -82,14 +84,47 @@ def bench_accuracy(
             arguments=(one, seed, split, device, runs),
             folders=one.folders(seed, runs),
             log=one.log(seed, out),
+            reads=one.reads(seed, runs),
         )
         for seed, one in waiting
     ]
-    for number, found in run_trainings(trainings, jobs):
-        seed, one = waiting[number]
+    before = first_trainings([one for _, one in waiting], device, runs, out)
+    for number, found in run_trainings([*before, *trainings], jobs):
+        if number < len(before):
+            continue
+        seed, one = waiting[number - len(before)]
         one.runs[seed] = found
         _write(out, planned, about, device)
     return "\n\n".join(_markdown(planned))
+
+
+def first_trainings(planned: Sequence[Planned], device: str, output: Path, out: Path, of: str = "") -> list[Training]:
+    """What has to be trained once before configs of one plan are: nothing, or one training.
+
+    Args:
+        planned: the configs.
+        device: as for ``--device``.
+        output: folder of all runs.
+        out: folder of the logs.
+        of: what stands before the name.
+    """
+    for one in planned:
+        if one.first is not None and one.first_seed is not None:
+            config = one.first.run(one.first_seed)
+            return [
+                Training(
+                    name=f"{of}{one.first.name}, seed {one.first_seed}",
+                    function=_train_first,
+                    arguments=(config, device, output),
+                    folders=one.first.folders(one.first_seed, output),
+                    log=one.first.log(one.first_seed, out),
+                )
+            ]
+    return []
+
+
+def _train_first(config: Config, device: str, output: Path) -> Mapping[str, Any]:
+    return {"iterations": train(config, device, output=output).iteration}
 
 
 def require_one_process() -> None:
@@ -127,11 +162,13 @@ def train_and_test(one: Planned, seed: int, split: str, device: str, output: Pat
     config, began = one.run(seed), time.monotonic()
     notes = []
     if one.first is not None and (first := one.run_first(seed)):
-        say(f"first {one.first.name}, seed {first.trainer_cfg.seed}")
-        before = train(first, device, output=output)
-        config = one.beginning_with(before.checkpoint, seed)
-        once = "" if one.first_seed is None else f", which was trained once, with seed {one.first_seed}"
-        notes = [f"{one.name} began with the weights of {one.first.name} after {before.iteration} iterations{once}."]
+        iterations, once = first.trainer_cfg.total_iter, f", which was trained once, with seed {one.first_seed}"
+        if one.first_seed is None:
+            say(f"first {one.first.name}")
+            iterations, once = train(first, device, output=output).iteration, ""
+        checkpoint = Checkpoints(run_folder(first, output, training=True)).path(iterations)
+        config = one.beginning_with(checkpoint, seed)
+        notes = [f"{one.name} began with the weights of {one.first.name} after {iterations} iterations{once}."]
     trained = train(config, device, output=output)
     tested = test(one.test(seed), "last", device, output=output, split=split, match=one.matched)
     groups, sequences = config.trainer_cfg.sampler.batch_size

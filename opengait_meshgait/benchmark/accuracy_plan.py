@@ -113,9 +113,14 @@ class Planned(Contestant):
         return run_folder(self.run(seed), output, training=True) / f"bench-{split}-{self.testing}.json"
 
     def folders(self, seed: int, output: Path) -> frozenset[Path]:
-        """The run folders that one run fills: its own, and that of what is trained before."""
-        configs = [self.run(seed), self.run_first(seed)]
+        """The run folders that one run fills: its own, and that of what is trained before with its seed."""
+        configs = [self.run(seed), self.run_first(seed) if self.first_seed is None else None]
         return frozenset(run_folder(config, output, training=True) for config in configs if config)
+
+    def reads(self, seed: int, output: Path) -> frozenset[Path]:
+        """The run folder of what is trained before once for all seeds."""
+        once = self.run_first(seed) if self.first_seed is not None else None
+        return frozenset([run_folder(once, output, training=True)]) if once else frozenset()
 
     def log(self, seed: int, out: Path) -> Path:
         """The file below ``out`` that takes what one run says while others run beside it."""

@@ -9,6 +9,7 @@ from typing import Any
 from opengait_meshgait.benchmark.accuracy import (
     all_differences,
     comparison_tables,
+    first_trainings,
     require_one_process,
     train_and_test,
     write_figure,
@@ -110,10 +111,17 @@ def bench_recorded(
                 arguments=(tests, seed, split, device, out / name / "runs"),
                 folders=one.folders(seed, out / name / "runs"),
                 log=one.log(seed, out / name),
+                reads=one.reads(seed, out / name / "runs"),
             )
         )
-    for number, found in run_trainings(trainings, jobs):
-        seed, name, place = waiting[number]
+    before = []
+    for fold in dict.fromkeys(name for _, name, _ in waiting):
+        ones = [trials[name][copies[0]][place] for _, name, place in waiting if name == fold]
+        before += first_trainings(ones, device, out / fold / "runs", out / fold, f"{fold}, ")
+    for number, found in run_trainings([*before, *trainings], jobs):
+        if number < len(before):
+            continue
+        seed, name, place = waiting[number - len(before)]
         for copy, run in found.items():
             trials[name][copy][place].runs[seed] = run
         _write(out, trials, about, device)

@@ -29,6 +29,7 @@ class Training:
         arguments: of ``function``.
         folders: that it writes to, and no other may meanwhile.
         log: file that takes what it says, where several run at once.
+        reads: folders that no other may write to meanwhile; those that do and come before it are waited for.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Training:
     arguments: tuple
     folders: frozenset[Path]
     log: Path
+    reads: frozenset[Path] = frozenset()
 
 
 def run_trainings(trainings: Sequence[Training], jobs: int) -> Iterator[tuple[int, Mapping[str, Any]]]:
@@ -83,9 +85,16 @@ def run_trainings(trainings: Sequence[Training], jobs: int) -> Iterator[tuple[in
 
 
 def _next(waiting: Sequence[tuple[int, Training]], running: Sequence[Training]) -> tuple[int, Training] | None:
-    """The first that writes where none of those that are running does."""
-    taken = frozenset().union(*(one.folders for one in running))
-    return next((each for each in waiting if taken.isdisjoint(each[1].folders)), None)
+    """The first that neither writes where one of those that are running does or reads, nor reads where one writes."""
+    written, read = (frozenset().union(*(getattr(one, name) for one in running)) for name in ("folders", "reads"))
+    return next(
+        (
+            (number, one)
+            for number, one in waiting
+            if written.isdisjoint(one.folders | one.reads) and read.isdisjoint(one.folders)
+        ),
+        None,
+    )
 
 
 def _receive(connection: Connection, one: Training) -> Mapping[str, Any]:

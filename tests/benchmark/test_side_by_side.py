@@ -76,6 +76,17 @@ def test_two_never_fill_one_folder():
     assert side_by_side._next([], []) is None
 
 
+def test_what_is_read_is_written_before(tmp_path):
+    before = Training("before", threads, (), frozenset([tmp_path]), Path("log"))
+    readers = [
+        Training(name, threads, (), frozenset([Path(name)]), Path("log"), frozenset([tmp_path])) for name in ("a", "b")
+    ]
+    assert side_by_side._next([*enumerate([before, *readers])], []) == (0, before)
+    assert side_by_side._next([*enumerate(readers)], [before]) is None
+    assert side_by_side._next([*enumerate(readers[1:])], readers[:1]) == (0, readers[1])
+    assert side_by_side._next([(0, before)], readers[:1]) is None
+
+
 def test_where_one_fails_the_others_save_and_end(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(torch, "get_num_threads", lambda: 5)
     began, saved = tmp_path / "began", tmp_path / "saved"
