@@ -16,7 +16,7 @@ import torch.nn.functional as F
 import yaml
 
 import opengait_meshgait
-from opengait_meshgait.benchmark.network_workload import BATCH, TRAINING, SpeedCase
+from opengait_meshgait.benchmark.network_workload import BATCH, TRAINING, SpeedCase, SteppedTraining
 from opengait_meshgait.benchmark.speed import bench_speed
 from opengait_meshgait.common.distributed import PRECISIONS, pick_device
 from opengait_meshgait.common.errors import UserError
@@ -117,6 +117,38 @@ def compare_networks(case: GpuCase) -> GpuFigures:
     return found
 
 
+def train_in_every_way(case: GpuCase) -> GpuFigures:
+    """Training steps of the first config in every precision, with channels as they lie and with channels last."""
+    device, config = pick_device(case.device), load_config(case.configs[0], case.overrides)
+    found = {}
+    for name, dtype in _precisions(device).items():
+        for way in ("as trained", "channels last"):
+            try:
+                training = SteppedTraining(config, case.speed, device, None if dtype is torch.float32 else dtype)
+                if way == "channels last":
+                    build.lay_channels_last(training.net)
+                losses, seconds = zip(*(_timed(training.step, device) for _ in range(case.rounds + 2)), strict=True)
+                found[f"{name}, {way}"] = f"{median(seconds[2:]):.3f} s, loss {losses[0]:.4f} to {losses[-1]:.4f}"
+            except Exception as error:
+                traceback.print_exc()
+                found[f"{name}, {way}"] = first_line(error)
+    return found
+
+
+def _precisions(device: torch.device) -> dict[str, torch.dtype]:
+    """Those that the device computes in."""
+    return {name: dtype for name, dtype in PRECISIONS.items() if dtype is not torch.float16 or device.type == "cuda"}
+
+
+def _timed(function: Callable[[], torch.Tensor], device: torch.device) -> tuple[torch.Tensor, float]:
+    """What a function gives, and the seconds until all of it is there."""
+    began = time.perf_counter()
+    found = function()
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    return found, time.perf_counter() - began
+
+
 def recognise_in_every_way(case: GpuCase) -> GpuFigures:
     """The first config's embeddings in every way, against those of the CPU in float32."""
     torch.manual_seed(0)
@@ -127,9 +159,7 @@ def recognise_in_every_way(case: GpuCase) -> GpuFigures:
         truth = net(sils).embeddings
     net, sils = net.to(device), sils.to(device)
     found = {}
-    for name, dtype in PRECISIONS.items():
-        if dtype is torch.float16 and device.type == "cpu":
-            continue
+    for name, dtype in _precisions(device).items():
         folded, compiled = Recognition(net, dtype), Recognition(net, dtype)
         # Off a GPU only the tracing is tried: to compile for a CPU takes longer than all the rest.
         backend = "inductor" if device.type == "cuda" else "eager"
@@ -151,17 +181,10 @@ def recognise_in_every_way(case: GpuCase) -> GpuFigures:
 
 def _measure(recognise: Callable, sils: torch.Tensor, truth: torch.Tensor, rounds: int) -> str:
     """Sequences a second, and how alike the embeddings are to ``truth``: the least cosine."""
-    seconds = []
     with torch.inference_mode():
-        for _ in range(rounds + 2):  # two to warm up
-            if sils.is_cuda:
-                torch.cuda.synchronize()
-            began = time.perf_counter()
-            embeddings = recognise(sils).embeddings
-            if sils.is_cuda:
-                torch.cuda.synchronize()
-            seconds.append(time.perf_counter() - began)
-    alike = F.cosine_similarity(embeddings.float().cpu().flatten(1), truth.flatten(1)).min()
+        turns = [_timed(lambda: recognise(sils).embeddings, sils.device) for _ in range(rounds + 2)]  # two to warm up
+    embeddings, seconds = zip(*turns, strict=True)
+    alike = F.cosine_similarity(embeddings[-1].float().cpu().flatten(1), truth.flatten(1)).min()
     return f"{len(sils) / median(seconds[2:]):.0f} sequences/s, cosine {alike:.6f}"
 
 

@@ -12,6 +12,7 @@ from opengait_meshgait.common.memory import keep_freed_memory
 from opengait_meshgait.data import Batch
 from opengait_meshgait.engine import build
 from opengait_meshgait.engine.config import load_config
+from opengait_meshgait.engine.schema import Config
 from opengait_meshgait.engine.state import TrainingState
 from opengait_meshgait.networks.build import count_flops
 from opengait_meshgait.recipe.training_step import TrainingStep
@@ -75,21 +76,10 @@ def network_workload(path: str, overrides: list[str], case: SpeedCase, device: t
     Raises:
         UserError: the config cannot be used.
     """
-    keep_freed_memory()  # as trainings do
-    torch.manual_seed(0)
-    config = load_config(path, overrides)
-    preparation = build.build_preparation(config, training=True)
-    preparation.augmentation = None
-    supervision = preparation.supervision
-    net = build.place_network(build.build_network(config, supervision), device)
-    parameters, gflops = count_flops(net, case.frames)
-    optimizer = build.build_optimizer(config, net)
     half = case.half and device.type == "cuda"
-    scaler = torch.amp.GradScaler("cuda", enabled=half)
-    state = TrainingState(net, optimizer, build.build_scheduler(config, optimizer), scaler)
-    step = TrainingStep(net, build.build_losses(config), preparation, torch.float16 if half else None)
-    batch = _batch(case, supervision, config.model_cfg.SeparateBNNecks.class_num).to(device)
-    sils = preparation.for_test(batch)
+    training = SteppedTraining(load_config(path, overrides), case, device, torch.float16 if half else None)
+    net, sils = training.net, training.preparation.for_test(training.batch)
+    parameters, gflops = count_flops(net, case.frames)
 
     def recognise(count: int) -> None:
         net.eval()
@@ -97,13 +87,43 @@ def network_workload(path: str, overrides: list[str], case: SpeedCase, device: t
             net(sils[:count])
 
     def train() -> None:
-        net.train()
-        state.backward(step(batch, iteration=0).loss)
-        state.update(config.trainer_cfg.clip_grad_norm)
+        training.step()
 
     tasks = {SEQUENCE: lambda: recognise(1), BATCH: lambda: recognise(case.sequences), TRAINING: train}
     facts = {"parameters": parameters, "gflops": gflops, "sequences": case.sequences}
     return Workload(facts, tasks, device, CALLS)
+
+
+class SteppedTraining:
+    """A network that learns from one batch over and over.
+
+    Args:
+        config: of the network.
+        case: the size of the batch.
+        device: where.
+        half: the 16-bit type to compute in, or None for float32.
+    """
+
+    def __init__(self, config: Config, case: SpeedCase, device: torch.device, half: torch.dtype | None):
+        keep_freed_memory()  # as trainings do
+        torch.manual_seed(0)
+        self.config, self.preparation = config, build.build_preparation(config, training=True)
+        self.preparation.augmentation = None
+        supervision = self.preparation.supervision
+        self.net = build.place_network(build.build_network(config, supervision), device)
+        optimizer = build.build_optimizer(config, self.net)
+        scaler = torch.amp.GradScaler("cuda", enabled=half is torch.float16)
+        self._state = TrainingState(self.net, optimizer, build.build_scheduler(config, optimizer), scaler)
+        self._step = TrainingStep(self.net, build.build_losses(config), self.preparation, half)
+        self.batch = _batch(case, supervision, config.model_cfg.SeparateBNNecks.class_num).to(device)
+
+    def step(self) -> torch.Tensor:
+        """One step; its loss, before it."""
+        self.net.train()
+        loss = self._step(self.batch, iteration=0).loss
+        self._state.backward(loss)
+        self._state.update(self.config.trainer_cfg.clip_grad_norm)
+        return loss.detach()
 
 
 def _batch(case: SpeedCase, supervision: BodySupervision | None, class_num: int) -> Batch:

@@ -365,9 +365,10 @@ BENCHMARKS = {
         _gpu,
         "whether all of it runs on a GPU, how fast and how exactly, in at most eight minutes",
         "Draw walkers and train on them, train inside a copy of an OpenGait checkout by its literal command, recognise "
-        "in float32, float16 and bfloat16, folded and compiled, against the CPU's embeddings, and measure training "
-        "steps and recognition in turns with OpenGait's models. Each part has a process and a time limit; one that "
-        "fails is told in the table, and the others go on. With --device cpu and few frames, a rehearsal.",
+        "and take training steps in float32, float16 and bfloat16, folded and compiled and with channels last, against "
+        "the CPU's embeddings, and measure both in turns with OpenGait's models. Each part has a process and a time "
+        "limit; one that fails is told in the table, and the others go on. With --device cpu and few frames, a "
+        "rehearsal.",
         _gpu_arguments,
     ),
     "evaluation": (

@@ -62,12 +62,20 @@ def place_network(net: MeshGaitNet, device: torch.device) -> MeshGaitNet:
     backbone may have 1×1 convolutions with a stride (see ``StridedProjection`` in ``networks/blocks.py``).
     """
     net = net.to(device)
-    frames = [module for module in net.modules() if isinstance(module, nn.Conv2d)]
-    safe = all(module.kernel_size != (1, 1) or module.stride == (1, 1) for module in frames)
+    safe = all(module.kernel_size != (1, 1) or module.stride == (1, 1) for module in _over_frames(net))
     if device.type == "cpu" and safe and torch.backends.cpu.get_cpu_capability() == "AVX2":
-        for module in frames:
-            module.weight.data = module.weight.contiguous(memory_format=torch.channels_last)
+        lay_channels_last(net)
     return net
+
+
+def lay_channels_last(net: MeshGaitNet) -> None:
+    """Let the weights of convolutions over frames, and so what these compute, lie with their channels last."""
+    for module in _over_frames(net):
+        module.weight.data = module.weight.contiguous(memory_format=torch.channels_last)
+
+
+def _over_frames(net: MeshGaitNet) -> list[nn.Conv2d]:
+    return [module for module in net.modules() if isinstance(module, nn.Conv2d)]
 
 
 def build_losses(config: Config) -> LossSum:

@@ -4,6 +4,7 @@ import json
 import time
 from pathlib import Path
 
+import pytest
 import yaml
 
 from opengait_meshgait.benchmark import gpu
@@ -41,14 +42,21 @@ def test_a_rehearsal_runs_every_part(tmp_path, capsys, monkeypatch):
         "walkers, training": None,
         "OpenGait's trainer": "no --opengait ROOT",
         "recognition": None,
+        "training steps": None,
         "networks in turns": None,
     }
-    trained, _, recognised, compared = (part["figures"] for part in found)
+    trained, _, recognised, stepped, compared = (part["figures"] for part in found)
     assert {*trained} == {"walkers drawn", "iteration, with data", "loss, first and last"}
     ways = ("as trained", "folded, channels last", "compiled as well")
     assert [*recognised] == [f"{precision}, {way}" for precision in ("fp32", "bf16") for way in ways]
     cosines = {name: float(figure.rpartition(" ")[2]) for name, figure in recognised.items()}
     assert all(cosine > (0.99999 if "fp32" in name else 0.99) for name, cosine in cosines.items())
+    layouts = ("as trained", "channels last")
+    assert [*stepped] == [f"{precision}, {layout}" for precision in ("fp32", "bf16") for layout in layouts]
+    losses = [[*map(float, figure.partition("loss ")[2].split(" to "))] for figure in stepped.values()]
+    assert all(last < first for first, last in losses)
+    assert losses[1][0] == pytest.approx(losses[0][0], rel=1e-3)
+    assert all(each == pytest.approx(losses[0], rel=0.1) for each in losses)
     assert [*compared] == ["tiny"] and "GiB" in compared["tiny"]
     assert "| OpenGait's trainer | not done | no --opengait ROOT |" in printed
     assert (tmp_path / "out" / "gpu.md").read_text() == printed
