@@ -44,7 +44,7 @@ class Size:
 
 
 SIZES = {
-    "small": Size(100, {"nm": 2, "bg": 1, "cl": 1}, 20, 40, tuple(range(0, 360, 45))),
+    "small": Size(300, {"nm": 2, "bg": 1, "cl": 1}, 20, 40, tuple(range(0, 360, 45))),
     "full": Size(400, {"nm": 4, "bg": 2, "cl": 2}, 40, 60, tuple(range(0, 360, 30))),
 }
 

@@ -23,8 +23,8 @@ from opengait_meshgait.common.files import read_json
 from opengait_meshgait.common.tables import Rows, read_markdown
 from opengait_meshgait.common.validation import Section, Share, mistake, validate
 
-Number = Annotated[float, Field(allow_inf_nan=False)]
-Percent = Annotated[Number, Field(ge=0, le=100)]
+_Number = Annotated[float, Field(allow_inf_nan=False)]
+Percent = Annotated[_Number, Field(ge=0, le=100)]
 Blocks = Sequence[str | Rows]
 """Paragraphs, headings (with # before them) and tables, in their order."""
 
@@ -58,11 +58,11 @@ class _Run(Section):
     probes: dict[str, dict[str, Annotated[str, Field(pattern="^[01-]*$")]]]
     precisions: dict[str, dict[str, list[Share | None]]] = {}
     cmc: dict[str, list[list[Percent] | None]] | None = None
-    bodies: dict[str, Number | None] | None
+    bodies: dict[str, _Number | None] | None
     iou: Share | None = None
     notes: list[str]
     sequences: Annotated[int, Field(ge=0)]
-    seconds_per_iteration: Number | None = None
+    seconds_per_iteration: _Number | None = None
 
     @model_validator(mode="after")
     def _belongs_together(self) -> "_Run":

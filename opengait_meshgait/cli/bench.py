@@ -122,7 +122,7 @@ def _recorded_arguments(parser: argparse.ArgumentParser) -> None:
         "--size",
         choices=["small", "full"],
         default="small",
-        help="how many people are drawn besides: small, 100, for two cores and the configs walkers_small…; full, 400, "
+        help="how many people are drawn besides: small, 300, for two cores and the configs walkers_small…; full, 400, "
         "for a GPU and walkers_full… (default: %(default)s)",
     )
     parser.add_argument("--drawn", type=positive(1), metavar="N", help="draw N people in place of so many")
