@@ -89,10 +89,8 @@ def bench_accuracy(
         for seed, one in waiting
     ]
     before = first_trainings([one for _, one in waiting], device, runs, out)
-    for number, found in run_trainings([*before, *trainings], jobs):
-        if number < len(before):
-            continue
-        seed, one = waiting[number - len(before)]
+    for number, found in run_trainings(trainings, jobs, before):
+        seed, one = waiting[number]
         one.runs[seed] = found
         _write(out, planned, about, device)
     return "\n\n".join(_markdown(planned))

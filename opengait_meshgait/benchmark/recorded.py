@@ -118,10 +118,8 @@ def bench_recorded(
     for fold in dict.fromkeys(name for _, name, _ in waiting):
         ones = [trials[name][copies[0]][place] for _, name, place in waiting if name == fold]
         before += first_trainings(ones, device, out / fold / "runs", out / fold, f"{fold}, ")
-    for number, found in run_trainings([*before, *trainings], jobs):
-        if number < len(before):
-            continue
-        seed, name, place = waiting[number - len(before)]
+    for number, found in run_trainings(trainings, jobs, before):
+        seed, name, place = waiting[number]
         for copy, run in found.items():
             trials[name][copy][place].runs[seed] = run
         _write(out, trials, about, device)

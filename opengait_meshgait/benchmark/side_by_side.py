@@ -40,15 +40,23 @@ class Training:
     reads: frozenset[Path] = frozenset()
 
 
-def run_trainings(trainings: Sequence[Training], jobs: int) -> Iterator[tuple[int, Mapping[str, Any]]]:
+def run_trainings(
+    trainings: Sequence[Training], jobs: int, before: Sequence[Training] = ()
+) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """Run trainings, ``jobs`` at a time; what each returns is yielded with its number as soon as it is done.
 
     One at a time runs in this process. Where one fails, the others are asked to save what they have and to end, and so
-    they are by Ctrl-C.
+    they are by Ctrl-C. Those of ``before``, whose folders others read, begin first, and nothing of theirs is yielded.
 
     Raises:
         UserError: of a training, or its process died.
     """
+    for number, found in _run([*before, *trainings], jobs):
+        if number >= len(before):
+            yield number - len(before), found
+
+
+def _run(trainings: Sequence[Training], jobs: int) -> Iterator[tuple[int, Mapping[str, Any]]]:
     if jobs == 1:
         for number, one in enumerate(trainings):
             say(f"== {one.name} (run {number + 1} of {len(trainings)})")
